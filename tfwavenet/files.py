@@ -1,0 +1,104 @@
+"""Files that are either whole or absent: atomic writes, and JSON on top of them."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Iterator
+from typing import Any, BinaryIO, Union
+
+PathLike = Union[str, "os.PathLike[str]"]
+
+
+@contextlib.contextmanager
+def atomic_write(path: PathLike) -> Iterator[BinaryIO]:
+    """Opens a file for writing whose bytes appear under `path` only once all are on disk.
+
+    The bytes go to `<path>.tmp-<pid>` beside the target, are flushed and synced, and are renamed
+    over the target when the block ends. When the block raises, the temporary file is removed and
+    whatever stood under `path` before is untouched. Missing parent directories are made.
+
+    Args:
+        path: the final name.
+
+    Yields:
+        A seekable binary file object.
+
+    Raises:
+        OSError: a directory or the file cannot be written (full disk, no permission); the message
+            names `path`, and `errno` is kept.
+
+    Example:
+        >>> import os, tempfile
+        >>> target = os.path.join(tempfile.mkdtemp(), "greeting.txt")
+        >>> with atomic_write(target) as file:
+        ...     _ = file.write(b"hello")
+        >>> os.listdir(os.path.dirname(target))
+        ['greeting.txt']
+    """
+    target = os.fspath(path)
+    temporary = f"{target}.tmp-{os.getpid()}"
+    try:
+        os.makedirs(os.path.dirname(target) or ".", exist_ok=True)
+        with open(temporary, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, target)
+        _sync_directory(os.path.dirname(target) or ".")
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            os.remove(temporary)
+        if isinstance(error, OSError) and error.filename in (None, temporary):
+            reason = f"could not be written, nothing was changed ({error.strerror or error})"
+            raise OSError(error.errno, reason, target) from error
+        raise
+
+
+def _sync_directory(directory: str) -> None:
+    """Makes a rename in `directory` durable; file systems that cannot sync one are let be."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(directory, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def write_json(path: PathLike, value: Any) -> None:
+    """Writes `value` as strict, indented UTF-8 JSON through `atomic_write`.
+
+    Args:
+        path: the final name.
+        value: what `json.dumps` takes; key order is kept, so equal values give equal bytes.
+
+    Raises:
+        ValueError: `value` holds NaN or infinity, which JSON has no spelling for.
+        TypeError: `value` holds an object that JSON has no spelling for.
+        OSError: the file cannot be written.
+    """
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+    with atomic_write(path) as file:
+        file.write(text.encode("utf-8") + b"\n")
+
+
+def read_json(path: PathLike) -> Any:
+    """Returns the value in a JSON file.
+
+    Args:
+        path: a UTF-8 JSON file.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the file does not hold JSON; the message names it.
+    """
+    with open(path, "rb") as file:
+        data = file.read()
+    try:
+        return json.loads(data.decode("utf-8"))
+    except ValueError as error:
+        raise ValueError(
+            f"A JSON file is expected to hold one valid JSON value ({error}). "
+            f"Received: path={os.fspath(path)!r} of {len(data)} bytes"
+        ) from error
