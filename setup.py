@@ -1,0 +1,78 @@
+"""Packaging of tfwavenet; the settings of the development tools are in pyproject.toml."""
+
+from __future__ import annotations
+
+import pathlib
+import re
+
+from setuptools import find_packages, setup
+
+HERE = pathlib.Path(__file__).parent
+VERSION = re.search(
+    r'^__version__ = "(.+)"$', (HERE / "tfwavenet" / "version.py").read_text(), flags=re.MULTILINE
+).group(1)
+
+# tensorflow-addons and tensorflow-io do not require tensorflow by themselves, so the line they
+# were built for is pinned here. Everything in this list has wheels: no compiler is needed.
+REQUIREMENTS = [
+    "absl-py>=1.4",
+    "librosa>=0.10.1,<1",
+    "matplotlib>=3.7",
+    "ml_collections>=0.1.1",
+    "numpy>=1.23.5,<2",
+    "scipy>=1.10",
+    "soundfile>=0.12.1",
+    "soxr>=0.3.7",
+    "tensorflow==2.15.*",
+    "tensorflow-addons==0.23.*",
+    "tensorflow-io==0.36.*",
+    "tqdm>=4.65",
+]
+
+EXTRAS = {
+    "gpu": ["tensorflow[and-cuda]==2.15.*"],
+    # Metrics whose packages compile C on installation; evaluation leaves them out where absent.
+    "evaluate": ["pesq>=0.0.4", "pystoi>=0.4.1", "pyworld>=0.3.4"],
+    "import": ["torch>=2.0"],
+    "notebooks": ["ipywidgets>=8", "jupyterlab>=4", "nbclient>=0.9"],
+    # ruff is pinned because its formatting changes with its version.
+    "test": ["mypy>=1.15", "pytest>=8", "pytest-xdist>=3.5", "ruff==0.17.5"],
+}
+
+setup(
+    name="tfwavenet",
+    version=VERSION,
+    description="WaveNet for TensorFlow: train on recordings, generate and stream audio.",
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    author="tfwavenet contributors",
+    license="Apache-2.0",
+    license_files=["LICENSE"],
+    # The experiments stand at the top of the repository and are installed inside the package.
+    packages=[*find_packages(include=["tfwavenet", "tfwavenet.*"]), "tfwavenet.configs"],
+    package_dir={"tfwavenet.configs": "configs"},
+    package_data={
+        "tfwavenet": ["py.typed"],
+        "tfwavenet.data.bundled": ["*.flac", "*.json"],
+    },
+    python_requires=">=3.9,<3.12",
+    install_requires=REQUIREMENTS,
+    extras_require=EXTRAS,
+    entry_points={
+        "console_scripts": [
+            f"tfwavenet-{name} = tfwavenet.launch.{name}:main"
+            for name in ("evaluate", "generate", "prepare", "quickstart", "train")
+        ]
+    },
+    classifiers=[
+        "Development Status :: 4 - Beta",
+        "Intended Audience :: Developers",
+        "Intended Audience :: Science/Research",
+        "License :: OSI Approved :: Apache Software License",
+        "Programming Language :: Python :: 3.9",
+        "Programming Language :: Python :: 3.10",
+        "Programming Language :: Python :: 3.11",
+        "Topic :: Multimedia :: Sound/Audio :: Speech",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+    ],
+)

@@ -1,0 +1,29 @@
+"""Neural audio generation with WaveNet for TensorFlow.
+
+The public names below are imported when they are first used, so that `import tfwavenet` takes
+milliseconds and worker processes that only read audio never load TensorFlow's training stack.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from tfwavenet.version import __version__
+
+# Where each public name lives.
+_HOMES: dict[str, str] = {}
+
+__all__ = ["__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'tfwavenet' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
