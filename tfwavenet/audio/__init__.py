@@ -1,0 +1,4 @@
+"""Pure functions on audio: files, mu-law, emphasis, mel features, Griffin-Lim, metrics.
+
+Import the module that is needed (`from tfwavenet.audio import mulaw`); this file loads nothing.
+"""

@@ -1,0 +1,391 @@
+"""The feature recipe: everything that turns a recording into what a network is trained on."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import numpy as np
+import tensorflow as tf
+
+from tfwavenet.audio import spectrogram, waveform
+from tfwavenet.audio.recipe_checks import check_recipe
+
+Compression = Literal["ln", "log10", "db"]
+Normalization = Literal["none", "range", "standard"]
+
+
+@dataclasses.dataclass(frozen=True)
+class FeatureRecipe:
+    """How audio becomes a signal for the network and a mel spectrogram, and back.
+
+    The recipe is a value: immutable, hashable, equal by content, serialisable as JSON. It travels
+    with every model. Audio is processed in this order:
+
+    1. *Preparation*, common to both (`prepare_audio`): trim silence, scale to a peak, high-pass,
+       `gain`.
+    2. The *signal* (`condition_audio`): times `signal_gain`, pre-emphasis, range check. It is
+       what the network sees; `to_audio` undoes it.
+    3. The *features* (`mel`), from the prepared audio: feature pre-emphasis and peak, STFT
+       magnitude, power, mel matrix, compression, normalisation.
+
+    Args:
+        sample_rate: int > 0, in Hz.
+        n_fft: int > 0, even, length of the Fourier transform in samples.
+        hop_samples: int > 0, at most `win_samples`.
+        win_samples: int > 0, at most `n_fft`; the window is centred in the frame.
+        window: "hann" (periodic) or "lws" (see `spectrogram.window_samples`).
+        framing: "centre", "exact", "same" or "full" (see `spectrogram.padding`).
+        pad_mode: "reflect" or "constant" (zeros).
+        window_scaling: "none", or "energy": divide the STFT by `sqrt(sum(window ** 2))`.
+        power: float > 0, the magnitude's exponent before the mel matrix.
+        n_mels: int > 0; a filter that covers no bin is an error.
+        fmin_hz: float >= 0, lower end of the first filter.
+        fmax_hz: float up to half the sample rate; None means exactly that.
+        mel_scale: "slaney" or "htk".
+        mel_norm: "slaney" (area one) or "none" (peak one).
+        compression: "ln", "log10", or "db" (20 log10), of `max(mel, floor)`.
+        floor: float > 0, smallest mel value that is told apart from silence.
+        reference: float, subtracted after the compression, in its units.
+        normalization: "none"; "range": map `input_range` to `output_range` and clip;
+            "standard": `(x - mean) / std` per mel bin.
+        input_range: (low, high) of the compressed mel, for "range".
+        output_range: (low, high) of the result, for "range".
+        mean: n_mels floats, for "standard"; None until fitted (see `with_statistics`).
+        std: n_mels floats > 0, for "standard"; None until fitted.
+        feature_pre_emphasis: float in [0, 1), applied for the features only.
+        feature_peak: float > 0 or None, peak to which the features' audio is scaled after it.
+        trim_top_db: float > 0 or None, cut both ends that are this far below the loudest frame.
+        trim_frame_samples: int > 0, frame of the loudness measured for trimming.
+        trim_hop_samples: int > 0, hop of the same.
+        trim_pre_emphasis: float in [0, 1), pre-emphasis around the trimming, undone after it.
+        peak: float in (0, 1] or None, scale every recording to this peak.
+        high_pass_hz: float > 0 or None, cut-off of a causal 255-tap FIR high-pass filter.
+        gain: float > 0, applied to the audio of both signal and features.
+        signal_gain: float > 0, applied to the signal only.
+        pre_emphasis: float in [0, 1), applied to the signal only.
+        overflow: what happens to a signal outside [-1, 1]: "clip" or "error".
+        mulaw_rounding: "nearest" or "truncate" (see `tfwavenet.audio.mulaw`).
+
+    Raises:
+        ValueError: if a field is out of its range; the message names it.
+
+    Example:
+        >>> recipe = FeatureRecipe(sample_rate=8000, n_fft=512, win_samples=400, hop_samples=64)
+        >>> signal, mel = recipe.analyze(np.zeros(8000, np.float32))
+        >>> signal.shape, mel.shape
+        ((8064,), (126, 80))
+    """
+
+    sample_rate: int = 22050
+    n_fft: int = 1024
+    hop_samples: int = 256
+    win_samples: int = 1024
+    window: spectrogram.Window = "hann"
+    framing: spectrogram.Framing = "centre"
+    pad_mode: spectrogram.PadMode = "reflect"
+    window_scaling: Literal["none", "energy"] = "none"
+    power: float = 1.0
+    n_mels: int = 80
+    fmin_hz: float = 0.0
+    fmax_hz: float | None = None
+    mel_scale: spectrogram.MelScale = "slaney"
+    mel_norm: spectrogram.MelNorm = "slaney"
+    compression: Compression = "ln"
+    floor: float = 1e-5
+    reference: float = 0.0
+    normalization: Normalization = "none"
+    input_range: tuple[float, float] = (-100.0, 0.0)
+    output_range: tuple[float, float] = (0.0, 1.0)
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
+    feature_pre_emphasis: float = 0.0
+    feature_peak: float | None = None
+    trim_top_db: float | None = None
+    trim_frame_samples: int = 2048
+    trim_hop_samples: int = 512
+    trim_pre_emphasis: float = 0.0
+    peak: float | None = None
+    high_pass_hz: float | None = None
+    gain: float = 1.0
+    signal_gain: float = 1.0
+    pre_emphasis: float = 0.0
+    overflow: waveform.Overflow = "clip"
+    mulaw_rounding: Literal["nearest", "truncate"] = "nearest"
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            object.__setattr__(self, field.name, _plain(field, getattr(self, field.name)))
+        check_recipe(self)
+
+    def get_config(self) -> dict[str, Any]:
+        """Every field as plain JSON values; `from_config` gives an equal recipe."""
+        config = dataclasses.asdict(self)
+        return {key: list(v) if isinstance(v, tuple) else v for key, v in config.items()}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> FeatureRecipe:
+        """A recipe from the mapping that `get_config` gave; absent fields take their default.
+
+        Raises:
+            ValueError: for an unknown key, naming the nearest field, or a value out of range.
+        """
+        names = [field.name for field in dataclasses.fields(cls)]
+        for key in config:
+            if key not in names:
+                near = difflib.get_close_matches(str(key), names, n=1, cutoff=0.0)
+                raise ValueError(
+                    f"a feature recipe has no such field, the nearest is {near[0]!r}. "
+                    f"Received: {key}={config[key]!r}"
+                )
+        return cls(**config)
+
+    def fingerprint(self) -> str:
+        """16 hexadecimal digits that two recipes share exactly when they are equal."""
+        text = json.dumps(self.get_config(), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def with_statistics(
+        self, mean: np.ndarray | list[float], std: np.ndarray | list[float]
+    ) -> FeatureRecipe:
+        """The same recipe normalised by these statistics of the training set.
+
+        Args:
+            mean: float [n_mels], mean of every compressed mel bin.
+            std: float [n_mels], > 0, its standard deviation.
+
+        Raises:
+            ValueError: if the lengths are not `n_mels` or a value is out of range.
+        """
+        statistics = {
+            "mean": tuple(np.asarray(mean, np.float64).ravel().tolist()),
+            "std": tuple(np.asarray(std, np.float64).ravel().tolist()),
+        }
+        return dataclasses.replace(self, normalization="standard", **statistics)
+
+    @property
+    def signal_offset(self) -> int:
+        """Zeros that `analyze` puts before the signal, so that frame 0 meets sample 0."""
+        return self.n_fft - self.hop_samples if self.framing == "full" else 0
+
+    def mel_matrix(self) -> np.ndarray:
+        """float32 [n_mels, n_fft // 2 + 1], the mel filterbank (cached, read-only)."""
+        return spectrogram.mel_matrix(
+            sample_rate=self.sample_rate,
+            n_fft=self.n_fft,
+            n_mels=self.n_mels,
+            fmin_hz=self.fmin_hz,
+            fmax_hz=self.sample_rate / 2 if self.fmax_hz is None else self.fmax_hz,
+            scale=self.mel_scale,
+            norm=self.mel_norm,
+        )
+
+    def analysis_window(self) -> np.ndarray:
+        """float64 [win_samples], the window, divided by its energy norm where the recipe says."""
+        window = spectrogram.window_samples(
+            self.window, win_samples=self.win_samples, hop_samples=self.hop_samples
+        )
+        return window / np.linalg.norm(window) if self.window_scaling == "energy" else window
+
+    def frame_count(self, samples: int) -> int:
+        """Frames that `mel` gives for `samples` samples of prepared audio."""
+        return spectrogram.frame_count(
+            samples, framing=self.framing, n_fft=self.n_fft, hop_samples=self.hop_samples
+        )
+
+    def mel(self, audio: np.ndarray | tf.Tensor) -> tf.Tensor:
+        """Mel features of prepared audio (see `prepare_audio`), in TensorFlow.
+
+        Works in eager mode, in graphs and under XLA; only eager mode can reject NaN.
+
+        Args:
+            audio: floating [samples] or [batch, samples], at `sample_rate`, nominally in [-1, 1].
+
+        Returns:
+            float32 [frames, n_mels] or [batch, frames, n_mels].
+
+        Raises:
+            ValueError: for another rank or dtype, too few samples, NaN or infinity, or statistics
+                that the recipe needs and does not have.
+        """
+        return self.normalize(self.compressed_mel(audio))
+
+    def compressed_mel(self, audio: np.ndarray | tf.Tensor) -> tf.Tensor:
+        """As `mel`, before the normalisation; what statistics are fitted on.
+
+        Args:
+            audio: floating [samples] or [batch, samples].
+
+        Returns:
+            float32 [frames, n_mels] or [batch, frames, n_mels].
+
+        Raises:
+            ValueError: for another rank or dtype, too few samples, NaN or infinity.
+        """
+        audio = self._checked(audio)
+        batch = audio if audio.shape.rank == 2 else audio[tf.newaxis]
+        mel = self._compress(self._linear_mel(tf.cast(batch, tf.float64)))
+        mel = tf.cast(mel, tf.float32)
+        return mel if audio.shape.rank == 2 else mel[0]
+
+    def normalize(self, compressed: np.ndarray | tf.Tensor) -> tf.Tensor:
+        """Normalise compressed mels [..., n_mels] as the recipe says, to float32.
+
+        Raises:
+            ValueError: if the recipe needs statistics and has none.
+        """
+        mel = tf.cast(compressed, tf.float32)
+        if self.normalization == "range":
+            (low, high), (out_low, out_high) = self.input_range, self.output_range
+            mel = (mel - low) * ((out_high - out_low) / (high - low)) + out_low
+            return tf.clip_by_value(mel, out_low, out_high)
+        if self.normalization == "standard":
+            mean, std = self._statistics()
+            return (mel - mean) / std
+        return mel
+
+    def denormalize(self, mel: np.ndarray | tf.Tensor) -> tf.Tensor:
+        """Undo `normalize` (but for what it clipped): float [..., n_mels] to float32.
+
+        Raises:
+            ValueError: if the recipe needs statistics and has none.
+        """
+        mel = tf.cast(mel, tf.float32)
+        if self.normalization == "range":
+            (low, high), (out_low, out_high) = self.input_range, self.output_range
+            mel = tf.clip_by_value(mel, out_low, out_high)
+            return (mel - out_low) * ((high - low) / (out_high - out_low)) + low
+        if self.normalization == "standard":
+            mean, std = self._statistics()
+            return mel * std + mean
+        return mel
+
+    def decompress(self, compressed: np.ndarray | tf.Tensor) -> tf.Tensor:
+        """Undo the compression: float [..., n_mels] to linear mels, float32, >= `floor`."""
+        scaled = (tf.cast(compressed, tf.float32) + self.reference) / _LOG_FACTORS[self.compression]
+        return tf.maximum(tf.exp(scaled), self.floor)
+
+    def prepare_audio(self, audio: np.ndarray) -> np.ndarray:
+        """Trim, scale, filter: the audio from which both signal and features are made.
+
+        Args:
+            audio: floating [samples], at `sample_rate`, nominally in [-1, 1].
+
+        Returns:
+            float32 [at most samples].
+
+        Raises:
+            ValueError: for another rank or dtype, no samples, NaN, or silence that cannot be
+                scaled to a peak.
+        """
+        return waveform.prepare(audio, recipe=self)
+
+    def condition_audio(self, audio: np.ndarray) -> np.ndarray:
+        """The waveform that the network sees: float [samples] to float32 [samples] in [-1, 1].
+
+        Raises:
+            ValueError: as `prepare_audio`, and for a signal outside [-1, 1] where `overflow` is
+                "error".
+        """
+        return waveform.to_signal(self.prepare_audio(audio), recipe=self)
+
+    def analyze(self, audio: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Signal and features of one recording, aligned.
+
+        Args:
+            audio: floating [samples], at `sample_rate`, nominally in [-1, 1].
+
+        Returns:
+            signal float32 [frames * hop_samples] in [-1, 1], padded with zeros, and
+            mel float32 [frames, n_mels].
+
+        Raises:
+            ValueError: as `condition_audio` and `mel`.
+        """
+        prepared = self.prepare_audio(audio)
+        signal = waveform.to_signal(prepared, recipe=self)
+        mel = self.mel(prepared).numpy()
+        length = len(mel) * self.hop_samples
+        missing = max(0, length - self.signal_offset - len(signal))
+        return np.pad(signal, (self.signal_offset, missing))[:length], mel
+
+    def to_audio(
+        self, signal: np.ndarray, state: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Undo `condition_audio` but for the trimming, peak and high-pass; chunk by chunk.
+
+        Args:
+            signal: floating [..., samples], what the network gave.
+            state: what the call on the preceding chunk returned, None at the start.
+
+        Returns:
+            audio float32 [..., samples], and the state for the next chunk. Chunks give the
+            samples of the whole to the bit.
+        """
+        return waveform.from_signal(signal, recipe=self, state=state)
+
+    def _checked(self, audio: np.ndarray | tf.Tensor) -> tf.Tensor:
+        audio = tf.convert_to_tensor(audio)
+        if audio.shape.rank not in (1, 2) or not audio.dtype.is_floating:
+            raise ValueError(
+                "audio must be floating with shape [samples] or [batch, samples]. "
+                f"Received: shape={audio.shape}, dtype={audio.dtype.name}"
+            )
+        sides = spectrogram.padding(self.framing, n_fft=self.n_fft, hop_samples=self.hop_samples)
+        least = 1 + (max(sides) if self.pad_mode == "reflect" else 0)
+        if audio.shape[-1] is not None and audio.shape[-1] < least:
+            raise ValueError(
+                f"audio is too short for this recipe, expected at least {least} samples. "
+                f"Received: samples={audio.shape[-1]}"
+            )
+        if tf.executing_eagerly() and not bool(tf.reduce_all(tf.math.is_finite(audio))):
+            raise ValueError("audio must be finite. Received: audio with NaN or infinity")
+        return audio
+
+    def _linear_mel(self, audio: tf.Tensor) -> tf.Tensor:
+        """float64 [batch, samples] -> float64 [batch, frames, n_mels]."""
+        if self.feature_pre_emphasis:
+            delayed = tf.pad(audio, [[0, 0], [1, 0]])[:, :-1]
+            audio = audio - self.feature_pre_emphasis * delayed
+        if self.feature_peak is not None:
+            loudest = tf.reduce_max(tf.abs(audio), axis=1, keepdims=True)
+            audio = tf.math.divide_no_nan(audio * self.feature_peak, loudest)
+        size = {"n_fft": self.n_fft, "hop_samples": self.hop_samples}
+        padded = spectrogram.extend(audio, framing=self.framing, pad_mode=self.pad_mode, **size)
+        linear = spectrogram.magnitude(padded, window=self.analysis_window(), **size)
+        linear = linear if self.power == 1.0 else linear**self.power
+        return tf.einsum("bfk,mk->bfm", linear, tf.constant(self.mel_matrix(), tf.float64))
+
+    def _compress(self, mel: tf.Tensor) -> tf.Tensor:
+        log = tf.math.log(tf.maximum(mel, tf.constant(self.floor, mel.dtype)))
+        return log * _LOG_FACTORS[self.compression] - self.reference
+
+    def _statistics(self) -> tuple[np.ndarray, np.ndarray]:
+        if self.mean is None or self.std is None:
+            raise ValueError(
+                "this recipe normalises by the training set's statistics, expected mean and std "
+                "(see with_statistics; `prepare` fits them). "
+                f"Received: mean={self.mean}, std={self.std}"
+            )
+        return np.array(self.mean, np.float32), np.array(self.std, np.float32)
+
+
+_LOG_FACTORS = {"ln": 1.0, "log10": 1.0 / np.log(10.0), "db": 20.0 / np.log(10.0)}
+
+
+def _plain(field: dataclasses.Field[Any], value: Any) -> Any:
+    """Numbers and sequences of `value` as int, float and tuple, as the field's type says."""
+    kind = str(field.type)
+    if value is None or isinstance(value, (bool, str)):
+        return value
+    if kind.startswith("tuple") and isinstance(value, (list, tuple, np.ndarray)):
+        return tuple(float(element) for element in value)
+    if kind.startswith("float") and isinstance(value, (int, float, np.number)):
+        return float(value)
+    if kind == "int" and isinstance(value, (int, np.integer)):
+        return int(value)
+    return value

@@ -1,0 +1,134 @@
+"""Mu-law companding to integer codes and back, exact for every float32 input.
+
+The codes are defined by float64 arithmetic (van den Oord et al., 2016, eq. for mu-law, with
+`mu = classes - 1`): `level = (sign(x) ln(1 + mu |x|) / ln(1 + mu) + 1) / 2 * mu`, then
+
+- `"nearest"`: `floor(level + 0.5)`; silence is code 128 of 256 (ibab, nv-wavenet);
+- `"truncate"`: `floor(level)`; silence is code 127 of 256 (r9y9, nnmnkwii).
+
+Both directions use tables made once in NumPy, so the codes do not depend on how the device
+rounds its logarithm, and encoding a decoded code gives that code back.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Literal
+
+import numpy as np
+import tensorflow as tf
+
+Rounding = Literal["nearest", "truncate"]
+
+_ROUNDINGS = ("nearest", "truncate")
+_MAX_CLASSES = 65536
+
+
+def encode(audio: tf.Tensor, classes: int = 256, rounding: Rounding = "nearest") -> tf.Tensor:
+    """Quantise audio to mu-law codes.
+
+    Works in eager mode, in graphs and under XLA. NaN has no code: it is not detected here.
+
+    Args:
+        audio: floating [...], in [-1, 1]; values outside are clipped.
+        classes: int in [2, 65536], the number of codes.
+        rounding: "nearest" (silence is 128 of 256) or "truncate" (silence is 127 of 256).
+
+    Returns:
+        int32 [...], in [0, classes - 1].
+
+    Raises:
+        ValueError: if `classes` or `rounding` is out of range.
+    """
+    _check_classes(classes)
+    if rounding not in _ROUNDINGS:
+        raise ValueError(f"rounding must be one of {_ROUNDINGS}. Received: rounding={rounding!r}")
+    audio = tf.clip_by_value(tf.cast(audio, tf.float32), -1.0, 1.0)
+    guess = _guess(audio, classes=classes, rounding=rounding)
+    edges = tf.constant(_edges(classes, rounding))
+    too_high = tf.cast(audio < tf.gather(edges, guess), tf.int32)
+    too_low = tf.cast(audio >= tf.gather(edges, guess + 1), tf.int32)
+    return guess - too_high + too_low
+
+
+def decode(codes: tf.Tensor, classes: int = 256) -> tf.Tensor:
+    """Expand mu-law codes to audio: code `k` becomes the expansion of `2 k / mu - 1`.
+
+    The float32 value is the nearest one not below the exact value, so that `encode` gives the
+    code back with either rounding.
+
+    Args:
+        codes: integer [...], in [0, classes - 1]; values outside are clipped.
+        classes: int in [2, 65536], the number of codes.
+
+    Returns:
+        float32 [...], in [-1, 1].
+
+    Raises:
+        ValueError: if `classes` is out of range or `codes` are not integers.
+    """
+    _check_classes(classes)
+    codes = tf.convert_to_tensor(codes)
+    if not codes.dtype.is_integer:
+        raise ValueError(f"codes must be integers. Received: dtype={codes.dtype.name}")
+    codes = tf.clip_by_value(tf.cast(codes, tf.int32), 0, classes - 1)
+    return tf.gather(tf.constant(_values(classes)), codes)
+
+
+def _check_classes(classes: int) -> None:
+    if not 2 <= classes <= _MAX_CLASSES:
+        raise ValueError(
+            f"classes must be an integer in [2, {_MAX_CLASSES}]. Received: classes={classes!r}"
+        )
+
+
+def _guess(audio: tf.Tensor, *, classes: int, rounding: Rounding) -> tf.Tensor:
+    """The code by float32 arithmetic: right or one off."""
+    mu = float(classes - 1)
+    companded = tf.sign(audio) * tf.math.log1p(mu * tf.abs(audio)) / np.float32(np.log1p(mu))
+    level = (companded + 1.0) / 2.0 * mu
+    if rounding == "nearest":
+        level += 0.5
+    return tf.clip_by_value(tf.cast(tf.floor(level), tf.int32), 0, classes - 1)
+
+
+def _exact_codes(audio: np.ndarray, classes: int, rounding: Rounding) -> np.ndarray:
+    """The definition of the codes, in float64: audio [n] in [-1, 1] -> int64 [n]."""
+    mu = float(classes - 1)
+    audio = audio.astype(np.float64)
+    companded = np.sign(audio) * np.log1p(mu * np.abs(audio)) / np.log1p(mu)
+    level = (companded + 1.0) / 2.0 * mu
+    return np.floor(level + 0.5 if rounding == "nearest" else level).astype(np.int64)
+
+
+def _expand(companded: np.ndarray, classes: int) -> np.ndarray:
+    """Inverse of the companding curve: float64 [n] in [-1, 1] -> float64 [n] in [-1, 1]."""
+    mu = float(classes - 1)
+    magnitude = np.expm1(np.abs(companded) * np.log1p(mu)) / mu
+    return np.sign(companded) * np.minimum(magnitude, 1.0)
+
+
+@functools.lru_cache(maxsize=16)
+def _edges(classes: int, rounding: Rounding) -> np.ndarray:
+    """float32 [classes + 1]: `edges[k]` is the smallest float32 whose code is at least k."""
+    codes = np.arange(1, classes)
+    level = codes - (0.5 if rounding == "nearest" else 0.0)
+    edge = _expand(2.0 * level / (classes - 1) - 1.0, classes).astype(np.float32)
+    for _ in range(4):
+        below = _exact_codes(edge, classes, rounding) < codes
+        edge = np.where(below, np.nextafter(edge, np.float32(2.0)), edge)
+    for _ in range(4):
+        lower = np.nextafter(edge, np.float32(-2.0))
+        inside = (lower >= -1.0) & (_exact_codes(lower, classes, rounding) >= codes)
+        edge = np.where(inside, lower, edge)
+    ends = np.array([-np.inf]), np.array([np.inf])
+    return np.concatenate([ends[0], edge, ends[1]]).astype(np.float32)
+
+
+@functools.lru_cache(maxsize=16)
+def _values(classes: int) -> np.ndarray:
+    """float32 [classes]: the audio value of every code, rounded upwards to float32."""
+    exact = _expand(2.0 * np.arange(classes) / (classes - 1) - 1.0, classes)
+    value = exact.astype(np.float32)
+    value = np.where(value < exact, np.nextafter(value, np.float32(2.0)), value)
+    return np.minimum(value, np.float32(1.0)).astype(np.float32)

@@ -1,0 +1,159 @@
+"""Feature recipes by name: those of the published vocoders, and our own for speech.
+
+The figures were read from the projects named; `tests/audio/test_recipes.py` checks every one
+against an independent computation.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from collections.abc import Mapping
+from typing import Any, Union
+
+from tfwavenet.audio.features import FeatureRecipe
+
+_SPEECH = FeatureRecipe(
+    framing="same",
+    pad_mode="constant",
+    compression="db",
+    normalization="range",
+    input_range=(-100.0, 20.0),
+    signal_gain=0.54,
+    pre_emphasis=0.85,
+)
+
+RECIPES: dict[str, FeatureRecipe] = {
+    # Ours. One frame per hop, centred on its block; the whole band; mels in [0, 1]; the signal
+    # pre-emphasised, which lowers the audible noise of quantisation and of sampling, at a gain
+    # (0.54 * 1.85 < 1) that cannot clip. Windows of 46 to 50 ms resolve the harmonics of speech.
+    "speech_8k": dataclasses.replace(
+        _SPEECH, sample_rate=8000, n_fft=512, win_samples=400, hop_samples=64
+    ),
+    "speech_16k": dataclasses.replace(
+        _SPEECH, sample_rate=16000, n_fft=1024, win_samples=800, hop_samples=128
+    ),
+    "speech_22k": dataclasses.replace(
+        _SPEECH, sample_rate=22050, n_fft=1024, win_samples=1024, hop_samples=256
+    ),
+    # r9y9/wavenet_vocoder v0.2: audio.py, datasets/wavallin.py, egs/*/conf. The statistics come
+    # from the training set (`meanvar.joblib` in a published model).
+    "r9y9": FeatureRecipe(
+        fmin_hz=125.0,
+        fmax_hz=7600.0,
+        compression="log10",
+        floor=1e-10,
+        normalization="standard",
+        trim_top_db=60.0,
+        high_pass_hz=70.0,
+        signal_gain=0.55,
+        pre_emphasis=0.85,
+        overflow="error",
+        mulaw_rounding="truncate",
+    ),
+    # r9y9/wavenet_vocoder up to v0.1.x: audio.py, ljspeech.py; the STFT is `lws.lws(1024, 256,
+    # mode="speech")` of lws 1.2, whose default window and padding are reproduced exactly.
+    "r9y9_legacy": FeatureRecipe(
+        window="lws",
+        framing="full",
+        pad_mode="constant",
+        fmin_hz=125.0,
+        fmax_hz=7600.0,
+        compression="db",
+        reference=20.0,
+        normalization="range",
+        peak=0.999,
+        mulaw_rounding="truncate",
+    ),
+    # NVIDIA/nv-wavenet pytorch/: tacotron2's STFT as it was then, with no upper limit given.
+    "nv_wavenet": FeatureRecipe(sample_rate=16000, n_fft=800, win_samples=800, hop_samples=200),
+    # CODEJIN/WaveNet: Pattern_Generator.py, Audio.py.
+    "codejin": FeatureRecipe(
+        sample_rate=16000,
+        fmax_hz=8000.0,
+        compression="db",
+        normalization="range",
+        output_range=(-4.0, 4.0),
+        feature_pre_emphasis=0.97,
+        trim_top_db=60.0,
+        trim_frame_samples=32,
+        trim_hop_samples=16,
+        trim_pre_emphasis=0.97,
+        gain=0.99,
+    ),
+    # lmnt-com/diffwave preprocess.py: torchaudio's MelSpectrogram(power=1, normalized=True).
+    "lmnt": FeatureRecipe(
+        window_scaling="energy",
+        fmin_hz=20.0,
+        fmax_hz=11025.0,
+        mel_scale="htk",
+        mel_norm="none",
+        compression="db",
+        reference=20.0,
+        normalization="range",
+    ),
+    # philsyn/DiffWave-Vocoder mel2samp.py: tacotron2's STFT.
+    "philsyn": FeatureRecipe(fmax_hz=8000.0),
+    # revsic/tf-diffwave: tf.signal, reflection of 512 and 511 samples, samples over 32767.
+    "revsic": FeatureRecipe(framing="exact", fmax_hz=8000.0, gain=32768.0 / 32767.0),
+    # Rayhane-mamah/Tacotron-2 datasets/audio.py, datasets/wavenet_preprocessor.py: mels of +-4
+    # mapped to [0, 1] for its WaveNet.
+    "rayhane": FeatureRecipe(
+        n_fft=2048,
+        win_samples=1100,
+        hop_samples=275,
+        pad_mode="constant",
+        power=2.0,
+        fmin_hz=55.0,
+        fmax_hz=7600.0,
+        compression="db",
+        reference=20.0,
+        normalization="range",
+        feature_pre_emphasis=0.97,
+        feature_peak=0.999,
+        trim_top_db=40.0,
+        peak=0.999,
+        mulaw_rounding="truncate",
+    ),
+}
+
+
+def get(identifier: Union[str, Mapping[str, Any], FeatureRecipe]) -> FeatureRecipe:
+    """The recipe that a name, a mapping or a recipe stands for.
+
+    Args:
+        identifier: a key of `RECIPES`; or fields as `FeatureRecipe.get_config` gives them, to
+            which `"base": name` may be added to change single fields of a named recipe; or a
+            recipe, which is returned.
+
+    Raises:
+        ValueError: for an unknown name or field, naming the nearest, or a value out of range.
+
+    Example:
+        >>> get({"base": "speech_8k", "pre_emphasis": 0.0}).hop_samples
+        64
+    """
+    if isinstance(identifier, FeatureRecipe):
+        return identifier
+    if isinstance(identifier, str):
+        return _named(identifier)
+    if not isinstance(identifier, Mapping):
+        raise ValueError(
+            "a feature recipe is given by its name or a mapping of its fields. "
+            f"Received: recipe={identifier!r}"
+        )
+    fields = dict(identifier)
+    base = fields.pop("base", None)
+    if base is None:
+        return FeatureRecipe.from_config(fields)
+    return FeatureRecipe.from_config({**_named(base).get_config(), **fields})
+
+
+def _named(name: str) -> FeatureRecipe:
+    if name not in RECIPES:
+        near = difflib.get_close_matches(str(name), list(RECIPES), n=1, cutoff=0.0)
+        raise ValueError(
+            f"recipe must be one of {sorted(RECIPES)}, the nearest is {near[0]!r}. "
+            f"Received: recipe={name!r}"
+        )
+    return RECIPES[name]

@@ -1,0 +1,129 @@
+"""The waveform half of a feature recipe: recording -> prepared audio -> network signal -> audio."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from scipy import signal as scipy_signal
+
+from tfwavenet.audio import emphasis, trim
+
+if TYPE_CHECKING:
+    from tfwavenet.audio.features import FeatureRecipe
+
+Overflow = Literal["clip", "error"]
+
+_HIGH_PASS_TAPS = 255
+
+
+def prepare(audio: np.ndarray, *, recipe: FeatureRecipe) -> np.ndarray:
+    """Trim, scale to a peak, high-pass, gain: what signal and features are both made from.
+
+    Args:
+        audio: floating [samples], at the recipe's sample rate.
+        recipe: says which of the steps are done.
+
+    Returns:
+        float32 [at most samples].
+
+    Raises:
+        ValueError: for another rank or dtype, no samples, NaN or infinity, or silence that cannot
+            be scaled to a peak.
+    """
+    audio = _checked(audio)
+    audio = _trimmed(audio, recipe)
+    if recipe.peak is not None:
+        audio = _scaled_to_peak(audio, recipe.peak)
+    if recipe.high_pass_hz is not None:
+        audio = high_pass(audio, cutoff_hz=recipe.high_pass_hz, sample_rate=recipe.sample_rate)
+    return (audio * recipe.gain).astype(np.float32)
+
+
+def to_signal(prepared: np.ndarray, *, recipe: FeatureRecipe) -> np.ndarray:
+    """Prepared audio -> what the network sees: float [samples] to float32 [samples] in [-1, 1].
+
+    Args:
+        prepared: float [samples], from `prepare`.
+        recipe: gives `signal_gain`, `pre_emphasis` and `overflow`.
+
+    Raises:
+        ValueError: if the signal leaves [-1, 1] and the recipe's `overflow` is "error".
+    """
+    scaled = np.asarray(prepared, np.float64) * recipe.signal_gain
+    signal, _ = emphasis.pre_emphasis(scaled, coefficient=recipe.pre_emphasis)
+    loudest = float(np.max(np.abs(signal), initial=0.0))
+    if loudest > 1.0 and recipe.overflow == "error":
+        raise ValueError(
+            "the signal after gain and pre-emphasis must be in [-1, 1] for this recipe. "
+            f"Received: peak={loudest:.4f}"
+        )
+    return np.clip(signal, -1.0, 1.0).astype(np.float32)
+
+
+def from_signal(
+    signal: np.ndarray, *, recipe: FeatureRecipe, state: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Undo `to_signal` and the gain of `prepare`, chunk by chunk.
+
+    Args:
+        signal: floating [..., samples].
+        recipe: the one the signal was made with.
+        state: what the call on the preceding chunk returned, None at the start.
+
+    Returns:
+        audio float32 [..., samples], and the state for the next chunk.
+    """
+    signal = np.asarray(signal, np.float64)
+    audio, state = emphasis.de_emphasis(signal, coefficient=recipe.pre_emphasis, state=state)
+    return (audio / (recipe.signal_gain * recipe.gain)).astype(np.float32), state
+
+
+def high_pass(audio: np.ndarray, *, cutoff_hz: float, sample_rate: int) -> np.ndarray:
+    """Causal FIR high-pass filter of 255 taps (delay 127 samples), as r9y9 and kan-bayashi do.
+
+    Args:
+        audio: floating [..., samples].
+        cutoff_hz: float > 0, below half the sample rate.
+        sample_rate: int > 0, in Hz; its half is rounded down.
+
+    Returns:
+        float64 [..., samples].
+    """
+    taps = scipy_signal.firwin(_HIGH_PASS_TAPS, cutoff_hz / (sample_rate // 2), pass_zero=False)
+    return scipy_signal.lfilter(taps, 1.0, np.asarray(audio, np.float64))
+
+
+def _checked(audio: np.ndarray) -> np.ndarray:
+    audio = np.asarray(audio)
+    if audio.ndim != 1 or not np.issubdtype(audio.dtype, np.floating):
+        raise ValueError(
+            "audio must be floating with shape [samples]. "
+            f"Received: shape={audio.shape}, dtype={audio.dtype}"
+        )
+    if audio.size == 0:
+        raise ValueError("audio must hold at least one sample. Received: samples=0")
+    if not np.isfinite(audio).all():
+        raise ValueError("audio must be finite. Received: audio with NaN or infinity")
+    return audio
+
+
+def _trimmed(audio: np.ndarray, recipe: FeatureRecipe) -> np.ndarray:
+    if recipe.trim_top_db is None:
+        return audio
+    coefficient = recipe.trim_pre_emphasis
+    emphasised, _ = emphasis.pre_emphasis(audio, coefficient=coefficient)
+    trimmed = trim.trim_silence(
+        emphasised,
+        top_db=recipe.trim_top_db,
+        frame_samples=recipe.trim_frame_samples,
+        hop_samples=recipe.trim_hop_samples,
+    )
+    return emphasis.de_emphasis(trimmed, coefficient=coefficient)[0]
+
+
+def _scaled_to_peak(audio: np.ndarray, peak: float) -> np.ndarray:
+    loudest = float(np.max(np.abs(audio)))
+    if loudest == 0.0:
+        raise ValueError(f"silent audio cannot be scaled to a peak of {peak}. Received: peak=0.0")
+    return audio * (peak / loudest)
