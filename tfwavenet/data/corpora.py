@@ -1,0 +1,319 @@
+"""Readers of speech and music corpora: from a folder on disk to a list of utterances.
+
+A reader only looks at names (and transcripts); whether a file is sound is found out when it is
+prepared. Every list is sorted by name and the same on every machine.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import difflib
+import pathlib
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import Literal, Optional
+
+from tfwavenet import files
+from tfwavenet.data import splits
+from tfwavenet.data.splits import Utterance
+
+CorpusName = Literal["folder", "ljspeech", "vctk", "cmu_arctic", "gtzan", "fsdd", "bundled"]
+AUDIO_EXTENSIONS = (".wav", ".flac", ".mp3", ".ogg", ".oga", ".aiff", ".aif", ".au")
+GTZAN_GENRES = (
+    "blues",
+    "classical",
+    "country",
+    "disco",
+    "hiphop",
+    "jazz",
+    "metal",
+    "pop",
+    "reggae",
+    "rock",
+)
+BUNDLED_ROOT = pathlib.Path(__file__).parent / "bundled"
+
+_DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+_FSDD_NAME = re.compile(r"(\d)_([^_]+)_(\d+)")
+_FSDD_TEST_INDICES = range(5)
+_ARCTIC_FOLDER = re.compile(r"cmu_us_(\w+?)_arctic")
+_ARCTIC_PROMPT = re.compile(r'\(\s*(\S+)\s+"(.*)"\s*\)')
+
+
+@dataclasses.dataclass(frozen=True)
+class Corpus:
+    """What a reader found.
+
+    Attributes:
+        utterances: sorted by name, every one with a split.
+        ignored: paths of files that are no audio by their extension (`folder` only).
+    """
+
+    utterances: tuple[Utterance, ...]
+    ignored: tuple[str, ...] = ()
+
+
+def read_corpus(
+    name: CorpusName,
+    *,
+    root: Optional[files.PathLike] = None,
+    validation: float = 0.05,
+    test: float = 0.05,
+    seed: int = 0,
+) -> Corpus:
+    """Lists the utterances of a corpus.
+
+    | name | expected below `root` | speaker | split |
+    |---|---|---|---|
+    | `folder` | audio files at any depth | first folder, if any | by hash |
+    | `ljspeech` | `metadata.csv`, `wavs/*.wav` | `LJ` | by hash |
+    | `vctk` | `wav48/` or `wav48_silence_trimmed/` (first microphone) | `p225`... | by hash |
+    | `cmu_arctic` | `cmu_us_<speaker>_arctic/wav/*.wav` | `<speaker>` | by hash |
+    | `gtzan` | `<genre>/<genre>.<number>.<wav or au>`, or that in `genres*/` | genre | by hash |
+    | `fsdd` | `{digit}_{speaker}_{index}.wav`, or that in `recordings/` | speaker | 0-4: test |
+    | `bundled` | nothing: it comes with the package | voice | fixed |
+
+    Args:
+        name: which reader to use.
+        root: folder of the corpus; left out for `bundled`.
+        validation: share of the files to hold back for validation where the corpus does not say,
+            at least 0. See `splits.assign_splits`.
+        test: the same for testing.
+        seed: chooses which files are held back.
+
+    Returns:
+        At least one utterance.
+
+    Raises:
+        ValueError: the name is unknown, `root` is missing or superfluous, or the folder does not
+            have the layout; the message says what was expected and what is there.
+
+    Example:
+        >>> corpus = read_corpus("bundled")
+        >>> corpus.utterances[0].speaker, corpus.utterances[0].split
+        ('amber', 'train')
+    """
+    reader = _reader(name)
+    folder = _root_folder(name, root)
+    corpus = reader(folder)
+    if any(item.split == "test" for item in corpus.utterances):
+        test = 0.0
+    utterances = splits.assign_splits(
+        corpus.utterances, validation=validation, test=test, seed=seed
+    )
+    return dataclasses.replace(corpus, utterances=tuple(utterances))
+
+
+def _reader(name: str) -> Callable[[pathlib.Path], Corpus]:
+    """Returns the reader of that name."""
+    if name not in _READERS:
+        close = difflib.get_close_matches(str(name), _READERS, n=1)
+        hint = f" Did you mean {close[0]!r}?" if close else ""
+        raise ValueError(
+            f"corpus must be one of {', '.join(sorted(_READERS))}.{hint} Received: corpus={name!r}"
+        )
+    return _READERS[name]
+
+
+def _root_folder(name: str, root: Optional[files.PathLike]) -> pathlib.Path:
+    """Checks `root` against the corpus and returns it as an absolute path."""
+    if name == "bundled":
+        if root:
+            raise ValueError(
+                f"The corpus 'bundled' comes with the package and takes no root. Received: {root=}"
+            )
+        return BUNDLED_ROOT
+    if not root:
+        raise ValueError(f"The corpus {name!r} needs the folder it lies in. Received: {root=}")
+    folder = pathlib.Path(root).expanduser().absolute()
+    if not folder.is_dir():
+        what = "a file" if folder.exists() else "nothing of that name"
+        raise ValueError(
+            f"The root of the corpus {name!r} must be a folder, found {what}. "
+            f"Received: root={str(root)!r}"
+        )
+    return folder
+
+
+def _listing(folder: pathlib.Path) -> str:
+    """Describes the first entries of a folder for an error message."""
+    names = sorted(entry.name + "/" * entry.is_dir() for entry in folder.iterdir())
+    shown = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
+    return f"{len(names)} entries ({shown})" if names else "an empty folder"
+
+
+def _layout_error(corpus: str, folder: pathlib.Path, expected: str) -> ValueError:
+    """Returns the error for a folder that is not laid out as the corpus is."""
+    return ValueError(
+        f"The corpus {corpus!r} is expected to have {expected}, found {_listing(folder)}. "
+        f"Received: root={str(folder)!r}"
+    )
+
+
+def _names(root: pathlib.Path, paths: Iterable[pathlib.Path]) -> dict[pathlib.Path, str]:
+    """Maps paths to names: relative, without extension where that stays unique."""
+    relative = {path: path.relative_to(root) for path in sorted(paths)}
+    short = {path: item.with_suffix("").as_posix() for path, item in relative.items()}
+    uses = Counter(short.values())
+    return {
+        path: short[path] if uses[short[path]] == 1 else item.as_posix()
+        for path, item in relative.items()
+    }
+
+
+def _is_hidden(path: pathlib.Path, root: pathlib.Path) -> bool:
+    """Whether the path or a folder above it, below the root, starts with a dot."""
+    return any(part.startswith(".") for part in path.relative_to(root).parts)
+
+
+def _read_folder(root: pathlib.Path) -> Corpus:
+    """Any folder: every audio file in it; the first folder below the root is the speaker."""
+    found = [path for path in root.rglob("*") if path.is_file() and not _is_hidden(path, root)]
+    audio = [path for path in found if path.suffix.lower() in AUDIO_EXTENSIONS]
+    if not audio:
+        expected = f"audio files ({', '.join(AUDIO_EXTENSIONS)}) at any depth"
+        raise _layout_error("folder", root, expected)
+    names = _names(root, audio)
+    return Corpus(
+        utterances=tuple(
+            Utterance(path=str(path), name=name, speaker=_folder_speaker(path, root))
+            for path, name in names.items()
+        ),
+        ignored=tuple(sorted(str(path) for path in set(found) - set(audio))),
+    )
+
+
+def _folder_speaker(path: pathlib.Path, root: pathlib.Path) -> str:
+    """The first folder below the root, or the root's own name for a file directly in it."""
+    parts = path.relative_to(root).parts
+    return parts[0] if len(parts) > 1 else root.name
+
+
+def _read_ljspeech(root: pathlib.Path) -> Corpus:
+    """LJ Speech 1.1 (https://keithito.com/LJ-Speech-Dataset): one speaker, 22.05 kHz."""
+    table = root / "metadata.csv"
+    if not table.is_file() or not (root / "wavs").is_dir():
+        raise _layout_error("ljspeech", root, "metadata.csv and wavs/")
+    with open(table, encoding="utf-8", newline="") as file:
+        rows = list(csv.reader(file, delimiter="|", quoting=csv.QUOTE_NONE))
+    short = next((row for row in rows if len(row) < 2), None)
+    if short is not None or not rows:
+        raise ValueError(
+            "The metadata.csv of LJ Speech is expected to have lines of 'name|text|normalised "
+            f"text'. Received: line={'|'.join(short or [])!r} in {str(table)!r}"
+        )
+    return Corpus(
+        tuple(
+            Utterance(str(root / "wavs" / f"{row[0]}.wav"), row[0], "LJ", text=row[-1])
+            for row in rows
+        )
+    )
+
+
+def _read_vctk(root: pathlib.Path) -> Corpus:
+    """VCTK 0.80 (`wav48/`) and 0.92 (`wav48_silence_trimmed/`, first microphone), 48 kHz."""
+    new, old = root / "wav48_silence_trimmed", root / "wav48"
+    paths = sorted(new.glob("*/*_mic1.flac")) or sorted(old.glob("*/*.wav"))
+    if not paths:
+        expected = "wav48/<speaker>/*.wav or wav48_silence_trimmed/<speaker>/*_mic1.flac"
+        raise _layout_error("vctk", root, expected)
+    return Corpus(tuple(_vctk_utterance(path, root) for path in paths))
+
+
+def _vctk_utterance(path: pathlib.Path, root: pathlib.Path) -> Utterance:
+    """One VCTK recording; a few have no transcript."""
+    name = path.stem[: -len("_mic1")] if path.stem.endswith("_mic1") else path.stem
+    speaker = path.parent.name
+    transcript = root / "txt" / speaker / f"{name}.txt"
+    text = transcript.read_text("utf-8").strip() if transcript.is_file() else None
+    return Utterance(str(path), name, speaker, text=text)
+
+
+def _read_cmu_arctic(root: pathlib.Path) -> Corpus:
+    """CMU ARCTIC (http://festvox.org/cmu_arctic): `root` is one voice or holds several."""
+    folders = [root, *sorted(root.iterdir())]
+    voices = {
+        match.group(1): folder
+        for folder in folders
+        if (match := _ARCTIC_FOLDER.fullmatch(folder.name)) and (folder / "wav").is_dir()
+    }
+    utterances = [item for speaker, path in voices.items() for item in _arctic_voice(path, speaker)]
+    if not utterances:
+        raise _layout_error("cmu_arctic", root, "cmu_us_<speaker>_arctic/wav/*.wav")
+    return Corpus(tuple(utterances))
+
+
+def _arctic_voice(folder: pathlib.Path, speaker: str) -> list[Utterance]:
+    """The recordings of one ARCTIC voice, with their prompts where those are there."""
+    prompts = folder / "etc" / "txt.done.data"
+    lines = prompts.read_text("utf-8").splitlines() if prompts.is_file() else []
+    texts = dict(match.groups() for line in lines if (match := _ARCTIC_PROMPT.match(line.strip())))
+    return [
+        Utterance(str(path), f"{speaker}/{path.stem}", speaker, text=texts.get(path.stem))
+        for path in sorted((folder / "wav").glob("*.wav"))
+    ]
+
+
+def _read_gtzan(root: pathlib.Path) -> Corpus:
+    """GTZAN genre collection: 100 clips of 30 s for each of ten genres, 22.05 kHz."""
+    folders = (root, root / "genres", root / "genres_original")
+    paths = [
+        path
+        for folder in folders
+        for genre in GTZAN_GENRES
+        for path in sorted((folder / genre).glob(f"{genre}.*"))
+        if path.suffix in (".wav", ".au")
+    ]
+    if not paths:
+        expected = "<genre>/<genre>.<number>.wav (or .au), or that below genres/"
+        raise _layout_error("gtzan", root, expected)
+    return Corpus(tuple(Utterance(str(path), path.stem, path.parent.name) for path in paths))
+
+
+def _read_fsdd(root: pathlib.Path) -> Corpus:
+    """Free Spoken Digit Dataset (https://github.com/Jakobovski/free-spoken-digit-dataset)."""
+    folders = (root, root / "recordings")
+    paths = sorted(path for folder in folders for path in folder.glob("*.wav"))
+    utterances = [
+        _fsdd_utterance(path, match) for path in paths if (match := _FSDD_NAME.fullmatch(path.stem))
+    ]
+    if not utterances:
+        raise _layout_error("fsdd", root, "{digit}_{speaker}_{index}.wav or that in recordings/")
+    return Corpus(tuple(utterances))
+
+
+def _fsdd_utterance(path: pathlib.Path, match: re.Match[str]) -> Utterance:
+    """One digit; the first five recordings of each are the set's own test split."""
+    digit, speaker, index = match.groups()
+    split: Optional[splits.Split] = "test" if int(index) in _FSDD_TEST_INDICES else None
+    return Utterance(str(path), path.stem, speaker, split, _DIGITS[int(digit)])
+
+
+def _read_bundled(root: pathlib.Path) -> Corpus:
+    """The speech in the package, made by `tfwavenet.data.bundled.make`."""
+    rows = files.read_json(root / "metadata.json")
+    return Corpus(
+        tuple(
+            Utterance(
+                path=str(root / row["file"]),
+                name=pathlib.PurePath(row["file"]).stem,
+                speaker=row["speaker"],
+                split=row["split"],
+                text=row["text"],
+            )
+            for row in rows
+        )
+    )
+
+
+_READERS: dict[str, Callable[[pathlib.Path], Corpus]] = {
+    "folder": _read_folder,
+    "ljspeech": _read_ljspeech,
+    "vctk": _read_vctk,
+    "cmu_arctic": _read_cmu_arctic,
+    "gtzan": _read_gtzan,
+    "fsdd": _read_fsdd,
+    "bundled": _read_bundled,
+}

@@ -1,0 +1,102 @@
+"""Train, validation and test sets that depend on names and a seed only."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import math
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Literal, Optional
+
+Split = Literal["train", "validation", "test"]
+SPLITS: tuple[Split, ...] = ("train", "validation", "test")
+
+
+@dataclasses.dataclass(frozen=True)
+class Utterance:
+    """One recording of a corpus.
+
+    Attributes:
+        path: the audio file.
+        name: unique in its corpus, made of the path below the root without its extension.
+        speaker: speaker, or class label in corpora without speakers.
+        split: the set it belongs to; `None` only while a reader has not decided.
+        text: what is said, where the corpus tells.
+    """
+
+    path: str
+    name: str
+    speaker: str
+    split: Optional[Split] = None
+    text: Optional[str] = None
+
+
+def assign_splits(
+    utterances: Iterable[Utterance], *, validation: float, test: float, seed: int
+) -> list[Utterance]:
+    """Gives every undecided utterance a split, speaker by speaker.
+
+    Of a speaker's `n` undecided utterances, `round(test * n)` go to the test set and
+    `round(validation * n)` to the validation set: those whose names have the smallest hashes
+    under `seed`. A set for which a positive fraction rounds to nothing everywhere gets the one
+    training utterance with the smallest hash, as long as one remains for training.
+
+    Args:
+        utterances: utterances with distinct names, in any order.
+        validation: share of every speaker for validation, 0 up to 1.
+        test: share of every speaker for testing, 0 up to 1; `validation + test` is below 1.
+        seed: another seed gives another choice.
+
+    Returns:
+        The utterances sorted by name, each with its split.
+
+    Raises:
+        ValueError: the fractions are out of range.
+    """
+    if not (0 <= validation and 0 <= test and validation + test < 1):
+        raise ValueError(
+            "validation and test must be fractions of at least 0 whose sum is below 1. "
+            f"Received: validation={validation}, test={test}"
+        )
+    ordered = sorted(utterances, key=lambda item: item.name)
+    chosen: dict[str, Split] = {item.name: item.split for item in ordered if item.split}
+    undecided = sorted((item for item in ordered if not item.split), key=_hash_key(seed))
+    fractions: dict[Split, float] = {"test": test, "validation": validation}
+    by_speaker = defaultdict(list)
+    for item in undecided:
+        by_speaker[item.speaker].append(item.name)
+    for names in by_speaker.values():
+        chosen.update(_deal(names, fractions))
+    _fill_empty_sets(chosen, [item.name for item in undecided], fractions)
+    return [dataclasses.replace(item, split=chosen[item.name]) for item in ordered]
+
+
+def _hash_key(seed: int):  # noqa: ANN202 (a sort key, spelled out below)
+    """Returns a sort key: a hash of the seed and the name, equal on every machine."""
+
+    def key(item: Utterance) -> bytes:
+        return hashlib.sha256(f"{seed}:{item.name}".encode()).digest()
+
+    return key
+
+
+def _deal(names: list[str], fractions: dict[Split, float]) -> dict[str, Split]:
+    """Deals one speaker's names, in hash order, to the held-out sets and then to training."""
+    dealt: dict[str, Split] = dict.fromkeys(names, "train")
+    start = 0
+    for split, fraction in fractions.items():
+        stop = start + math.floor(fraction * len(names) + 0.5)
+        dealt.update(dict.fromkeys(names[start:stop], split))
+        start = stop
+    return dealt
+
+
+def _fill_empty_sets(
+    chosen: dict[str, Split], names: list[str], fractions: dict[Split, float]
+) -> None:
+    """Moves one name from training to every wanted set that is empty; changes `chosen`."""
+    for split, fraction in fractions.items():
+        training = [name for name in names if chosen[name] == "train"]
+        if fraction > 0 and split not in chosen.values() and len(training) > 1:
+            chosen[training[0]] = split
