@@ -12,7 +12,8 @@ Split or fold a seed before using it for a second purpose; never draw twice from
 from __future__ import annotations
 
 import math
-from typing import Sequence, Union
+from collections.abc import Sequence
+from typing import Union
 
 import tensorflow as tf
 

@@ -1,0 +1,135 @@
+"""The interface of output distributions, and what their implementations share."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Iterable, Mapping
+from typing import Any, Union
+
+import tensorflow as tf
+
+Temperature = Union[float, tf.Tensor]
+
+
+class Distribution:
+    """Base class: what a model and a generation loop may rely on.
+
+    Attributes:
+        channels: int, network outputs per sample.
+        noise_channels: int, uniforms that `sample` consumes per sample.
+        discrete: bool, whether `log_prob` is a probability (nats may be turned into bits per
+            sample) or a density (its logarithm may be positive).
+        value_dtype: `tf.int32` (codes) or `tf.float32` (amplitudes in [-1, 1]).
+    """
+
+    channels: int
+    noise_channels: int
+    discrete: bool
+    value_dtype: tf.DType
+
+    def log_prob(self, params: tf.Tensor, value: tf.Tensor) -> tf.Tensor:
+        """Returns log p(value | params) in nats.
+
+        Args:
+            params: floating [..., channels].
+            value: `value_dtype` [...].
+
+        Returns:
+            float32 [...].
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not define log_prob.")
+
+    def sample(
+        self, params: tf.Tensor, noise: tf.Tensor, temperature: Temperature = 1.0
+    ) -> tf.Tensor:
+        """Turns uniforms into a value, deterministically.
+
+        Args:
+            params: floating [..., channels].
+            noise: float32 [..., noise_channels], in the open interval (0, 1).
+            temperature: scalar, at least 0. Divides the logits and multiplies the scales; 1 is the
+                distribution itself, 0 gives the mode.
+
+        Returns:
+            `value_dtype` [...].
+
+        Raises:
+            ValueError: If `temperature` is a negative number.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not define sample.")
+
+    def mode(self, params: tf.Tensor) -> tf.Tensor:
+        """Returns what `sample` gives at temperature 0.
+
+        Args:
+            params: floating [..., channels].
+
+        Returns:
+            `value_dtype` [...].
+        """
+        shape = tf.concat([tf.shape(params)[:-1], [self.noise_channels]], axis=0)
+        return self.sample(params, tf.fill(shape, 0.5), temperature=0.0)
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments as JSON values."""
+        return {name: getattr(self, name) for name in _arguments(type(self))}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Distribution:
+        """Builds the distribution from `get_config()`.
+
+        Args:
+            config: constructor arguments; absent ones take their defaults.
+
+        Raises:
+            ValueError: If a key is not an argument of the constructor; names the nearest one.
+        """
+        known = _arguments(cls)
+        for name in config:
+            if name not in known:
+                raise ValueError(
+                    f"{cls.__name__} has no argument {name!r}{nearest_name(name, known)}, expected "
+                    f"some of {known}. Received: config={dict(config)}"
+                )
+        return cls(**config)
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and self.get_config() == other.get_config()
+
+    def __hash__(self) -> int:
+        return hash((type(self), tuple(self.get_config().items())))
+
+    def __repr__(self) -> str:
+        arguments = ", ".join(f"{name}={value!r}" for name, value in self.get_config().items())
+        return f"{type(self).__name__}({arguments})"
+
+
+def _arguments(cls: type[Distribution]) -> list[str]:
+    return [name for name in inspect.signature(cls.__init__).parameters if name != "self"]
+
+
+def nearest_name(name: str, known: Iterable[str]) -> str:
+    """Returns " (did you mean ...?)" for an unknown name, or nothing if no name is near."""
+    close = difflib.get_close_matches(str(name), list(known), n=1)
+    return f" (did you mean {close[0]!r}?)" if close else ""
+
+
+def checked_count(name: str, value: int, least: int) -> int:
+    """Returns `value` as an int, or raises ValueError if it is none or below `least`."""
+    if isinstance(value, bool) or not hasattr(value, "__index__") or value < least:
+        raise ValueError(f"{name} must be an integer of at least {least}. Received: {name}={value}")
+    return value.__index__()
+
+
+def checked_temperature(temperature: Temperature) -> tf.Tensor:
+    """Returns the temperature as a float32 scalar; a plain number is checked."""
+    if not tf.is_tensor(temperature) and not temperature >= 0.0:
+        raise ValueError(f"temperature must be at least 0. Received: temperature={temperature}")
+    return tf.cast(temperature, tf.float32)
+
+
+def gumbel_argmax(logits: tf.Tensor, noise: tf.Tensor, temperature: tf.Tensor) -> tf.Tensor:
+    """Draws int32 categories [...] from logits [..., n] with uniforms [..., n]."""
+    gumbel = -tf.math.log(-tf.math.log(noise))
+    return tf.argmax(logits + temperature * gumbel, axis=-1, output_type=tf.int32)
