@@ -1,0 +1,156 @@
+"""A PyTorch WaveNet of r9y9's shapes, as the baseline of the training benchmark.
+
+Written from the description of the network, for timing only: the `mol` preset of
+r9y9/wavenet_vocoder (24 layers in 4 cycles, 128 residual, 256 gate and 128 skip channels, three
+taps, 80 mels upsampled 4 x 4 x 4 x 4, mixture of 10 logistics over 65 536 levels), weight
+normalisation by PyTorch's own hook, Adam, masked mean of the loss, no gradient clipping.
+
+Runs alone, so that two frameworks never share the cores, and prints one JSON line:
+
+    python -m benchmarks.peer_torch --batch 2 --samples 10240 --steps 5
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import time
+import warnings
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+LAYERS, CYCLES = 24, 4
+RESIDUAL, GATE, SKIP = 128, 256, 128
+TAPS, MELS, SCALES, CONTEXT_FRAMES = 3, 80, (4, 4, 4, 4), 2
+COMPONENTS, LEVELS, LOG_SCALE_MIN = 10, 65536, -16.0
+
+
+def normed(layer: nn.Module) -> nn.Module:
+    """Adds weight normalisation with the hook that the peer trains with."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        return nn.utils.weight_norm(layer)
+
+
+def pointwise(inputs: int, outputs: int, *, bias: bool = True) -> nn.Module:
+    """A weight-normalised 1x1 convolution."""
+    return normed(nn.Conv1d(inputs, outputs, 1, bias=bias))
+
+
+class Upsampler(nn.Module):
+    """Mel frames [batch, mels, frames + 4] to samples [batch, mels, frames * 256]."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv_in = nn.Conv1d(MELS, MELS, 2 * CONTEXT_FRAMES + 1, bias=False)
+        self.smoothers = nn.ModuleList(
+            normed(nn.Conv2d(1, 1, (1, 2 * scale + 1), padding=(0, scale), bias=False))
+            for scale in SCALES
+        )
+
+    def forward(self, mel: torch.Tensor) -> torch.Tensor:
+        """Repeats and smooths, one scale after the other."""
+        image = self.conv_in(mel).unsqueeze(1)
+        for scale, smoother in zip(SCALES, self.smoothers):
+            image = smoother(functional.interpolate(image, scale_factor=(1, scale)))
+        return image.squeeze(1)
+
+
+class Block(nn.Module):
+    """Gated residual block: [batch, 128, time] to the next block's input and the skip."""
+
+    def __init__(self, dilation: int) -> None:
+        super().__init__()
+        delay = (TAPS - 1) * dilation
+        self.conv = normed(nn.Conv1d(RESIDUAL, GATE, TAPS, padding=delay, dilation=dilation))
+        self.local = pointwise(MELS, GATE, bias=False)
+        self.residual = pointwise(GATE // 2, RESIDUAL)
+        self.skip = pointwise(GATE // 2, SKIP)
+
+    def forward(self, x: torch.Tensor, mel: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Returns the block's output and its contribution to the head."""
+        z = self.conv(x)[:, :, : x.shape[-1]] + self.local(mel)
+        filtered, gate = z.chunk(2, dim=1)
+        y = torch.tanh(filtered) * torch.sigmoid(gate)
+        return (self.residual(y) + x) * math.sqrt(0.5), self.skip(y)
+
+
+class WaveNet(nn.Module):
+    """Samples [batch, 1, time] and mels [batch, 80, frames + 4] to [batch, 30, time]."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.upsampler = Upsampler()
+        self.first = pointwise(1, RESIDUAL)
+        self.blocks = nn.ModuleList(Block(2 ** (i % (LAYERS // CYCLES))) for i in range(LAYERS))
+        self.head = nn.Sequential(
+            nn.ReLU(), pointwise(SKIP, SKIP), nn.ReLU(), pointwise(SKIP, 3 * COMPONENTS)
+        )
+
+    def forward(self, x: torch.Tensor, mel: torch.Tensor) -> torch.Tensor:
+        """Returns the parameters of the distribution of the following samples."""
+        mel, x, total = self.upsampler(mel), self.first(x), 0.0
+        for block in self.blocks:
+            x, skip = block(x, mel)
+            total = total + skip
+        return self.head(total * math.sqrt(1.0 / LAYERS))
+
+
+def negative_log_likelihood(params: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    """Discretised mixture of logistics: [batch, 30, time], [batch, time] to [batch, time]."""
+    logits, means, log_scales = params.chunk(3, dim=1)
+    log_scales = log_scales.clamp(min=LOG_SCALE_MIN)
+    value = target.unsqueeze(1).expand_as(means)
+    centred, inverse = value - means, torch.exp(-log_scales)
+    upper = inverse * (centred + 1.0 / (LEVELS - 1))
+    lower = inverse * (centred - 1.0 / (LEVELS - 1))
+    mass = torch.sigmoid(upper) - torch.sigmoid(lower)
+    middle = inverse * centred
+    density = middle - log_scales - 2.0 * functional.softplus(middle)
+    inner = torch.where(
+        mass > 1e-5, torch.log(mass.clamp(min=1e-12)), density - math.log((LEVELS - 1) / 2)
+    )
+    below = upper - functional.softplus(upper)
+    above = -functional.softplus(lower)
+    log_prob = torch.where(value < -0.999, below, torch.where(value > 0.999, above, inner))
+    return -torch.logsumexp(log_prob + functional.log_softmax(logits, dim=1), dim=1)
+
+
+def timed_steps(batch: int, samples: int, steps: int) -> list[float]:
+    """Seconds of each training step after one that warms up."""
+    torch.manual_seed(0)
+    model = WaveNet()
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, eps=1e-8)
+    audio = torch.rand(batch, samples) * 0.2 - 0.1
+    mel = torch.rand(batch, MELS, samples // math.prod(SCALES) + 2 * CONTEXT_FRAMES)
+    mask = torch.ones(batch, samples - 1)
+    seconds = []
+    for _ in range(steps + 1):
+        start = time.perf_counter()
+        optimizer.zero_grad()
+        losses = negative_log_likelihood(model(audio.unsqueeze(1), mel)[:, :, :-1], audio[:, 1:])
+        ((losses * mask).sum() / mask.sum()).backward()
+        optimizer.step()
+        seconds.append(time.perf_counter() - start)
+    return seconds[1:]
+
+
+def main() -> None:
+    """Times the steps and prints them as JSON."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--batch", type=int, default=2)
+    parser.add_argument("--samples", type=int, default=10240)
+    parser.add_argument("--steps", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=2)
+    flags = parser.parse_args()
+    torch.set_num_threads(flags.threads)
+    seconds = timed_steps(flags.batch, flags.samples, flags.steps)
+    parameters = sum(p.numel() for p in WaveNet().parameters())
+    print(json.dumps({"seconds": seconds, "version": torch.__version__, "parameters": parameters}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,62 @@
+"""What every benchmark prints: the machine, the versions, and rows of a table."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import pathlib
+import platform
+import statistics
+from collections.abc import Mapping, Sequence
+
+
+def processor() -> str:
+    """The processor's own name, or the architecture where the system does not tell."""
+    try:
+        lines = pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
+def usable_cores() -> int:
+    """The number of cores that this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def versions(packages: Sequence[str]) -> str:
+    """`name version` of each installed package, and of Python."""
+    found = [f"Python {platform.python_version()}"]
+    for package in packages:
+        try:
+            found.append(f"{package} {importlib.metadata.version(package)}")
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return ", ".join(found)
+
+
+def print_machine(packages: Sequence[str] = ("tensorflow", "numpy")) -> None:
+    """Prints the hardware and the versions that the rows below it were measured with."""
+    print(f"hardware: {processor()}, {usable_cores()} cores")
+    print(f"versions: {versions(packages)}")
+
+
+def best_and_median(seconds: Sequence[float]) -> tuple[float, float]:
+    """The fastest and the median repetition."""
+    return min(seconds), statistics.median(seconds)
+
+
+def print_table(rows: Sequence[Mapping[str, object]]) -> None:
+    """Prints rows with equal keys as a Markdown table; floats with four significant digits."""
+    columns = list(rows[0])
+    cells = [[_cell(row[column]) for column in columns] for row in rows]
+    widths = [max(map(len, column)) for column in zip(columns, *cells)]
+    for line in (columns, ["-" * width for width in widths], *cells):
+        print("| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths)) + " |")
+
+
+def _cell(value: object) -> str:
+    if not isinstance(value, float):
+        return str(value)
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"

@@ -1,0 +1,98 @@
+"""One entry per public class; every test of this folder runs over these tables.
+
+A public class that is missing here fails `test_inventory.py`. To add one, add an entry: how to
+build it, small, and for what needs inputs an example of them.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+import tfwavenet
+from tfwavenet import distributions, layers
+
+# What is public but cannot stand alone.
+ABSTRACT = {
+    "Distribution": "the base class of the distributions",
+    "Upsampler": "the base class of the upsamplers",
+}
+
+
+class LayerEntry(NamedTuple):
+    """How to build a layer, and one call of it."""
+
+    build: Callable[[], tf.keras.layers.Layer]
+    inputs: dict[str, np.ndarray]  # by the names of `call`'s arguments, `inputs` first
+
+
+def noise(*shape: int) -> np.ndarray:
+    return np.random.default_rng(0).normal(size=shape).astype(np.float32)
+
+
+FRAMES = {"inputs": noise(2, 5, 6)}
+
+LAYERS: dict[str, LayerEntry] = {
+    "CausalConv1D": LayerEntry(
+        lambda: layers.CausalConv1D(4, 2, dilation_rate=3), {"inputs": noise(2, 9, 3)}
+    ),
+    "CodeConv1D": LayerEntry(
+        lambda: layers.CodeConv1D(4, 8, kernel_size=2),
+        {"inputs": np.array([[0, 3, 7, 1], [2, 2, 5, 6]], np.int32)},
+    ),
+    "GatedResidualBlock": LayerEntry(
+        lambda: layers.GatedResidualBlock(
+            4, 8, 6, dilation_rate=2, local_channels=5, global_channels=3
+        ),
+        {
+            "inputs": noise(2, 9, 4),
+            "local_inputs": noise(2, 9, 5),
+            "global_inputs": noise(2, 3),
+        },
+    ),
+    "LearnedUpsampler": LayerEntry(lambda: layers.LearnedUpsampler((4,), kernel_frames=2), FRAMES),
+    "SpeakerEmbedding": LayerEntry(
+        lambda: layers.SpeakerEmbedding(5, 4), {"inputs": np.array([0, 4, 2], np.int32)}
+    ),
+    "StretchUpsampler": LayerEntry(
+        lambda: layers.StretchUpsampler((2, 3), padding_frames=1, input_context=True), FRAMES
+    ),
+    "TransposedUpsampler": LayerEntry(
+        lambda: layers.TransposedUpsampler((2, 4), overlap=2, negative_slope=0.4), FRAMES
+    ),
+    "WeightNormalization": LayerEntry(
+        lambda: layers.WeightNormalization(layers.CausalConv1D(4, 2)), {"inputs": noise(2, 9, 3)}
+    ),
+}
+
+DISTRIBUTIONS: dict[str, Callable[[], distributions.Distribution]] = {
+    "Categorical": lambda: distributions.Categorical(classes=16),
+    "Gaussian": lambda: distributions.Gaussian(log_scale_min=-7.0),
+    "MixtureOfGaussians": lambda: distributions.MixtureOfGaussians(components=3),
+    "MixtureOfLogistics": lambda: distributions.MixtureOfLogistics(components=3, levels=256),
+}
+
+
+def public_classes(*bases: type) -> dict[str, type]:
+    """The public subclasses of `bases` that the package defines, by name."""
+    return {
+        name: member
+        for module in _modules()
+        for name, member in inspect.getmembers(module, inspect.isclass)
+        if member.__module__ == module.__name__
+        and issubclass(member, bases)
+        and not name.startswith("_")
+        and name not in ABSTRACT
+    }
+
+
+def _modules() -> Iterator[Any]:
+    for module in pkgutil.walk_packages(tfwavenet.__path__, "tfwavenet."):
+        if not module.name.startswith(("tfwavenet.launch", "tfwavenet.configs")):
+            yield importlib.import_module(module.name)

@@ -1,0 +1,32 @@
+"""Nothing public escapes the conformance tests."""
+
+from __future__ import annotations
+
+import pytest
+import tensorflow as tf
+
+from tests.conformance import inventory
+from tfwavenet import distributions
+
+LAYER, MODEL = tf.keras.layers.Layer, tf.keras.Model
+SCHEDULE = tf.keras.optimizers.schedules.LearningRateSchedule
+
+
+@pytest.mark.parametrize(
+    ("table", "base"),
+    [
+        (inventory.LAYERS, LAYER),
+        (inventory.DISTRIBUTIONS, distributions.Distribution),
+    ],
+    ids=["layers", "distributions"],
+)
+def test_every_public_class_has_an_entry(table, base):
+    expected = inventory.public_classes(base)
+    if base is LAYER:
+        expected = {name: cls for name, cls in expected.items() if not issubclass(cls, MODEL)}
+    assert sorted({name.split("-")[0] for name in table}) == sorted(expected)
+
+
+def test_a_class_without_an_entry_is_noticed():
+    assert set(inventory.ABSTRACT).isdisjoint(inventory.public_classes(object))
+    assert "CausalConv1D" in inventory.public_classes(LAYER)
