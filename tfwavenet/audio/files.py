@@ -1,0 +1,178 @@
+"""Reading and writing audio files, robustly: soundfile decodes, every failure is one sentence."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+
+import numpy as np
+import soundfile
+
+from tfwavenet import files
+from tfwavenet.audio import containers, resample, wav_format
+
+_BLOCK_FRAMES = 1 << 20
+# An MP3 without exact length information may decode to a little less than was estimated.
+_MP3_SLACK_FRAMES = 2304
+
+
+class AudioFileError(ValueError):
+    """A file that cannot be used as audio; the message names it and says why in one sentence."""
+
+
+@dataclasses.dataclass(frozen=True)
+class AudioInfo:
+    """What a file's header says.
+
+    Attributes:
+        frames: samples per channel.
+        sample_rate: in Hz.
+        channels: number of channels.
+        container: libsndfile's name, e.g. "WAV", "FLAC", "OGG", "MP3".
+        encoding: libsndfile's name, e.g. "PCM_16", "VORBIS".
+    """
+
+    frames: int
+    sample_rate: int
+    channels: int
+    container: str
+    encoding: str
+
+    @property
+    def seconds(self) -> float:
+        """Duration in seconds."""
+        return self.frames / self.sample_rate
+
+
+def info(path: files.PathLike) -> AudioInfo:
+    """Read a file's header.
+
+    Args:
+        path: a WAV, FLAC, Ogg, MP3 or other file that libsndfile knows.
+
+    Raises:
+        AudioFileError: if it is missing, empty, or not audio.
+    """
+    with _open(os.fspath(path)) as file:
+        return AudioInfo(file.frames, file.samplerate, file.channels, file.format, file.subtype)
+
+
+def read(
+    path: files.PathLike, *, sample_rate: int | None = None, mono: bool = True
+) -> tuple[np.ndarray, int]:
+    """Decode a WAV, FLAC, Ogg, MP3 or other file that libsndfile knows.
+
+    Args:
+        path: the file. Its content decides the format, not its name.
+        sample_rate: int > 0, in Hz, the rate to resample to (soxr, no lag); None keeps the file's.
+        mono: average the channels to one.
+
+    Returns:
+        audio float32 [samples], or [samples, channels] with `mono=False`; 16-bit samples are
+        divided by 32768, floating ones are as stored; and the sample rate of the result, in Hz.
+
+    Raises:
+        AudioFileError: if the file is missing, empty, truncated, corrupt, without samples, not
+            audio, or holds NaN or infinity.
+        ValueError: if `sample_rate` is not a positive integer.
+    """
+    path = os.fspath(path)
+    with _open(path) as file:
+        audio, rate = _read_all(path, file), file.samplerate
+        _check_whole(path, file, len(audio))
+    if len(audio) == 0:
+        raise _error(path, "at least one sample", "samples=0")
+    if not np.isfinite(audio).all():
+        raise _error(path, "finite samples", "NaN or infinity")
+    if mono:
+        audio = audio.mean(axis=1, dtype=np.float32) if audio.shape[1] > 1 else audio[:, 0]
+    if sample_rate is not None:
+        audio = resample.resample(audio, source_rate=rate, target_rate=sample_rate)
+        rate = int(sample_rate)
+    return np.ascontiguousarray(audio, np.float32), rate
+
+
+def write(path: files.PathLike, audio: np.ndarray, sample_rate: int) -> None:
+    """Write a 16-bit PCM WAV file that is whole or not there.
+
+    Args:
+        path: the final name; what was there before stays until the new file is complete.
+        audio: floating [samples] or [samples, channels]; values outside [-1, 1] are clipped.
+        sample_rate: int > 0, in Hz.
+
+    Raises:
+        ValueError: for another rank or dtype, NaN or infinity, a rate that is not positive, or
+            more than a WAV file can hold.
+        OSError: if the file cannot be written (disk full, no permission), naming it.
+    """
+    samples = wav_format.to_pcm(audio)
+    channels = 1 if samples.ndim == 1 else samples.shape[1]
+    head = wav_format.header(frames=len(samples), sample_rate=sample_rate, channels=channels)
+    with files.atomic_write(path) as file:
+        file.write(head)
+        file.write(samples.tobytes())
+
+
+def is_silent(audio: np.ndarray, *, threshold_db: float = -60.0) -> bool:
+    """Whether nothing in a recording, apart from a constant offset, reaches the threshold.
+
+    Args:
+        audio: floating [samples] or [samples, channels].
+        threshold_db: in dB relative to full scale 1.0.
+    """
+    audio = np.asarray(audio, np.float64)
+    if audio.size == 0:
+        return True
+    return bool(np.max(np.abs(audio - audio.mean(axis=0))) < 10.0 ** (threshold_db / 20.0))
+
+
+def _error(path: str, expected: str, received: str) -> AudioFileError:
+    return AudioFileError(
+        f"Audio file {path!r} is expected to hold {expected}. Received: {received}"
+    )
+
+
+def _open(path: str) -> soundfile.SoundFile:
+    if not os.path.exists(path):
+        raise AudioFileError(f"Audio file {path!r} is expected to exist. Received: no such file")
+    if not os.path.isfile(path):
+        raise AudioFileError(f"Audio file {path!r} is expected to be a file. Received: a directory")
+    if os.path.getsize(path) == 0:
+        raise _error(path, "audio", "an empty file of 0 bytes")
+    try:
+        return soundfile.SoundFile(path)
+    except (RuntimeError, TypeError, ValueError, OSError) as error:
+        raise _error(path, "audio (WAV, FLAC, Ogg, MP3)", _reason(path, error)) from error
+
+
+def _reason(path: str, error: Exception) -> str:
+    """What libsndfile said, in one line, without the path that it repeats."""
+    text = str(getattr(error, "error_string", error)).replace(repr(path), "the file")
+    return f"{os.path.getsize(path)} bytes that do not decode ({text.strip().rstrip('.')})"
+
+
+def _read_all(path: str, file: soundfile.SoundFile) -> np.ndarray:
+    """float32 [frames, channels]; in blocks, as a header may promise an absurd length."""
+    blocks = []
+    try:
+        while not blocks or len(blocks[-1]) == _BLOCK_FRAMES:
+            blocks.append(_read_block(file))
+    except (RuntimeError, OSError) as error:
+        raise _error(path, "samples that decode to the end", _reason(path, error)) from error
+    return np.concatenate(blocks)
+
+
+def _read_block(file: soundfile.SoundFile) -> np.ndarray:
+    block = np.empty((_BLOCK_FRAMES, file.channels), np.float32)
+    return file.read(out=block)
+
+
+def _check_whole(path: str, file: soundfile.SoundFile, frames: int) -> None:
+    """Raises AudioFileError if the container promises more than was decoded."""
+    missing = containers.truncation(path)
+    if missing is not None:
+        raise _error(path, "all that its header promises", f"a truncated file, {missing}")
+    slack = _MP3_SLACK_FRAMES if file.format == "MP3" else 0
+    if frames < file.frames - slack:
+        received = f"a truncated file, {file.frames} samples expected, {frames} found"
+        raise _error(path, "all that its header promises", received)

@@ -1,0 +1,38 @@
+"""Changing the sample rate without delay."""
+
+from __future__ import annotations
+
+import librosa
+import numpy as np
+
+
+def resample(audio: np.ndarray, *, source_rate: int, target_rate: int) -> np.ndarray:
+    """Resample with soxr's high-quality linear-phase filter: lag 0, length `ceil(n * ratio)`.
+
+    The result of loud input may leave [-1, 1] by a little; it is not clipped.
+
+    Args:
+        audio: floating [samples] or [samples, channels].
+        source_rate: int > 0, in Hz.
+        target_rate: int > 0, in Hz; when equal, `audio` is returned unchanged.
+
+    Returns:
+        floating [new samples] or [new samples, channels], in the dtype of `audio`.
+
+    Raises:
+        ValueError: if a rate is not a positive integer, or `audio` is not floating.
+    """
+    for name, rate in (("source_rate", source_rate), ("target_rate", target_rate)):
+        if not isinstance(rate, (int, np.integer)) or rate <= 0:
+            raise ValueError(f"{name} must be an integer > 0, in Hz. Received: {name}={rate!r}")
+    audio = np.asarray(audio)
+    if not np.issubdtype(audio.dtype, np.floating) or audio.ndim not in (1, 2):
+        raise ValueError(
+            "audio must be floating with shape [samples] or [samples, channels]. "
+            f"Received: shape={audio.shape}, dtype={audio.dtype}"
+        )
+    if source_rate == target_rate or audio.size == 0:
+        return audio
+    return librosa.resample(
+        audio, orig_sr=source_rate, target_sr=target_rate, res_type="soxr_hq", axis=0
+    )

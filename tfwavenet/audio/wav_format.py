@@ -1,0 +1,62 @@
+"""The bytes of 16-bit PCM WAV files."""
+
+from __future__ import annotations
+
+import struct
+
+import numpy as np
+
+HEADER_BYTES = 44
+_LARGEST_DATA = 0xFFFFFFFF - HEADER_BYTES
+
+
+def header(*, frames: int, sample_rate: int, channels: int) -> bytes:
+    """The 44 bytes in front of the samples.
+
+    Args:
+        frames: int >= 0, number of samples per channel that follow.
+        sample_rate: int > 0, in Hz.
+        channels: int > 0.
+
+    Raises:
+        ValueError: if the samples do not fit a WAV file (4 GiB), or an argument is out of range.
+    """
+    if sample_rate <= 0 or channels <= 0:
+        raise ValueError(
+            "a WAV file needs a sample rate and channels > 0. "
+            f"Received: sample_rate={sample_rate!r}, channels={channels!r}"
+        )
+    size = frames * channels * 2
+    if size > _LARGEST_DATA:
+        raise ValueError(
+            f"a WAV file holds at most {_LARGEST_DATA} bytes of samples. Received: bytes={size}"
+        )
+    riff = struct.pack("<4sI4s", b"RIFF", HEADER_BYTES - 8 + size, b"WAVE")
+    rate = int(sample_rate)
+    layout = (b"fmt ", 16, 1, channels, rate, rate * channels * 2, channels * 2, 16)
+    return riff + struct.pack("<4sIHHIIHH4sI", *layout, b"data", size)
+
+
+def to_pcm(audio: np.ndarray) -> np.ndarray:
+    """Round audio to 16-bit integers, so that what was read from such a file comes back exactly.
+
+    Args:
+        audio: floating [samples] or [samples, channels]; 1.0 is full scale, values outside
+            [-1, 1] are clipped.
+
+    Returns:
+        int16 little-endian, `round(32768 * audio)` clipped to [-32768, 32767], same shape.
+
+    Raises:
+        ValueError: for another rank or dtype, or NaN or infinity.
+    """
+    audio = np.asarray(audio)
+    if audio.ndim not in (1, 2) or not np.issubdtype(audio.dtype, np.floating):
+        raise ValueError(
+            "audio must be floating with shape [samples] or [samples, channels]. "
+            f"Received: shape={audio.shape}, dtype={audio.dtype}"
+        )
+    if not np.isfinite(audio).all():
+        raise ValueError("audio must be finite. Received: audio with NaN or infinity")
+    scaled = np.rint(audio.astype(np.float64) * 32768.0)
+    return np.clip(scaled, -32768, 32767).astype("<i2")

@@ -1,0 +1,131 @@
+"""Writing a WAV file while its samples are still being made."""
+
+from __future__ import annotations
+
+import os
+from types import TracebackType
+
+import numpy as np
+
+from tfwavenet import files
+from tfwavenet.audio import wav_format
+
+
+class WavWriter:
+    """Appends chunks to `<path>.partial`, a playable 16-bit WAV file at any moment.
+
+    The header is brought up to date after each chunk's samples are in the file, so it never
+    promises more than is there. `close` renames the file to `path`; until then an older file of
+    that name stays. Leaving a `with` block by an exception keeps the partial file and does not
+    touch `path`.
+
+    Args:
+        path: the final name; its directory is made if it is missing.
+        sample_rate: int > 0, in Hz.
+        channels: int > 0.
+
+    Raises:
+        ValueError: if `sample_rate` or `channels` is out of range.
+        OSError: if the file cannot be written, naming it.
+
+    Example:
+        >>> import numpy as np, os, tempfile
+        >>> path = os.path.join(tempfile.mkdtemp(), "tone.wav")
+        >>> with WavWriter(path, sample_rate=8000) as writer:
+        ...     writer.append(np.zeros(800, np.float32))
+        >>> os.path.getsize(path)
+        1644
+    """
+
+    def __init__(self, path: files.PathLike, *, sample_rate: int, channels: int = 1) -> None:
+        self._path = os.fspath(path)
+        self._format = {"sample_rate": sample_rate, "channels": channels}
+        self._frames = 0
+        head = wav_format.header(frames=0, **self._format)
+        try:
+            os.makedirs(os.path.dirname(self._path) or ".", exist_ok=True)
+            self._file = open(self.partial_path, "wb")  # noqa: SIM115 - closed by `close`
+            self._write(0, head)
+        except OSError as error:
+            raise self._failure(error) from error
+
+    @property
+    def path(self) -> str:
+        """The final name."""
+        return self._path
+
+    @property
+    def partial_path(self) -> str:
+        """The name under which the samples are found before `close`."""
+        return self._path + ".partial"
+
+    @property
+    def frames(self) -> int:
+        """Samples per channel written so far."""
+        return self._frames
+
+    def append(self, audio: np.ndarray) -> None:
+        """Append samples and flush them to the file.
+
+        Args:
+            audio: floating [samples], or [samples, channels] for more than one channel; values
+                outside [-1, 1] are clipped.
+
+        Raises:
+            ValueError: for another rank, number of channels or dtype, NaN or infinity, a writer
+                that is closed, or more than a WAV file can hold. The file stays as it was.
+            OSError: if the disk is full, naming the file; what was there before stays playable.
+        """
+        samples = wav_format.to_pcm(audio)
+        channels = 1 if samples.ndim == 1 else samples.shape[1]
+        if self._file.closed or channels != self._format["channels"]:
+            raise ValueError(
+                f"an open writer expects {self._format['channels']} channels. "
+                f"Received: shape={samples.shape}, closed={self._file.closed}"
+            )
+        frames = self._frames + len(samples)
+        head = wav_format.header(frames=frames, **self._format)
+        try:
+            self._write(wav_format.HEADER_BYTES + self._frames * channels * 2, samples.tobytes())
+            self._write(0, head)
+        except OSError as error:
+            raise self._failure(error) from error
+        self._frames = frames
+
+    def close(self) -> None:
+        """Sync the file to disk and give it its final name; a second call does nothing.
+
+        Raises:
+            OSError: if that fails, naming the file.
+        """
+        if self._file.closed:
+            return
+        try:
+            os.fsync(self._file.fileno())
+            self._file.close()
+            os.replace(self.partial_path, self._path)
+        except OSError as error:
+            raise self._failure(error) from error
+
+    def __enter__(self) -> WavWriter:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self._file.close()
+
+    def _write(self, position: int, data: bytes) -> None:
+        self._file.seek(position)
+        self._file.write(data)
+        self._file.flush()
+
+    def _failure(self, error: OSError) -> OSError:
+        reason = f"could not be written ({error.strerror or error})"
+        return OSError(error.errno, reason, self.partial_path)
