@@ -1,0 +1,122 @@
+"""Launchers end in an exit status and, for bad input, one sentence on stderr."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from absl import flags
+
+from tfwavenet.launch import app
+
+FLAGS = flags.FlagValues()
+_WORKDIR = flags.DEFINE_string(
+    "workdir", None, "Where it all is.", required=True, flag_values=FLAGS
+)
+_COUNT = flags.DEFINE_integer("count", 3, "How many.", lower_bound=1, flag_values=FLAGS)
+
+
+def _run(main, *arguments):
+    with pytest.raises(SystemExit) as exit_:
+        app.run(main, FLAGS, argv=["/usr/bin/launcher", *arguments])
+    return exit_.value.code
+
+
+def _raise(error):
+    def main():
+        raise error
+
+    return main
+
+
+def test_values_arrive_and_each_run_starts_from_the_defaults():
+    seen = []
+
+    def main():
+        seen.append((_WORKDIR.value, _COUNT.value))
+
+    assert _run(main, "--workdir=a", "--count=5") == 0
+    assert _run(main, "--workdir=b") == 0
+    assert seen == [("a", 5), ("b", 3)]
+
+
+def test_main_with_a_parameter_gets_the_arguments_that_are_no_flags():
+    seen = []
+    assert _run(seen.append, "--workdir=a", "x.wav", "y.wav") == 0
+    assert seen == [["/usr/bin/launcher", "x.wav", "y.wav"]]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ([], "--workdir must have a value"),
+        (["--workdir=a", "--count=0"], "0 is not a positive integer"),
+        (["--workdir=a", "--count=many"], "--count=many"),
+        (["--wordir=a"], "Did you mean: workdir"),
+        (["--workdir=a", "stray"], "Received: argument='stray'"),
+    ],
+)
+def test_bad_flags_give_one_sentence(arguments, sentence, capsys):
+    assert _run(lambda: None, *arguments) == 1
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert output.err.startswith("launcher: error: ")
+    assert sentence in output.err
+    assert output.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (ValueError("hop must be 256.\n  Received: hop=3"), "hop must be 256. Received: hop=3"),
+        (FileNotFoundError(2, "No such file", "a.wav"), "a.wav: No such file"),
+        (OSError(28, "No space left on device", "b", None, "c"), "b -> c: No space left on device"),
+        (OSError("plain"), "plain"),
+        (ValueError(), "ValueError"),
+    ],
+)
+def test_expected_errors_become_one_sentence(error, sentence, capsys):
+    assert _run(_raise(error), "--workdir=a") == 1
+    assert capsys.readouterr().err == f"launcher: error: {sentence}\n"
+
+
+def test_the_traceback_can_be_asked_for(monkeypatch, capsys):
+    monkeypatch.setenv("TFWAVENET_TRACEBACK", "1")
+    assert _run(_raise(ValueError("what")), "--workdir=a") == 1
+    assert "Traceback (most recent call last)" in capsys.readouterr().err
+
+
+def test_faults_of_the_program_keep_their_traceback():
+    with pytest.raises(KeyError):
+        app.run(_raise(KeyError("fault")), FLAGS, argv=["launcher", "--workdir=a"])
+
+
+def test_interruption_ends_with_its_own_status(capsys):
+    assert _run(_raise(KeyboardInterrupt()), "--workdir=a") == 130
+    assert capsys.readouterr().err == "launcher: interrupted\n"
+
+
+@pytest.mark.parametrize("flag", ["--help", "-h"])
+def test_help_shows_the_module_and_its_flags(flag, capsys):
+    def main():
+        raise AssertionError("not called")
+
+    assert _run(main, flag) == 0
+    text = capsys.readouterr().out
+    assert "one sentence on stderr" in text
+    assert "--workdir: Where it all is." in text
+
+
+def test_a_process_logs_without_a_warning_and_ends_with_the_status():
+    code = (
+        "from absl import flags, logging\nfrom tfwavenet.launch import app\n"
+        "def main():\n    logging.info('working')\n    raise ValueError('bad input')\n"
+        "app.run(main, flags.FlagValues(), argv=['prog'])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    lines = done.stderr.splitlines()
+    assert lines[-2].endswith("working")
+    assert lines[-1] == "prog: error: bad input"
+    assert "WARNING" not in done.stderr

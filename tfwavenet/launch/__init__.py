@@ -1,0 +1,1 @@
+"""Command-line launchers: flags -> config -> one call. Nothing imports this package."""

@@ -1,0 +1,121 @@
+"""What all launchers share: parsing their flags, and one sentence instead of a traceback.
+
+A launcher defines its flags in its own `FLAGS = flags.FlagValues()`, so that several launchers can
+be imported into one process, and has a `main()` without arguments for the console script:
+
+    FLAGS = flags.FlagValues()
+    _WORKDIR = flags.DEFINE_string("workdir", None, "...", required=True, flag_values=FLAGS)
+
+    def main() -> None:
+        app.run(_evaluate, flag_values=FLAGS)
+
+    if __name__ == "__main__":
+        main()
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn, Optional
+
+from absl import flags, logging
+
+EXPECTED_ERRORS = (ValueError, OSError)
+_TRACEBACK = "TFWAVENET_TRACEBACK"
+
+
+def run(
+    main: Callable[..., Any],
+    flag_values: flags.FlagValues = flags.FLAGS,
+    *,
+    argv: Optional[Sequence[str]] = None,
+) -> NoReturn:
+    """Parses the command line, calls `main`, and ends the process.
+
+    `main` may raise ValueError or OSError (a missing file, a full disk) for input that it cannot
+    use. That ends in one sentence on stderr and exit status 1, without a traceback; set the
+    environment variable TFWAVENET_TRACEBACK to anything to see the traceback too. Any other
+    exception is a fault of the program and keeps its traceback.
+
+    Args:
+        main: takes nothing; or the list of arguments that are not flags, program name first. When
+            it takes nothing, such arguments are an error.
+        flag_values: holds the launcher's flags.
+        argv: the command line, program name first; `sys.argv` by default.
+
+    Raises:
+        SystemExit: always. Status 0 after `main` returned and after `--help`, 1 after an error of
+            the user's, 130 after Ctrl-C.
+    """
+    argv = list(sys.argv if argv is None else argv)
+    program = os.path.basename(argv[0])
+    _log_to_stderr()
+    try:
+        rest = _parse(main, flag_values, argv)
+        main(rest) if _takes_arguments(main) else main()
+    except (flags.Error, *EXPECTED_ERRORS) as error:
+        if os.environ.get(_TRACEBACK):
+            traceback.print_exc()
+        sys.exit(_report(program, error))
+    except KeyboardInterrupt:
+        sys.stderr.write(f"{program}: interrupted\n")
+        sys.exit(130)
+    sys.exit(0)
+
+
+def one_sentence(error: BaseException) -> str:
+    """Returns what an exception says, on one line; a system error leads with its file.
+
+    Args:
+        error: any exception.
+    """
+    if isinstance(error, OSError) and error.strerror:
+        names = [str(name) for name in (error.filename, error.filename2) if name is not None]
+        text = ": ".join([" -> ".join(names), error.strerror] if names else [error.strerror])
+    else:
+        text = str(error) or type(error).__name__
+    return " ".join(text.split())
+
+
+def _log_to_stderr() -> None:
+    """Sends absl's log to stderr, from level INFO on."""
+    flags.FLAGS.mark_as_parsed()
+    logging.use_absl_handler()
+    logging.set_verbosity(logging.INFO)
+
+
+def _parse(main: Callable[..., Any], flag_values: flags.FlagValues, argv: list[str]) -> list[str]:
+    """Parses the flags, answers `--help`, and refuses stray arguments where `main` takes none."""
+    if any(item in ("--help", "-help", "-h", "--h") for item in argv[1:]):
+        sys.stdout.write(_help(main, flag_values))
+        sys.exit(0)
+    for name in flag_values:
+        flag_values[name].unparse()
+    rest = flag_values(argv)
+    if len(rest) > 1 and not _takes_arguments(main):
+        raise ValueError(
+            f"only flags are expected, of the form --name=value. Received: argument={rest[1]!r}"
+        )
+    return rest
+
+
+def _takes_arguments(main: Callable[..., Any]) -> bool:
+    return bool(inspect.signature(main).parameters)
+
+
+def _help(main: Callable[..., Any], flag_values: flags.FlagValues) -> str:
+    """The launcher's module docstring and its flags."""
+    module = inspect.getmodule(main)
+    document = inspect.cleandoc((module.__doc__ if module else None) or "")
+    return f"{document}\n\nflags:\n{flag_values.get_help('  ', include_special_flags=False)}\n"
+
+
+def _report(program: str, error: BaseException) -> int:
+    """Writes the error as one sentence to stderr; returns the exit status."""
+    hint = " (--help lists the flags)" if isinstance(error, flags.Error) else ""
+    sys.stderr.write(f"{program}: error: {one_sentence(error)}{hint}\n")
+    return 1
