@@ -177,7 +177,7 @@ class MixtureOfLogistics(_LocationScale):
     ) -> tf.Tensor:
         value = super()._draw(mean, log_scale, uniform, temperature)
         level = tf.round((value + 1.0) * self._levels_per_unit)
-        return level / self._levels_per_unit - 1.0
+        return tf.minimum(level / self._levels_per_unit - 1.0, 1.0)  # XLA may divide roughly
 
 
 @tf.keras.saving.register_keras_serializable("tfwavenet")
