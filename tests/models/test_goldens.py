@@ -1,0 +1,90 @@
+"""Our networks compute what the published ones compute, on their own inputs and weights."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.support import peers
+
+TOLERANCE = 1e-4
+
+
+def relative_error(ours, theirs):
+    return np.max(np.abs(np.asarray(ours) - theirs)) / np.max(np.abs(theirs))
+
+
+
+def r9y9_batch(data):
+    batch = {"audio": tf.constant(data["tokens"] if "tokens" in data else data["audio"])}
+    for key in ("mel", "mel_frames_first"):
+        if key in data:
+            batch["mel"] = tf.constant(data[key])
+    if "speaker" in data:
+        batch["speaker"] = tf.constant(data["speaker"])
+    return batch
+
+
+@pytest.mark.parametrize("name", ["r9y9_mulaw", "r9y9_mol", "r9y9_gaussian", "r9y9_legacy"])
+def test_r9y9_output(name):
+    data = peers.arrays(f"{name}.npz")
+    model = peers.load_r9y9(name)
+    assert relative_error(model(r9y9_batch(data)), data["output"]) < TOLERANCE
+
+
+@pytest.mark.parametrize("name", ["r9y9_mol", "r9y9_gaussian"])
+def test_r9y9_negative_log_likelihood(name):
+    data = peers.arrays(f"{name}.npz")
+    model = peers.load_r9y9(name)
+    params = model(r9y9_batch(data))
+    nll = -model.distribution.log_prob(params, tf.constant(data["target"]))
+    assert relative_error(nll, data["nll_per_sample"]) < TOLERANCE
+
+
+def nv_batch(data):
+    return {"audio": tf.constant(data["tokens"]), "mel": tf.constant(data["features"])}
+
+
+def test_nv_wavenet_logits():
+    data = peers.arrays("nv_wavenet.npz")
+    output = peers.load_nv_wavenet()(nv_batch(data))
+    assert relative_error(output, data["logits"]) < TOLERANCE
+
+
+def test_nv_wavenet_conditioning():
+    data = peers.arrays("nv_wavenet.npz")
+    model = peers.load_nv_wavenet()
+    conditioning = model.conditioning(mel=model_window(model, data["features"]))
+    ours = np.stack([np.transpose(c, [2, 0, 1]) for c in conditioning], axis=2)
+    assert relative_error(ours, data["cond_input"]) < TOLERANCE
+
+
+def model_window(model, mel):
+    left = model.upsampler.left_context_frames
+    return tf.pad(mel, [[0, 0], [left, 0], [0, 0]])
+
+
+def test_nv_wavenet_greedy_generation():
+    data = peers.arrays("nv_wavenet.npz")
+    model = peers.load_nv_wavenet()
+    conditioning = model.conditioning(mel=model_window(model, data["features"]))
+    value = tf.fill([2], int(data["initial_token"]))
+    state, codes = model.initial_state(2), []
+    for t in range(data["greedy"].shape[1]):
+        params, state = model.step(value, state, [c[:, t] for c in conditioning])
+        value = model.distribution.mode(params)
+        codes.append(value.numpy())
+    np.testing.assert_array_equal(np.stack(codes, axis=1), data["greedy"])
+
+
+def test_codejin_output_and_loss():
+    data = peers.arrays("codejin/io.npz")
+    model = peers.load_codejin()
+    batch = {
+        "audio": tf.constant(data["audio"]),
+        "mel": tf.constant(data["mel_with_pad"]),
+        "speaker": tf.constant(data["speaker"]),
+    }
+    params = model(batch)
+    assert relative_error(params, data["output"]) < TOLERANCE
+    loss = -tf.reduce_mean(model.distribution.log_prob(params, tf.constant(data["target"])))
+    assert relative_error(loss, data["loss"]) < TOLERANCE

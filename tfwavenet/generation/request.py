@@ -1,0 +1,156 @@
+"""What is to be generated: features, speakers, seeds and lengths, checked and in one shape."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+
+@dataclasses.dataclass(frozen=True)
+class Request:
+    """A batch of utterances to generate.
+
+    Attributes:
+        samples: int64 [batch], samples of each utterance, the priming ones included.
+        seeds: one Python integer per utterance.
+        mels: features float32 [frames, channels] of each utterance, or None.
+        speaker: int32 [batch] or float32 [batch, channels], or None.
+        prime: float32 [batch, samples] that come before the generated ones, or None.
+    """
+
+    samples: np.ndarray
+    seeds: tuple[int, ...]
+    mels: list[np.ndarray] | None = None
+    speaker: np.ndarray | None = None
+    prime: np.ndarray | None = None
+
+    @property
+    def primed_samples(self) -> int:
+        """How many of the samples are given rather than generated."""
+        return 0 if self.prime is None else self.prime.shape[1]
+
+    @classmethod
+    def create(
+        cls, model: Any, *, mel: Any, speaker: Any, samples: int | None, seed: Any, prime: Any
+    ) -> Request:
+        """Checks the arguments of `generate` against a model and against each other.
+
+        Raises:
+            ValueError: if they do not fit; the message names the argument.
+        """
+        mels = _mels(model, mel)
+        prime = None if prime is None else _prime(prime)
+        sizes = {
+            "mel": None if mels is None else len(mels),
+            "speaker": None if np.ndim(speaker) == 0 else len(speaker),
+            "seed": None if np.ndim(seed) == 0 else len(seed),
+            "prime": None if prime is None or len(prime) == 1 else len(prime),
+        }
+        batch = _batch_size(sizes)
+        lengths = _lengths(model, mels, samples, prime, batch)
+        return cls(
+            samples=lengths,
+            seeds=tuple(int(seed) + i for i in range(batch))
+            if np.ndim(seed) == 0
+            else tuple(int(s) for s in seed),
+            mels=mels,
+            speaker=_speaker(model, speaker, batch),
+            prime=None if prime is None else np.repeat(prime, batch // len(prime), axis=0),
+        )
+
+
+def _batch_size(sizes: dict[str, int | None]) -> int:
+    given = {name: size for name, size in sizes.items() if size is not None}
+    if len(set(given.values())) > 1:
+        raise ValueError(f"Expected the same number of utterances everywhere. Received: {given}")
+    return next(iter(given.values()), 1)
+
+
+def _mels(model: Any, mel: Any) -> list[np.ndarray] | None:
+    if model.upsampler is None:
+        if mel is not None:
+            raise ValueError("This network takes no features. Received: mel")
+        return None
+    if mel is None:
+        raise ValueError("This network needs features. Received: mel=None")
+    if not isinstance(mel, (list, tuple)):
+        mel = np.asarray(mel, np.float32)
+        mel = mel[np.newaxis] if mel.ndim == 2 else mel
+    mels = [np.asarray(one, np.float32) for one in mel]
+    for index, one in enumerate(mels):
+        _check_mel(one, index, model.local_channels)
+    return mels
+
+
+def _check_mel(mel: np.ndarray, index: int, channels: int) -> None:
+    if mel.ndim != 2 or mel.shape[1] != channels or not len(mel):
+        raise ValueError(
+            f"Expected mel of shape [frames, {channels}] with at least one frame for utterance "
+            f"{index}. Received: shape={mel.shape}"
+        )
+    if not np.isfinite(mel).all():
+        frame = int(np.argwhere(~np.isfinite(mel))[0, 0])
+        raise ValueError(
+            f"Expected finite mel values for utterance {index}. Received: {mel[frame].min()} in "
+            f"frame {frame}"
+        )
+
+
+def _prime(prime: Any) -> np.ndarray:
+    prime = np.atleast_2d(np.asarray(prime, np.float32))
+    if prime.ndim != 2 or not prime.shape[1] or not np.isfinite(prime).all():
+        raise ValueError(
+            f"Expected finite prime of shape [samples] or [batch, samples], not empty. "
+            f"Received: shape={prime.shape}"
+        )
+    return prime
+
+
+def _lengths(
+    model: Any, mels: list[np.ndarray] | None, samples: int | None, prime: Any, batch: int
+) -> np.ndarray:
+    primed = 0 if prime is None else prime.shape[1]
+    if mels is None:
+        if samples is None or samples < 1:
+            raise ValueError(f"Expected a positive number of samples. Received: samples={samples}")
+        return np.full([batch], primed + samples)
+    hop = model.upsampler.hop_samples
+    if samples is not None:
+        raise ValueError(f"The features set the length. Received: samples={samples} beside mel")
+    lengths = np.array([len(mel) * hop for mel in mels])
+    if primed % hop or (primed and primed >= lengths.min()):
+        raise ValueError(
+            f"Expected prime of whole frames of {hop} samples, shorter than the features. "
+            f"Received: {primed} samples with features for {lengths.min()}"
+        )
+    return lengths
+
+
+def _speaker(model: Any, speaker: Any, batch: int) -> np.ndarray | None:
+    if not model.speaker_channels:
+        if speaker is not None:
+            raise ValueError(f"This network knows no speakers. Received: speaker={speaker}")
+        return None
+    if speaker is None:
+        raise ValueError("This network needs a speaker. Received: speaker=None")
+    speaker = np.asarray(speaker)
+    if np.issubdtype(speaker.dtype, np.integer):
+        return _speaker_numbers(model.speakers, np.broadcast_to(speaker, [batch]))
+    if speaker.shape[1:] != (model.speaker_channels,):
+        raise ValueError(
+            f"Expected a speaker number or vectors of shape [batch, {model.speaker_channels}]. "
+            f"Received: shape={speaker.shape}"
+        )
+    return speaker.astype(np.float32)
+
+
+def _speaker_numbers(speakers: int | None, numbers: np.ndarray) -> np.ndarray:
+    if speakers is None:
+        raise ValueError("This network takes speaker vectors. Received: speaker numbers")
+    if numbers.min() < 0 or numbers.max() >= speakers:
+        raise ValueError(
+            f"Expected speaker numbers in 0 .. {speakers - 1}. Received: speaker={numbers.tolist()}"
+        )
+    return numbers.astype(np.int32)

@@ -1,0 +1,23 @@
+"""Keras layers of the networks."""
+
+from tfwavenet.layers.causal_conv import CausalConv1D
+from tfwavenet.layers.code_conv import CodeConv1D
+from tfwavenet.layers.gated_residual_block import GatedResidualBlock
+from tfwavenet.layers.learned_upsampler import LearnedUpsampler
+from tfwavenet.layers.speaker_embedding import SpeakerEmbedding
+from tfwavenet.layers.stretch_upsampler import StretchUpsampler
+from tfwavenet.layers.transposed_upsampler import TransposedUpsampler
+from tfwavenet.layers.upsampler import Upsampler
+from tfwavenet.layers.weight_norm import WeightNormalization
+
+__all__ = [
+    "CausalConv1D",
+    "CodeConv1D",
+    "GatedResidualBlock",
+    "LearnedUpsampler",
+    "SpeakerEmbedding",
+    "StretchUpsampler",
+    "TransposedUpsampler",
+    "Upsampler",
+    "WeightNormalization",
+]

@@ -1,0 +1,105 @@
+"""Causal dilated convolution with an incremental buffer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tensorflow as tf
+
+from tfwavenet.layers import ring_buffer
+
+
+@tf.keras.saving.register_keras_serializable("tfwavenet")
+class CausalConv1D(tf.keras.layers.Conv1D):
+    """A convolution whose output at time t depends on inputs up to t only.
+
+    The whole sequence in one `call`, or one time step after another with `step`: both use the
+    same weights and agree to rounding. What the convolution remembers between steps is a value,
+    `initial_state(batch_size)`, that each step takes and returns.
+
+    Args:
+        filters: number of output channels, positive.
+        kernel_size: number of taps, positive; the last one is the present sample.
+        dilation_rate: samples between taps, positive. Defaults to 1.
+        **kwargs: as `tf.keras.layers.Conv1D` takes them, except `padding` and `strides`.
+
+    Call arguments:
+        inputs: [batch, time, channels].
+
+    Returns:
+        [batch, time, filters].
+
+    Example:
+        >>> layer = CausalConv1D(8, 2, dilation_rate=4)
+        >>> layer(tf.ones([1, 10, 3])).shape
+        TensorShape([1, 10, 8])
+        >>> y_t, state = layer.step(tf.ones([1, 3]), layer.initial_state(1))
+
+    Source: van den Oord et al., "WaveNet", arXiv:1609.03499, section 2.1; incremental form:
+    Le Paine et al., "Fast Wavenet Generation Algorithm", arXiv:1611.09482.
+    """
+
+    def __init__(
+        self, filters: int, kernel_size: int, *, dilation_rate: int = 1, **kwargs: Any
+    ) -> None:
+        super().__init__(
+            filters, kernel_size, dilation_rate=dilation_rate, padding="causal", **kwargs
+        )
+
+    @property
+    def _dilation(self) -> int:
+        return self.dilation_rate[0]
+
+    @property
+    def receptive_field(self) -> int:
+        """Number of input samples that one output sample depends on."""
+        return (self.kernel_size[0] - 1) * self._dilation + 1
+
+    def initial_state(self, batch_size: int) -> ring_buffer.State:
+        """The state before the first sample: as if zeros had gone before."""
+        channels = self.kernel.shape[1]
+        return ring_buffer.initial_state(
+            [batch_size, channels], self.kernel_size[0], self._dilation, self.compute_dtype
+        )
+
+    def state_after(self, inputs: tf.Tensor) -> ring_buffer.State:
+        """The state after `inputs` [batch, time, channels], as that many steps would leave it."""
+        inputs = tf.cast(inputs, self.compute_dtype)
+        return ring_buffer.state_after(inputs, self.kernel_size[0], self._dilation)
+
+    def folded_weights(self) -> dict[str, Any]:
+        """The weights as `step` takes them: a matrix per tap, and the bias (None without one)."""
+        taps = tf.unstack(tf.cast(self.kernel, self.compute_dtype), self.kernel_size[0])
+        bias = tf.cast(self.bias, self.compute_dtype) if self.use_bias else None
+        return {"taps": taps, "bias": bias}
+
+    def step(
+        self, x_t: tf.Tensor, state: ring_buffer.State, weights: dict[str, Any] | None = None
+    ) -> tuple[tf.Tensor, ring_buffer.State]:
+        """One time step.
+
+        Args:
+            x_t: [batch, channels], the present sample.
+            state: from `initial_state`, `state_after` or the step before.
+            weights: from `folded_weights`; pass them where many steps share them.
+
+        Returns:
+            The output [batch, filters] and the next state.
+        """
+        weights = self.folded_weights() if weights is None else weights
+        x_t = tf.cast(x_t, self.compute_dtype)
+        *past, present = weights["taps"]
+        y_t = tf.matmul(x_t, present)
+        for x_past, kernel in zip(ring_buffer.taps(state), past):
+            y_t += tf.matmul(x_past, kernel)
+        if weights["bias"] is not None:
+            y_t += weights["bias"]
+        y_t = y_t if self.activation is None else self.activation(y_t)
+        return y_t, ring_buffer.push(state, x_t, self.kernel_size[0], self._dilation)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor arguments."""
+        config = super().get_config()
+        for name in ("padding", "strides", "data_format", "groups"):
+            config.pop(name)
+        return {**config, "dilation_rate": self._dilation, "kernel_size": self.kernel_size[0]}

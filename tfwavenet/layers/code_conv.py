@@ -1,0 +1,130 @@
+"""Causal convolution over one-hot codes, computed as look-ups of kernel rows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tensorflow as tf
+
+from tfwavenet.layers import ring_buffer
+
+_BEFORE_THE_START = -1  # a code that no class has: its one-hot vector is all zeros
+
+
+@tf.keras.saving.register_keras_serializable("tfwavenet")
+class CodeConv1D(tf.keras.layers.Layer):
+    """What `CausalConv1D` computes on one-hot encoded integers, without the one-hot encoding.
+
+    With one tap and no bias it is an embedding; with one tap and a bias the 1x1 convolution that
+    most WaveNets begin with; with two taps the initial causal convolution of the first ones.
+
+    Args:
+        filters: number of output channels, positive.
+        classes: number of codes, positive.
+        kernel_size: number of taps, positive. Defaults to 1.
+        activation: as Keras layers take it. Defaults to None.
+        use_bias: whether to add a bias. Defaults to True.
+
+    Call arguments:
+        inputs: int32 [batch, time], codes in 0 .. classes - 1; others count as all zeros.
+
+    Returns:
+        [batch, time, filters].
+
+    Example:
+        >>> CodeConv1D(8, 256)(tf.zeros([1, 10], tf.int32)).shape
+        TensorShape([1, 10, 8])
+
+    Source: van den Oord et al., "WaveNet", arXiv:1609.03499, section 2.2.
+    """
+
+    def __init__(
+        self,
+        filters: int,
+        classes: int,
+        *,
+        kernel_size: int = 1,
+        activation: Any = None,
+        use_bias: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        for name, value in (
+            ("filters", filters),
+            ("classes", classes),
+            ("kernel_size", kernel_size),
+        ):
+            if value < 1:
+                raise ValueError(f"`{name}` must be positive. Received: {name}={value}")
+        self.filters = filters
+        self.classes = classes
+        self.kernel_size = kernel_size
+        self.activation = tf.keras.activations.get(activation)
+        self.use_bias = use_bias
+
+    def build(self, input_shape: Any) -> None:
+        """Creates the kernel [kernel_size, classes, filters] and the bias."""
+        shape = (self.kernel_size, self.classes, self.filters)
+        self.kernel = self.add_weight("kernel", shape=shape, initializer="glorot_uniform")
+        self.bias = self.add_weight("bias", shape=(self.filters,)) if self.use_bias else None
+        super().build(input_shape)
+
+    @property
+    def receptive_field(self) -> int:
+        """Number of input samples that one output sample depends on."""
+        return self.kernel_size
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        """Looks up and sums a kernel row per tap."""
+        weights = self.folded_weights()
+        delay = self.kernel_size - 1
+        padded = tf.pad(inputs, [[0, 0], [delay, 0]], constant_values=_BEFORE_THE_START)
+        length = tf.shape(inputs)[1]
+        delayed = [padded[:, tap : tap + length] for tap in range(self.kernel_size)]
+        return self._combine(delayed, weights)
+
+    def _combine(self, codes: list[tf.Tensor], weights: dict[str, Any]) -> tf.Tensor:
+        outputs = sum(self._look_up(table, code) for table, code in zip(weights["taps"], codes))
+        if weights["bias"] is not None:
+            outputs += weights["bias"]
+        return outputs if self.activation is None else self.activation(outputs)
+
+    def _look_up(self, table: tf.Tensor, codes: tf.Tensor) -> tf.Tensor:
+        known = (codes >= 0) & (codes < self.classes)
+        rows = tf.gather(table, tf.where(known, codes, 0))
+        return tf.where(known[..., tf.newaxis], rows, tf.zeros([], table.dtype))
+
+    def initial_state(self, batch_size: int) -> ring_buffer.State:
+        """The state before the first code: as if all-zero vectors had gone before."""
+        return ring_buffer.initial_state(
+            [batch_size], self.kernel_size, 1, tf.int32, fill=_BEFORE_THE_START
+        )
+
+    def state_after(self, inputs: tf.Tensor) -> ring_buffer.State:
+        """The state after `inputs` int32 [batch, time]."""
+        return ring_buffer.state_after(inputs, self.kernel_size, 1, fill=_BEFORE_THE_START)
+
+    def folded_weights(self) -> dict[str, Any]:
+        """The weights as `step` takes them: a table per tap, and the bias (None without one)."""
+        taps = tf.unstack(tf.cast(self.kernel, self.compute_dtype), self.kernel_size)
+        bias = tf.cast(self.bias, self.compute_dtype) if self.use_bias else None
+        return {"taps": taps, "bias": bias}
+
+    def step(
+        self, x_t: tf.Tensor, state: ring_buffer.State, weights: dict[str, Any] | None = None
+    ) -> tuple[tf.Tensor, ring_buffer.State]:
+        """One time step: codes int32 [batch] to [batch, filters], and the next state."""
+        weights = self.folded_weights() if weights is None else weights
+        y_t = self._combine([*ring_buffer.taps(state), x_t], weights)
+        return y_t, ring_buffer.push(state, x_t, self.kernel_size, 1)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor arguments."""
+        return {
+            **super().get_config(),
+            "filters": self.filters,
+            "classes": self.classes,
+            "kernel_size": self.kernel_size,
+            "activation": tf.keras.activations.serialize(self.activation),
+            "use_bias": self.use_bias,
+        }

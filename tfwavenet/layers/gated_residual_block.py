@@ -1,0 +1,221 @@
+"""The residual block of WaveNet."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import tensorflow as tf
+
+from tfwavenet import rng
+from tfwavenet.layers.causal_conv import CausalConv1D
+from tfwavenet.layers.weight_norm import WeightNormalization
+
+
+@tf.keras.saving.register_keras_serializable("tfwavenet")
+class GatedResidualBlock(tf.keras.layers.Layer):
+    """Causal dilated convolution, conditioning, gate, residual and skip projections.
+
+    `z = conv(x) + V local + U global`, `y = tanh(first half of z) * sigmoid(second half)`,
+    `skip = W_s y`, `output = (W_r y + x) * residual_scale`.
+
+    Args:
+        residual_channels: channels of the residual path, positive.
+        gate_channels: channels of `z`, positive and even.
+        skip_channels: channels of the skip path, positive.
+        kernel_size: taps of the convolution. Defaults to 2.
+        dilation_rate: samples between taps. Defaults to 1.
+        residual_scale: factor of the residual path. Defaults to sqrt(1/2).
+        residual_output: False leaves the residual projection out, as in the last block of a
+            stack whose output nobody reads. Defaults to True.
+        local_channels: channels of the local conditioning; None for none. Defaults to None.
+        global_channels: channels of the global conditioning; None for none. Defaults to None.
+        local_bias: whether the local projection has a bias. Defaults to False.
+        global_bias: whether the global projection has a bias. Defaults to False.
+        weight_norm: whether the convolutions are weight normalised. Defaults to True.
+        dropout: rate of dropout before the convolution, in [0, 1). Defaults to 0.
+
+    Call arguments:
+        inputs: [batch, time, residual_channels].
+        local_inputs: [batch, time, local channels]; where there is local conditioning.
+        global_inputs: [batch, global channels]; where there is global conditioning.
+        dropout_seed: int32 [2] makes dropout active; None leaves it out.
+
+    Returns:
+        The output [batch, time, residual_channels] and the skip output
+        [batch, time, skip_channels]; without `residual_output` the first is None.
+
+    Raises:
+        ValueError: if `gate_channels` is odd or `dropout` out of range.
+
+    Example:
+        >>> block = GatedResidualBlock(8, 16, 12, dilation_rate=4)
+        >>> output, skip = block(tf.ones([1, 10, 8]))
+
+    Source: van den Oord et al., "WaveNet", arXiv:1609.03499, sections 2.3 to 2.5.
+    """
+
+    def __init__(
+        self,
+        residual_channels: int,
+        gate_channels: int,
+        skip_channels: int,
+        *,
+        kernel_size: int = 2,
+        dilation_rate: int = 1,
+        residual_scale: float = math.sqrt(0.5),
+        residual_output: bool = True,
+        local_channels: int | None = None,
+        global_channels: int | None = None,
+        local_bias: bool = False,
+        global_bias: bool = False,
+        weight_norm: bool = True,
+        dropout: float = 0.0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if gate_channels < 2 or gate_channels % 2:
+            raise ValueError(
+                f"`gate_channels` must be positive and even. Received: gate_channels={gate_channels}"
+            )
+        if not 0 <= dropout < 1:
+            raise ValueError(f"`dropout` must be in [0, 1). Received: dropout={dropout}")
+        self.residual_channels = residual_channels
+        self.gate_channels = gate_channels
+        self.skip_channels = skip_channels
+        self.kernel_size = kernel_size
+        self.dilation_rate = dilation_rate
+        self.residual_scale = residual_scale
+        self.residual_output = residual_output
+        self.local_channels = local_channels
+        self.global_channels = global_channels
+        self.local_bias = local_bias
+        self.global_bias = global_bias
+        self.weight_norm = weight_norm
+        self.dropout = dropout
+        self.conv = self._conv(gate_channels, kernel_size, dilation_rate=dilation_rate)
+        self.skip_projection = self._conv(skip_channels, 1)
+        self.residual_projection = self._conv(residual_channels, 1) if residual_output else None
+        self.local_projection = (
+            self._conv(gate_channels, 1, use_bias=local_bias) if local_channels else None
+        )
+        self.global_projection = (
+            self._conv(gate_channels, 1, use_bias=global_bias) if global_channels else None
+        )
+
+    def _conv(self, filters: int, kernel_size: int, **kwargs: Any) -> tf.keras.layers.Layer:
+        layer = CausalConv1D(filters, kernel_size, dtype=self.dtype_policy, **kwargs)
+        return WeightNormalization(layer) if self.weight_norm else layer
+
+    def build(self, input_shape: Any) -> None:
+        """Creates the weights of the convolutions."""
+        self.conv.build([None, None, self.residual_channels])
+        gated = [None, None, self.gate_channels // 2]
+        self.skip_projection.build(gated)
+        if self.residual_projection is not None:
+            self.residual_projection.build(gated)
+        if self.local_projection is not None:
+            self.local_projection.build([None, None, self.local_channels])
+        if self.global_projection is not None:
+            self.global_projection.build([None, None, self.global_channels])
+        super().build([None, None, self.residual_channels])
+
+    @property
+    def receptive_field(self) -> int:
+        """Number of input samples that one output sample depends on."""
+        return (self.kernel_size - 1) * self.dilation_rate + 1
+
+    def call(
+        self,
+        inputs: tf.Tensor,
+        local_inputs: tf.Tensor | None = None,
+        global_inputs: tf.Tensor | None = None,
+        dropout_seed: tf.Tensor | None = None,
+    ) -> tuple[tf.Tensor | None, tf.Tensor]:
+        """The whole sequence."""
+        z = self.conv(self._dropped(inputs, dropout_seed))
+        conditioning = self.conditioning(local_inputs, global_inputs)
+        y = _gate(z if conditioning is None else z + conditioning)
+        skip = self.skip_projection(y)
+        if self.residual_projection is None:
+            return None, skip
+        return self._residual(self.residual_projection(y), inputs), skip
+
+    def _dropped(self, inputs: tf.Tensor, seed: tf.Tensor | None) -> tf.Tensor:
+        if not self.dropout or seed is None:
+            return inputs
+        keep = tf.cast(rng.uniform(tf.shape(inputs), seed) >= self.dropout, inputs.dtype)
+        return inputs * keep / (1 - self.dropout)
+
+    def conditioning(
+        self, local_inputs: tf.Tensor | None, global_inputs: tf.Tensor | None
+    ) -> tf.Tensor | None:
+        """The projected conditioning [batch, time or 1, gate_channels]; None without any."""
+        parts = []
+        if self.local_projection is not None:
+            parts.append(self.local_projection(local_inputs))
+        if self.global_projection is not None:
+            parts.append(self.global_projection(global_inputs[:, tf.newaxis]))
+        return sum(parts) if parts else None
+
+    def _residual(self, projected: tf.Tensor, inputs: tf.Tensor) -> tf.Tensor:
+        return (projected + inputs) * tf.cast(self.residual_scale, projected.dtype)
+
+    def initial_state(self, batch_size: int) -> Any:
+        """The state before the first sample: as if zeros had gone before."""
+        return self.conv.initial_state(batch_size)
+
+    def state_after(self, inputs: tf.Tensor) -> Any:
+        """The state after `inputs` [batch, time, residual_channels]."""
+        return self.conv.state_after(inputs)
+
+    def folded_weights(self) -> dict[str, Any]:
+        """The weights as `step` takes them, to be computed once for many steps."""
+        residual = self.residual_projection
+        return {
+            "conv": self.conv.folded_weights(),
+            "skip": self.skip_projection.folded_weights(),
+            "residual": None if residual is None else residual.folded_weights(),
+        }
+
+    def step(
+        self,
+        x_t: tf.Tensor,
+        state: Any,
+        conditioning_t: tf.Tensor | None = None,
+        weights: dict[str, Any] | None = None,
+    ) -> tuple[tuple[tf.Tensor | None, tf.Tensor], Any]:
+        """One time step.
+
+        Args:
+            x_t: [batch, residual_channels].
+            state: from `initial_state`, `state_after` or the step before.
+            conditioning_t: [batch, gate_channels], this step of `conditioning`.
+            weights: from `folded_weights`.
+
+        Returns:
+            The outputs of `call` for this step, and the next state.
+        """
+        weights = self.folded_weights() if weights is None else weights
+        x_t = tf.cast(x_t, self.compute_dtype)
+        z, state = self.conv.step(x_t, state, weights["conv"])
+        y = _gate(z if conditioning_t is None else z + tf.cast(conditioning_t, z.dtype))
+        skip, _ = self.skip_projection.step(y, (), weights["skip"])
+        if self.residual_projection is None:
+            return (None, skip), state
+        projected, _ = self.residual_projection.step(y, (), weights["residual"])
+        return (self._residual(projected, x_t), skip), state
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor arguments."""
+        names = (
+            "residual_channels gate_channels skip_channels kernel_size dilation_rate "
+            "residual_scale residual_output local_channels global_channels local_bias global_bias "
+            "weight_norm dropout"
+        ).split()
+        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
+
+
+def _gate(z: tf.Tensor) -> tf.Tensor:
+    filtered, gate = tf.split(z, 2, axis=-1)
+    return tf.tanh(filtered) * tf.sigmoid(gate)

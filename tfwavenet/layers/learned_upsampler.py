@@ -1,0 +1,70 @@
+"""Upsampling by one transposed convolution that mixes all channels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from tfwavenet.layers.upsampler import Upsampler, masked
+
+
+@tf.keras.saving.register_keras_serializable("tfwavenet")
+class LearnedUpsampler(Upsampler):
+    """One transposed convolution over time with full channel mixing, cut on the right.
+
+    Args:
+        scales: the stride, as a sequence of one.
+        kernel_frames: extent of the filter, in frames; a frame reaches the samples of itself and
+            of the following `kernel_frames - 1` ones. Defaults to 4.
+
+    Call arguments:
+        inputs: [batch, frames, channels].
+        mask: optional bool [batch, frames].
+
+    Returns:
+        [batch, frames * hop_samples, channels].
+
+    Example:
+        >>> LearnedUpsampler((200,))(tf.ones([1, 3, 80])).shape
+        TensorShape([1, 600, 80])
+
+    Source: NVIDIA/nv-wavenet, `pytorch/wavenet.py`.
+    """
+
+    def __init__(self, scales: Sequence[int], *, kernel_frames: int = 4, **kwargs: Any) -> None:
+        super().__init__(scales, **kwargs)
+        if len(self.scales) != 1:
+            raise ValueError(f"`scales` must hold one factor. Received: scales={scales}")
+        if kernel_frames < 1:
+            raise ValueError(
+                f"`kernel_frames` must be positive. Received: kernel_frames={kernel_frames}"
+            )
+        self.kernel_frames = kernel_frames
+
+    def build(self, input_shape: Any) -> None:
+        """Creates the filter [kernel_frames * hop, channels, channels] and the bias."""
+        channels = input_shape[-1]
+        self.conv = tf.keras.layers.Conv1DTranspose(
+            channels,
+            self.kernel_frames * self.hop_samples,
+            strides=self.hop_samples,
+            dtype=self.dtype_policy,
+        )
+        self.conv.build([None, None, channels])
+        super().build([None, None, channels])
+
+    @property
+    def left_context_frames(self) -> int:
+        """Earlier frames that the samples of a frame depend on."""
+        return self.kernel_frames - 1
+
+    def call(self, inputs: tf.Tensor, mask: tf.Tensor | None = None) -> tf.Tensor:
+        """Convolves and cuts what lies behind the last frame."""
+        outputs = self.conv(masked(inputs, mask, 1))
+        return outputs[:, : tf.shape(inputs)[1] * self.hop_samples]
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor arguments."""
+        return {**super().get_config(), "kernel_frames": self.kernel_frames}

@@ -1,0 +1,59 @@
+"""Speaker vectors from speaker numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tensorflow as tf
+
+
+@tf.keras.saving.register_keras_serializable("tfwavenet")
+class SpeakerEmbedding(tf.keras.layers.Embedding):
+    """A learned vector per speaker; vectors given in place of numbers pass through.
+
+    Args:
+        speakers: number of speakers, positive.
+        channels: size of a speaker vector, positive.
+
+    Call arguments:
+        inputs: int [batch], speaker numbers in 0 .. speakers - 1, or float [batch, channels],
+            vectors from elsewhere, such as a speaker encoder.
+
+    Returns:
+        [batch, channels].
+
+    Raises:
+        ValueError: if a number is out of range and the call is eager.
+
+    Example:
+        >>> SpeakerEmbedding(6, 16)(tf.constant([0, 5])).shape
+        TensorShape([2, 16])
+    """
+
+    def __init__(self, speakers: int, channels: int, **kwargs: Any) -> None:
+        for name, value in (("speakers", speakers), ("channels", channels)):
+            if value < 1:
+                raise ValueError(f"`{name}` must be positive. Received: {name}={value}")
+        super().__init__(speakers, channels, **kwargs)
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        """Looks the vectors up."""
+        inputs = tf.convert_to_tensor(inputs)
+        if inputs.dtype.is_floating:
+            return tf.cast(inputs, self.compute_dtype)
+        if tf.executing_eagerly():
+            self._check_range(inputs)
+        return super().call(inputs)
+
+    def _check_range(self, numbers: tf.Tensor) -> None:
+        if bool(tf.reduce_any((numbers < 0) | (numbers >= self.input_dim))):
+            raise ValueError(
+                f"Expected speaker numbers in 0 .. {self.input_dim - 1}. "
+                f"Received: speaker={numbers.numpy().tolist()}"
+            )
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor arguments."""
+        config = tf.keras.layers.Layer.get_config(self)
+        config.pop("batch_input_shape", None)
+        return {**config, "speakers": self.input_dim, "channels": self.output_dim}

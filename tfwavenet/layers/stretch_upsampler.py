@@ -1,0 +1,143 @@
+"""Upsampling by nearest-neighbour stretching and smoothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from tfwavenet.layers.upsampler import Upsampler, context_of, masked
+from tfwavenet.layers.weight_norm import WeightNormalization
+
+
+@tf.keras.saving.register_keras_serializable("tfwavenet")
+class StretchUpsampler(Upsampler):
+    """Repeats each frame and smooths along time, stage by stage, one filter for all channels.
+
+    With `input_context=True` a convolution over whole frames, of `2 * padding_frames + 1` taps
+    and without padding of its own, comes first. Without it the outermost `padding_frames` are
+    upsampled with the others and then cut off.
+
+    Args:
+        scales: upsampling factor of each stage. A stage's filter spans `2 * scale + 1` samples.
+        padding_frames: further frames taken at each end. Defaults to 0.
+        input_context: whether the convolution over frames comes first. Defaults to False.
+        frequency_kernel_size: odd extent of the smoothing filters over channels. Defaults to 1.
+        activation: applied after each stage. Defaults to None.
+        weight_norm: whether the smoothing filters are weight normalised. Defaults to True.
+
+    Call arguments:
+        inputs: [batch, frames + 2 * padding_frames, channels].
+        mask: optional bool [batch, frames].
+
+    Returns:
+        [batch, frames * hop_samples, channels].
+
+    Example:
+        >>> layer = StretchUpsampler((4, 4), padding_frames=2, input_context=True)
+        >>> layer(tf.ones([1, 3 + 2 * 2, 80])).shape
+        TensorShape([1, 48, 80])
+
+    Source: `ConvInUpsampleNetwork` and `UpsampleNetwork` of r9y9/wavenet_vocoder, v0.2; the
+    upsampler of CODEJIN/WaveNet.
+    """
+
+    def __init__(
+        self,
+        scales: Sequence[int],
+        *,
+        padding_frames: int = 0,
+        input_context: bool = False,
+        frequency_kernel_size: int = 1,
+        activation: Any = None,
+        weight_norm: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(scales, **kwargs)
+        if padding_frames < 0:
+            raise ValueError(
+                f"`padding_frames` must not be negative. Received: padding_frames={padding_frames}"
+            )
+        if frequency_kernel_size % 2 == 0:
+            raise ValueError(
+                "`frequency_kernel_size` must be odd. "
+                f"Received: frequency_kernel_size={frequency_kernel_size}"
+            )
+        self.padding_frames = padding_frames
+        self.input_context = input_context
+        self.frequency_kernel_size = frequency_kernel_size
+        self.activation = tf.keras.activations.get(activation)
+        self.weight_norm = weight_norm
+        self.smoothing = [self._smoothing_layer(scale) for scale in self.scales]
+
+    def _smoothing_layer(self, scale: int) -> tf.keras.layers.Layer:
+        size = (2 * scale + 1, self.frequency_kernel_size)
+        average = tf.keras.initializers.Constant(1 / (size[0] * size[1]))
+        layer = tf.keras.layers.Conv2D(
+            1,
+            size,
+            padding="same",
+            use_bias=False,
+            activation=self.activation,
+            kernel_initializer=average,
+            dtype=self.dtype_policy,
+        )
+        return WeightNormalization(layer) if self.weight_norm else layer
+
+    def build(self, input_shape: Any) -> None:
+        """Creates the filters."""
+        channels = input_shape[-1]
+        if self.input_context:
+            self.input_conv = tf.keras.layers.Conv1D(
+                channels, 2 * self.padding_frames + 1, use_bias=False, dtype=self.dtype_policy
+            )
+            self.input_conv.build([None, None, channels])
+        for layer in self.smoothing:
+            layer.build([None, None, None, 1])
+        super().build([None, None, channels])
+
+    @property
+    def left_context_frames(self) -> int:
+        """Earlier frames that the samples of a frame depend on, beyond `padding_frames`."""
+        return context_of(self.scales)
+
+    @property
+    def right_context_frames(self) -> int:
+        """Later frames that the samples of a frame depend on, beyond `padding_frames`."""
+        return context_of(self.scales)
+
+    def call(self, inputs: tf.Tensor, mask: tf.Tensor | None = None) -> tf.Tensor:
+        """Stretches and smooths stage by stage."""
+        if self.input_context:
+            inputs = self.input_conv(inputs)
+        elif mask is not None:
+            mask = self._with_padding_frames(mask)
+        image, rate = inputs[..., tf.newaxis], 1
+        for scale, smooth in zip(self.scales, self.smoothing):
+            rate *= scale
+            image = smooth(masked(tf.repeat(image, scale, axis=1), mask, rate))
+        outputs = tf.squeeze(image, -1)
+        return outputs if self.input_context else self._cut(outputs)
+
+    def _with_padding_frames(self, mask: tf.Tensor) -> tf.Tensor:
+        """The mask of the frames and of those at their ends, which are part of the sequence too."""
+        reach = 2 * self.padding_frames
+        padded = tf.pad(mask, [[0, 0], [reach, reach]])
+        length = tf.shape(mask)[1] + reach
+        return tf.reduce_any([padded[:, i : i + length] for i in range(reach + 1)], axis=0)
+
+    def _cut(self, outputs: tf.Tensor) -> tf.Tensor:
+        margin = self.padding_frames * self.hop_samples
+        return outputs[:, margin : tf.shape(outputs)[1] - margin]
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor arguments."""
+        config = {
+            "padding_frames": self.padding_frames,
+            "input_context": self.input_context,
+            "frequency_kernel_size": self.frequency_kernel_size,
+            "activation": tf.keras.activations.serialize(self.activation),
+            "weight_norm": self.weight_norm,
+        }
+        return {**super().get_config(), **config}

@@ -1,0 +1,105 @@
+"""Upsampling by transposed convolutions over the time-frequency image."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from tfwavenet.layers.upsampler import Upsampler, context_of, masked
+from tfwavenet.layers.weight_norm import WeightNormalization
+
+
+@tf.keras.saving.register_keras_serializable("tfwavenet")
+class TransposedUpsampler(Upsampler):
+    """Transposed convolutions of one channel over the (time, frequency) image, stage by stage.
+
+    Args:
+        scales: upsampling factor (stride) of each stage.
+        overlap: extent of a stage's filter in time, in units of its stride: 1, where the samples
+            of a frame depend on that frame only, or 2. Defaults to 1.
+        frequency_kernel_size: odd extent of the filters over channels. Defaults to 3.
+        negative_slope: slope of the leaky ReLU after each stage; 0 is a ReLU. Defaults to 0.
+        weight_norm: whether the filters are weight normalised. Defaults to True.
+
+    Call arguments:
+        inputs: [batch, frames, channels].
+        mask: optional bool [batch, frames].
+
+    Returns:
+        [batch, frames * hop_samples, channels].
+
+    Example:
+        >>> TransposedUpsampler((16, 16), overlap=2, negative_slope=0.4)(tf.ones([1, 3, 80])).shape
+        TensorShape([1, 768, 80])
+
+    Source: r9y9/wavenet_vocoder up to v0.1 (overlap 1, ReLU); the spectrogram upsampler of
+    lmnt-com/diffwave (two stages of 16, overlap 2, slope 0.4, no weight normalisation).
+    """
+
+    def __init__(
+        self,
+        scales: Sequence[int],
+        *,
+        overlap: int = 1,
+        frequency_kernel_size: int = 3,
+        negative_slope: float = 0.0,
+        weight_norm: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(scales, **kwargs)
+        if overlap not in (1, 2) or (overlap == 2 and any(scale % 2 for scale in scales)):
+            raise ValueError(
+                "`overlap` must be 1, or 2 with even scales. "
+                f"Received: overlap={overlap}, scales={scales}"
+            )
+        self.overlap = overlap
+        self.frequency_kernel_size = frequency_kernel_size
+        self.negative_slope = negative_slope
+        self.weight_norm = weight_norm
+        self.stages = [self._stage(scale) for scale in self.scales]
+
+    def _stage(self, scale: int) -> tf.keras.layers.Layer:
+        layer = tf.keras.layers.Conv2DTranspose(
+            1,
+            (self.overlap * scale, self.frequency_kernel_size),
+            strides=(scale, 1),
+            padding="same",
+            dtype=self.dtype_policy,
+        )
+        return WeightNormalization(layer) if self.weight_norm else layer
+
+    def build(self, input_shape: Any) -> None:
+        """Creates the filters."""
+        for stage in self.stages:
+            stage.build([None, None, None, 1])
+        super().build([None, None, input_shape[-1]])
+
+    @property
+    def left_context_frames(self) -> int:
+        """Earlier frames that the samples of a frame depend on."""
+        return context_of(self.scales) if self.overlap > 1 else 0
+
+    @property
+    def right_context_frames(self) -> int:
+        """Later frames that the samples of a frame depend on."""
+        return self.left_context_frames
+
+    def call(self, inputs: tf.Tensor, mask: tf.Tensor | None = None) -> tf.Tensor:
+        """Convolves stage by stage."""
+        image, rate = inputs[..., tf.newaxis], 1
+        for scale, stage in zip(self.scales, self.stages):
+            image = tf.nn.leaky_relu(stage(masked(image, mask, rate)), self.negative_slope)
+            rate *= scale
+        return tf.squeeze(image, -1)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor arguments."""
+        config = {
+            "overlap": self.overlap,
+            "frequency_kernel_size": self.frequency_kernel_size,
+            "negative_slope": self.negative_slope,
+            "weight_norm": self.weight_norm,
+        }
+        return {**super().get_config(), **config}

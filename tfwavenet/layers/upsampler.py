@@ -1,0 +1,94 @@
+"""What the conditioning upsamplers have in common."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import tensorflow as tf
+
+
+class Upsampler(tf.keras.layers.Layer):
+    """Base of the layers that bring conditioning frames to the sample rate.
+
+    Frames are upsampled in stages; the product of their `scales` is `hop_samples`, the samples per
+    frame. A window of a longer sequence gives exactly the samples that the whole sequence gives
+    there, if it is called with `left_context_frames` and `right_context_frames` further frames,
+    which are then cut off: see `upsample_window`.
+
+    Args:
+        scales: upsampling factor of each stage, positive.
+
+    Call arguments:
+        inputs: [batch, frames + 2 * padding_frames, channels].
+        mask: optional bool [batch, frames], False for frames that are not part of the sequence:
+            they act as the nothing that lies beyond its ends.
+
+    Returns:
+        [batch, frames * hop_samples, output channels].
+
+    Raises:
+        ValueError: if a scale is not positive.
+    """
+
+    # Frames that the layer takes at each end beyond those it has output for.
+    padding_frames: int = 0
+
+    def __init__(self, scales: Sequence[int], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if not scales or any(scale < 1 for scale in scales):
+            raise ValueError(f"`scales` must be positive integers. Received: scales={scales}")
+        self.scales = tuple(int(scale) for scale in scales)
+
+    @property
+    def hop_samples(self) -> int:
+        """Samples per conditioning frame."""
+        return math.prod(self.scales)
+
+    @property
+    def left_context_frames(self) -> int:
+        """Earlier frames that the samples of a frame depend on, beyond `padding_frames`."""
+        return 0
+
+    @property
+    def right_context_frames(self) -> int:
+        """Later frames that the samples of a frame depend on, beyond `padding_frames`."""
+        return 0
+
+    def upsample_window(self, inputs: tf.Tensor, mask: tf.Tensor | None = None) -> tf.Tensor:
+        """Upsamples a window of a longer sequence, exactly as the whole sequence would be.
+
+        Args:
+            inputs: [batch, left + frames + right + 2 * padding_frames, channels], where left and
+                right are the context frames.
+            mask: bool [batch, left + frames + right], False beyond the ends of the sequence.
+
+        Returns:
+            [batch, frames * hop_samples, output channels].
+        """
+        outputs = self(inputs, mask=mask)
+        start = self.left_context_frames * self.hop_samples
+        stop = tf.shape(outputs)[1] - self.right_context_frames * self.hop_samples
+        return outputs[:, start:stop]
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor arguments."""
+        return {**super().get_config(), "scales": self.scales}
+
+
+def context_of(scales: Sequence[int]) -> int:
+    """Frames of context when each stage looks one of its own input frames to each side."""
+    reach, rate = 0.0, 1
+    for scale in scales:
+        reach += 1 / rate
+        rate *= scale
+    return math.ceil(reach)
+
+
+def masked(image: tf.Tensor, mask: tf.Tensor | None, rate: int) -> tf.Tensor:
+    """Zeroes `image` [batch, frames * rate, ...] where `mask` bool [batch, frames] is False."""
+    if mask is None:
+        return image
+    keep = tf.cast(tf.repeat(mask, rate, axis=1), image.dtype)
+    return image * tf.reshape(keep, tf.concat([tf.shape(keep), [1] * (image.shape.rank - 2)], 0))

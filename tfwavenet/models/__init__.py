@@ -1,0 +1,5 @@
+"""The networks, as Keras models."""
+
+from tfwavenet.models.wavenet import WaveNet
+
+__all__ = ["WaveNet"]

@@ -1,0 +1,173 @@
+"""What is common to models that predict each sample from those before it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tfwavenet import generation
+from tfwavenet.audio import mulaw
+
+
+class AutoregressiveModel(tf.keras.Model):
+    """Training and generation of a network whose `call` predicts the following sample.
+
+    A subclass has a `distribution`, an `upsampler` and `recipe` (or None), `speakers` and
+    `speaker_channels` (or None), and the methods of `generation.StepModel`.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        # Audio keeps its precision under a mixed policy: layers cast what they may.
+        super().__init__(autocast=False, **kwargs)
+        self.loss_tracker = tf.keras.metrics.Mean(name="loss")
+
+    @property
+    def takes_codes(self) -> bool:
+        """Whether the network works on integer codes rather than on samples in [-1, 1]."""
+        return self.distribution.value_dtype.is_integer
+
+    def to_values(self, audio: tf.Tensor) -> tf.Tensor:
+        """Audio in [-1, 1] as the network takes it: mu-law codes, or unchanged."""
+        if not self.takes_codes or audio.dtype.is_integer:
+            return audio
+        return mulaw.encode(audio, self.distribution.classes, rounding=self._mulaw_rounding)
+
+    def to_audio(self, values: tf.Tensor) -> tf.Tensor:
+        """The inverse of `to_values`: float32 in [-1, 1]."""
+        return mulaw.decode(values, self.distribution.classes) if self.takes_codes else values
+
+    @property
+    def _mulaw_rounding(self) -> str:
+        return "nearest" if self.recipe is None else self.recipe.mulaw_rounding
+
+    def initial_values(self, batch_size: int) -> tf.Tensor:
+        """What precedes the first sample: silence, [batch]."""
+        return self.to_values(tf.zeros([batch_size]))
+
+    def previous_values(self, values: tf.Tensor) -> tf.Tensor:
+        """`values` [batch, samples] delayed by one sample; silence comes first."""
+        first = self.initial_values(tf.shape(values)[0])
+        return tf.concat([first[:, tf.newaxis], values[:, :-1]], axis=1)
+
+    def nll(self, batch: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
+        """Negative log-likelihood of each sample given those before it.
+
+        Args:
+            batch: see the class; `"mask"` is not looked at.
+            training: whether dropout is active.
+
+        Returns:
+            float32 [batch, samples], in nats. For a distribution that is not discrete it is a
+            density's and may be negative.
+        """
+        values = self.to_values(batch["audio"])
+        params = self({**batch, "audio": self.previous_values(values)}, training=training)
+        return -self.distribution.log_prob(params, values)
+
+    def training_step(self) -> tf.Tensor:
+        """Number of updates so far, int64; 0 before `compile`."""
+        optimizer = getattr(self, "optimizer", None)
+        return tf.zeros([], tf.int64) if optimizer is None else tf.cast(optimizer.iterations, tf.int64)
+
+    def _loss(self, batch: dict[str, tf.Tensor], training: bool) -> tf.Tensor:
+        nll = self.nll(batch, training)
+        mask = tf.cast(batch["mask"], nll.dtype) if "mask" in batch else tf.ones_like(nll)
+        self.loss_tracker.update_state(nll, sample_weight=mask)
+        return tf.math.divide_no_nan(tf.reduce_sum(nll * mask), tf.reduce_sum(mask))
+
+    def train_step(self, data: Any) -> dict[str, tf.Tensor]:
+        """One update on a batch."""
+        batch, _, _ = tf.keras.utils.unpack_x_y_sample_weight(data)
+        with tf.GradientTape() as tape:
+            loss = self._loss(batch, training=True)
+        self.optimizer.minimize(loss, self.trainable_variables, tape=tape)
+        return self._results()
+
+    def test_step(self, data: Any) -> dict[str, tf.Tensor]:
+        """The loss on a batch."""
+        batch, _, _ = tf.keras.utils.unpack_x_y_sample_weight(data)
+        self._loss(batch, training=False)
+        return self._results()
+
+    def _results(self) -> dict[str, tf.Tensor]:
+        nats = self.loss_tracker.result()
+        results = {"loss": nats}
+        if self.distribution.discrete:
+            results["bits_per_sample"] = nats / math.log(2)
+        return results
+
+    @property
+    def metrics(self) -> list[tf.keras.metrics.Metric]:
+        """The metrics that Keras resets at each epoch."""
+        return [self.loss_tracker]
+
+    def check_mel(self, mel: Any) -> None:
+        """Refuses features of another rank or width.
+
+        Raises:
+            ValueError: if `mel` is not [batch, frames, local_channels].
+        """
+        if len(mel.shape) != 3 or mel.shape[-1] != self.local_channels:
+            raise ValueError(
+                f"Expected mel of shape [batch, frames, {self.local_channels}]. "
+                f"Received: shape={tuple(mel.shape)}"
+            )
+
+    def generate(
+        self,
+        mel: Any = None,
+        *,
+        speaker: Any = None,
+        samples: int | None = None,
+        seed: int | Sequence[int] = 0,
+        temperature: float = 1.0,
+        prime: Any = None,
+        chunk_samples: int = 1024,
+        on_chunk: Callable[[list[np.ndarray]], None] | None = None,
+        jit_compile: bool = True,
+    ) -> Any:
+        """Generates audio, sample by sample, in chunks of one compiled program.
+
+        Equal seeds give equal audio: whole, in chunks of any size, alone or in a batch.
+
+        Args:
+            mel: features [frames, channels] of one utterance, [batch, frames, channels], or a
+                list of [frames, channels] of any lengths. None for a network without.
+            speaker: number of the speaker, or one per utterance, or vectors
+                [batch, speaker_channels].
+            samples: how many to generate; for networks without features, required.
+            seed: of the first utterance, the i-th one takes `seed + i`; or one per utterance.
+            temperature: scales the randomness; 0 takes the most likely value each time.
+            prime: recording [samples] or [batch, samples], float32 in the network's domain, that
+                comes before the generated samples. With features, these cover it too, and its
+                length must be a whole number of frames.
+            chunk_samples: samples per call of the program, rounded to whole frames.
+            on_chunk: called with the new audio of each utterance, a list of float32 arrays that
+                are empty for utterances that have ended.
+            jit_compile: whether XLA compiles the program.
+
+        Returns:
+            float32 audio in [-1, 1] as `recipe` converts it: [samples] for one utterance's mel,
+            a list for a list, otherwise [batch, samples].
+
+        Raises:
+            ValueError: if inputs do not fit this network or each other, or are not finite.
+        """
+        request = generation.Request.create(
+            self, mel=mel, speaker=speaker, samples=samples, seed=seed, prime=prime
+        )
+        utterances = generation.generate(
+            self,
+            request,
+            temperature=temperature,
+            chunk_samples=chunk_samples,
+            on_chunk=on_chunk,
+            jit_compile=jit_compile,
+        )
+        if isinstance(mel, (list, tuple)):
+            return utterances
+        return utterances[0] if mel is not None and np.ndim(mel) == 2 else np.stack(utterances)

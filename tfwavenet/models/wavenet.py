@@ -1,0 +1,427 @@
+"""WaveNet as a Keras model."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Literal
+
+import tensorflow as tf
+
+from tfwavenet import distributions, rng
+from tfwavenet.audio import recipes
+from tfwavenet.layers import (
+    CausalConv1D,
+    CodeConv1D,
+    GatedResidualBlock,
+    SpeakerEmbedding,
+    Upsampler,
+    WeightNormalization,
+)
+from tfwavenet.models.autoregressive import AutoregressiveModel
+
+SkipMode = Literal["sum", "scaled", "recursive"]
+
+
+@tf.keras.saving.register_keras_serializable("tfwavenet")
+class WaveNet(AutoregressiveModel):
+    """A WaveNet: an autoregressive network of dilated causal convolutions over audio samples.
+
+    Unconditional, or conditioned on acoustic features (with an `upsampler`), on a speaker (with
+    `speaker_channels`), or on both. What it predicts of the next sample is a `distribution`; the
+    same object says whether audio goes in as integer codes (categorical) or as it is.
+
+    Batches, in `fit` and elsewhere, are dictionaries:
+
+    - `"audio"`: float32 [batch, samples] in [-1, 1], or int32 codes for a categorical output;
+    - `"mel"`: float32 [batch, frames + 2 * padding_frames, local_channels], with an upsampler;
+    - `"speaker"`: int32 [batch], or float32 [batch, speaker_channels], with `speaker_channels`;
+    - `"mask"`: bool [batch, samples], optional: True for the samples that count in the loss.
+
+    Args:
+        layers: number of residual blocks, positive.
+        dilation_cycle: block i has dilation `2 ** (i % dilation_cycle)`.
+        residual_channels: channels of the residual path.
+        gate_channels: channels before the gate, even; half of it behind.
+        skip_channels: channels of the skip path.
+        kernel_size: taps of the dilated convolutions.
+        distribution: of the next sample, as `distributions.get` takes it.
+        input_kernel_size: taps of the first convolution, 1 or more.
+        input_bias: whether the first convolution has a bias.
+        input_activation: after the first convolution, as Keras takes it.
+        head_channels: channels between the two convolutions of the head; None for
+            `skip_channels`.
+        head_bias: whether the convolutions of the head have biases.
+        residual_scale: factor of the residual path at each block.
+        last_residual: whether the last block has the residual projection that nobody reads.
+        skip_mode: "sum" of the blocks' skips, "scaled" by `sqrt(1 / layers)`, or "recursive":
+            `(sum so far + skip) * sqrt(1/2)` from the second block on.
+        upsampler: layer (or its serialised form) that brings the features to the sample rate;
+            None for a network without features.
+        local_channels: feature channels; None for the recipe's `n_mels`.
+        local_bias: whether the features' projections have biases.
+        speakers: number of speakers; None where speaker vectors come from elsewhere.
+        speaker_channels: size of a speaker vector; None for a single-speaker network.
+        global_bias: whether the speaker vectors' projections have biases.
+        weight_norm: whether convolutions are weight normalised.
+        head_weight_norm: the same for the head; None for `weight_norm`.
+        dropout: rate of dropout before each dilated convolution.
+        recipe: the features and waveform this network is made for: a `FeatureRecipe`, its
+            name or its configuration. It is saved with the model.
+        seed: of dropout.
+
+    Call arguments:
+        inputs: a batch; `"audio"` holds the past.
+        training: whether dropout is active.
+
+    Returns:
+        float32 [batch, samples, distribution.channels]: at index t the parameters of the
+        distribution of the sample that follows `audio[:, t]`, under the features at t.
+
+    Raises:
+        ValueError: if arguments contradict each other, for example an upsampler whose scales do
+            not multiply to the recipe's hop.
+
+    Example:
+        >>> model = WaveNet(layers=4, dilation_cycle=2, distribution="Categorical")
+        >>> model.compile(tf.keras.optimizers.Adam(1e-3))
+        >>> audio = tf.sin(tf.range(1000.0) / 10)[tf.newaxis]
+        >>> history = model.fit(tf.data.Dataset.from_tensors({"audio": audio}), verbose=0)
+        >>> model.generate(samples=100).shape
+        (1, 100)
+
+    Source: van den Oord et al., "WaveNet", arXiv:1609.03499; mixture of logistics: Salimans et
+    al., arXiv:1701.05517; the vocoder: Tamamori et al., Interspeech 2017, and Shen et al.,
+    "Tacotron 2", arXiv:1712.05884, section 2.3.
+    """
+
+    def __init__(
+        self,
+        *,
+        layers: int = 20,
+        dilation_cycle: int = 10,
+        residual_channels: int = 64,
+        gate_channels: int = 128,
+        skip_channels: int = 256,
+        kernel_size: int = 2,
+        distribution: Any = "Categorical",
+        input_kernel_size: int = 1,
+        input_bias: bool = True,
+        input_activation: Any = None,
+        head_channels: int | None = None,
+        head_bias: bool = True,
+        residual_scale: float = math.sqrt(0.5),
+        last_residual: bool = False,
+        skip_mode: SkipMode = "scaled",
+        upsampler: Any = None,
+        local_channels: int | None = None,
+        local_bias: bool = False,
+        speakers: int | None = None,
+        speaker_channels: int | None = None,
+        global_bias: bool = False,
+        weight_norm: bool = True,
+        head_weight_norm: bool | None = None,
+        dropout: float = 0.0,
+        recipe: Any = None,
+        seed: int = 0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        _check_positive(layers=layers, dilation_cycle=dilation_cycle, kernel_size=kernel_size)
+        if skip_mode not in ("sum", "scaled", "recursive"):
+            raise ValueError(
+                f'`skip_mode` must be "sum", "scaled" or "recursive". Received: skip_mode={skip_mode!r}'
+            )
+        self.num_layers = layers
+        self.dilation_cycle = dilation_cycle
+        self.residual_channels = residual_channels
+        self.gate_channels = gate_channels
+        self.skip_channels = skip_channels
+        self.kernel_size = kernel_size
+        self.distribution = distributions.get(distribution)
+        self.input_kernel_size = input_kernel_size
+        self.input_bias = input_bias
+        self.input_activation = tf.keras.activations.get(input_activation)
+        self.head_channels = head_channels
+        self.head_bias = head_bias
+        self.residual_scale = residual_scale
+        self.last_residual = last_residual
+        self.skip_mode = skip_mode
+        self.upsampler = _upsampler(upsampler)
+        self.recipe = None if recipe is None else recipes.get(recipe)
+        self.local_channels = self._feature_channels(local_channels)
+        self.local_bias = local_bias
+        self.speakers = speakers
+        self.speaker_channels = speaker_channels
+        self.global_bias = global_bias
+        self.weight_norm = weight_norm
+        self.head_weight_norm = weight_norm if head_weight_norm is None else head_weight_norm
+        self.dropout = dropout
+        self.seed = seed
+        self._create_layers()
+
+    def _feature_channels(self, local_channels: int | None) -> int | None:
+        """Settles the number of feature channels, and that upsampler and recipe fit together."""
+        if self.upsampler is None:
+            return None
+        if self.recipe is not None and self.recipe.hop_samples != self.upsampler.hop_samples:
+            raise ValueError(
+                f"Expected upsampling scales that multiply to the recipe's hop of "
+                f"{self.recipe.hop_samples} samples. Received: scales={self.upsampler.scales}"
+            )
+        channels = local_channels or (self.recipe.n_mels if self.recipe else None)
+        if channels is None:
+            raise ValueError(
+                "An upsampler needs `local_channels` or a `recipe`. Received: local_channels=None"
+            )
+        if self.recipe is not None and channels != self.recipe.n_mels:
+            raise ValueError(
+                f"Expected the recipe's {self.recipe.n_mels} feature channels. "
+                f"Received: local_channels={channels}"
+            )
+        return channels
+
+    def _create_layers(self) -> None:
+        self.input_conv = self._input_layer()
+        self.blocks = [self._block(index) for index in range(self.num_layers)]
+        self.head = [self._head_layer(self.head_channels or self.skip_channels)]
+        self.head.append(self._head_layer(self.distribution.channels, dtype="float32"))
+        self.speaker_embedding = (
+            SpeakerEmbedding(self.speakers, self.speaker_channels, dtype="float32")
+            if self.speakers and self.speaker_channels
+            else None
+        )
+
+    def _input_layer(self) -> tf.keras.layers.Layer:
+        # In float32 whatever the policy: half precision would lose the low bits of the audio.
+        settings = {"use_bias": self.input_bias, "activation": self.input_activation}
+        settings.update(kernel_size=self.input_kernel_size, dtype="float32")
+        if self.takes_codes:
+            classes = self.distribution.classes
+            layer = CodeConv1D(self.residual_channels, classes, **settings)
+        else:
+            layer = CausalConv1D(self.residual_channels, **settings)
+        return WeightNormalization(layer) if self.weight_norm else layer
+
+    def _block(self, index: int) -> GatedResidualBlock:
+        return GatedResidualBlock(
+            self.residual_channels,
+            self.gate_channels,
+            self.skip_channels,
+            kernel_size=self.kernel_size,
+            dilation_rate=2 ** (index % self.dilation_cycle),
+            residual_scale=self.residual_scale,
+            residual_output=self.last_residual or index < self.num_layers - 1,
+            local_channels=self.local_channels,
+            global_channels=self.speaker_channels,
+            local_bias=self.local_bias,
+            global_bias=self.global_bias,
+            weight_norm=self.weight_norm,
+            dropout=self.dropout,
+            dtype=self.dtype_policy,
+            name=f"block_{index}",
+        )
+
+    def _head_layer(self, filters: int, **kwargs: Any) -> tf.keras.layers.Layer:
+        kwargs.setdefault("dtype", self.dtype_policy)
+        layer = CausalConv1D(filters, 1, use_bias=self.head_bias, **kwargs)
+        return WeightNormalization(layer) if self.head_weight_norm else layer
+
+    def build(self, input_shape: Any = None) -> None:
+        """Creates all weights; the shape of the batch does not matter."""
+        self.input_conv.build([None, None] if self.takes_codes else [None, None, 1])
+        for block in self.blocks:
+            block.build([None, None, self.residual_channels])
+        self.head[0].build([None, None, self.skip_channels])
+        self.head[1].build([None, None, self.head_channels or self.skip_channels])
+        if self.upsampler is not None:
+            self.upsampler.build([None, None, self.local_channels])
+        if self.speaker_embedding is not None:
+            self.speaker_embedding.build([None])
+        tf.keras.layers.Layer.build(self, input_shape)
+
+    @property
+    def receptive_field(self) -> int:
+        """Number of past samples that a prediction depends on."""
+        dilated = sum(block.receptive_field - 1 for block in self.blocks)
+        return dilated + self.input_kernel_size
+
+    def call(self, inputs: dict[str, tf.Tensor], training: bool | None = None) -> tf.Tensor:
+        """The whole sequence in parallel."""
+        seed = self._dropout_seed(training)
+        local, speaker = self._local(inputs), self._speaker(inputs)
+        skips, _ = self._run_blocks(inputs["audio"], local, speaker, seed)
+        return self._head(skips)
+
+    def _run_blocks(
+        self,
+        values: tf.Tensor,
+        local: tf.Tensor | None,
+        speaker: tf.Tensor | None,
+        dropout_seed: tf.Tensor | None = None,
+    ) -> tuple[tf.Tensor, list[tf.Tensor]]:
+        """The sum of the skips, and what the first convolution and each block were given."""
+        layer_inputs = [self._network_input(values)]
+        x = tf.cast(self.input_conv(layer_inputs[0]), self.compute_dtype)
+        skips = None
+        for index, block in enumerate(self.blocks):
+            layer_inputs.append(x)
+            seed = None if dropout_seed is None else rng.fold_in(dropout_seed, index)
+            x, skip = block(x, local_inputs=local, global_inputs=speaker, dropout_seed=seed)
+            skips = self._add_skip(skips, skip)
+        return skips, layer_inputs
+
+    def _network_input(self, values: tf.Tensor) -> tf.Tensor:
+        return values if self.takes_codes else values[..., tf.newaxis]
+
+    def _local(self, inputs: dict[str, tf.Tensor]) -> tf.Tensor | None:
+        if self.upsampler is None:
+            return None
+        if "mel" not in inputs:
+            raise ValueError(f'Expected a batch with "mel". Received: keys={sorted(inputs)}')
+        self.check_mel(inputs["mel"])
+        return self.upsampler(inputs["mel"])
+
+    def _local_window(self, mel: tf.Tensor | None, mask: tf.Tensor | None) -> tf.Tensor | None:
+        return None if self.upsampler is None else self.upsampler.upsample_window(mel, mask)
+
+    def _speaker(self, inputs: dict[str, tf.Tensor]) -> tf.Tensor | None:
+        if not self.speaker_channels:
+            return None
+        speaker = inputs.get("speaker")
+        if speaker is None:
+            raise ValueError(f'Expected a batch with "speaker". Received: keys={sorted(inputs)}')
+        return speaker if self.speaker_embedding is None else self.speaker_embedding(speaker)
+
+    def _dropout_seed(self, training: bool | None) -> tf.Tensor | None:
+        if not training or not self.dropout:
+            return None
+        replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+        return rng.fold_in(rng.fold_in(rng.make_seed(self.seed), self.training_step()), replica)
+
+    def _add_skip(self, skips: tf.Tensor | None, skip: tf.Tensor) -> tf.Tensor:
+        if skips is None:
+            return skip
+        total = skips + skip
+        return total * math.sqrt(0.5) if self.skip_mode == "recursive" else total
+
+    def _head(self, skips: tf.Tensor) -> tf.Tensor:
+        return self.head[1](tf.nn.relu(self.head[0](tf.nn.relu(self._scaled(skips)))))
+
+    def _scaled(self, skips: tf.Tensor) -> tf.Tensor:
+        return skips * math.sqrt(1 / self.num_layers) if self.skip_mode == "scaled" else skips
+
+    def initial_state(self, batch_size: int) -> list[Any]:
+        """The state before the first sample: as if zeros had gone before."""
+        return [layer.initial_state(batch_size) for layer in (self.input_conv, *self.blocks)]
+
+    def state_after(
+        self,
+        values: tf.Tensor,
+        mel: tf.Tensor | None = None,
+        mask: tf.Tensor | None = None,
+        speaker: tf.Tensor | None = None,
+    ) -> list[Any]:
+        """The state that steps over `values` [batch, samples] leave.
+
+        The features and the speaker are as `conditioning` takes them.
+        """
+        local, speaker = self._local_window(mel, mask), self._speaker({"speaker": speaker})
+        _, layer_inputs = self._run_blocks(values, local, speaker)
+        layers = (self.input_conv, *self.blocks)
+        return [layer.state_after(given) for layer, given in zip(layers, layer_inputs)]
+
+    def folded_weights(self) -> dict[str, Any]:
+        """The weights as `step` takes them, to be computed once for many steps."""
+        return {
+            "input": self.input_conv.folded_weights(),
+            "blocks": [block.folded_weights() for block in self.blocks],
+            "head": [layer.folded_weights() for layer in self.head],
+        }
+
+    def conditioning(
+        self,
+        mel: tf.Tensor | None = None,
+        mask: tf.Tensor | None = None,
+        speaker: tf.Tensor | None = None,
+    ) -> list[tf.Tensor | None]:
+        """Each block's conditioning of a window of a longer sequence.
+
+        Args:
+            mel: the window as `Upsampler.upsample_window` takes it; None without an upsampler.
+            mask: bool [batch, frames of the window], False beyond the ends of the sequence.
+            speaker: as in a batch; None for a single-speaker network.
+
+        Returns:
+            For each block [batch, samples of the window or 1, gate_channels], or None.
+        """
+        local, speaker = self._local_window(mel, mask), self._speaker({"speaker": speaker})
+        return [block.conditioning(local, speaker) for block in self.blocks]
+
+    def step(
+        self,
+        value_t: tf.Tensor,
+        state: list[Any],
+        conditioning_t: list[tf.Tensor | None] | None = None,
+        weights: dict[str, Any] | None = None,
+    ) -> tuple[tf.Tensor, list[Any]]:
+        """One time step.
+
+        Args:
+            value_t: [batch], a sample or code.
+            state: from `initial_state`, `state_after` or the step before.
+            conditioning_t: for each block [batch, gate_channels], this step of `conditioning`.
+            weights: from `folded_weights`.
+
+        Returns:
+            Parameters [batch, distribution.channels] of the sample that follows, and the state.
+        """
+        weights = self.folded_weights() if weights is None else weights
+        conditioning_t = conditioning_t or [None] * len(self.blocks)
+        first = self._network_input(value_t)
+        x, first_state = self.input_conv.step(first, state[0], weights["input"])
+        states, skips = [first_state], None
+        rows = zip(self.blocks, state[1:], conditioning_t, weights["blocks"])
+        for block, block_state, conditioning, block_weights in rows:
+            (x, skip), block_state = block.step(x, block_state, conditioning, block_weights)
+            states.append(block_state)
+            skips = self._add_skip(skips, skip)
+        y = self._scaled(skips)
+        for layer, layer_weights in zip(self.head, weights["head"]):
+            y, _ = layer.step(tf.nn.relu(y), (), layer_weights)
+        return y, states
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor arguments."""
+        plain = (
+            "dilation_cycle residual_channels gate_channels skip_channels kernel_size "
+            "input_kernel_size input_bias head_channels head_bias residual_scale last_residual "
+            "skip_mode local_channels local_bias speakers speaker_channels global_bias "
+            "weight_norm head_weight_norm dropout seed"
+        ).split()
+        serialize = tf.keras.saving.serialize_keras_object
+        return {
+            **super().get_config(),
+            **{name: getattr(self, name) for name in plain},
+            "layers": self.num_layers,
+            "distribution": serialize(self.distribution),
+            "input_activation": tf.keras.activations.serialize(self.input_activation),
+            "upsampler": None if self.upsampler is None else serialize(self.upsampler),
+            "recipe": None if self.recipe is None else self.recipe.get_config(),
+        }
+
+
+def _check_positive(**values: int) -> None:
+    for name, value in values.items():
+        if value < 1:
+            raise ValueError(f"`{name}` must be positive. Received: {name}={value}")
+
+
+def _upsampler(identifier: Any) -> Upsampler | None:
+    if identifier is None or isinstance(identifier, Upsampler):
+        return identifier
+    class_name = identifier["class_name"]
+    config = {**identifier, "class_name": class_name.split(">")[-1]}
+    objects = {cls.__name__: cls for cls in Upsampler.__subclasses__()}
+    if config["class_name"] not in objects:
+        raise ValueError(f"Expected an upsampler of {sorted(objects)}. Received: {class_name!r}")
+    return tf.keras.saving.deserialize_keras_object(config, custom_objects=objects)
