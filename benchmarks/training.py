@@ -1,0 +1,147 @@
+"""Seconds per training step of a WaveNet, against PyTorch at the same shapes.
+
+    python -m benchmarks.training [--torch_python=path/to/python]
+
+The network is r9y9's `mol` preset (24 layers, 3.7 million weights, weight normalisation, mixture
+of logistics, Adam). Each row runs in a process of its own, so that the frameworks do not share
+the cores, and the rows take turns for `--rounds` rounds, so that a slow minute of the machine
+meets all of them. The first step of a process, which compiles, is not counted. PyTorch runs with
+the allocator settings that suit it best; without PyTorch its row is left out, `--torch_python`
+names an interpreter that has it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from typing import Any, Optional
+
+from benchmarks import report
+
+# glibc's defaults give memory back after every step and cost PyTorch up to 1.5x in page faults.
+PEER_ENVIRONMENT = {
+    "MALLOC_TRIM_THRESHOLD_": "20000000000",
+    "MALLOC_MMAP_THRESHOLD_": "20000000000",
+}
+OURS = {
+    "float32": ["--precision=float32"],
+    "float32, XLA": ["--precision=float32", "--xla"],
+    "mixed_bfloat16": ["--precision=mixed_bfloat16"],
+}
+PEER = "PyTorch float32"
+
+
+def build_model(precision: str, *, jit_compile: bool) -> Any:
+    """The r9y9 `mol` network, compiled for training."""
+    import tensorflow as tf  # noqa: PLC0415  (the parent process and the peer's do without)
+
+    from tfwavenet.models.wavenet import WaveNet  # noqa: PLC0415
+
+    tf.keras.mixed_precision.set_global_policy(precision)
+    upsampler = {"scales": (4, 4, 4, 4), "padding_frames": 2, "input_context": True}
+    model = WaveNet(
+        layers=24,
+        dilation_cycle=6,
+        residual_channels=128,
+        gate_channels=256,
+        skip_channels=128,
+        kernel_size=3,
+        distribution="MixtureOfLogistics",
+        upsampler={"class_name": "StretchUpsampler", "config": upsampler},
+        local_channels=80,
+        last_residual=True,
+    )
+    optimizer = tf.keras.optimizers.Adam(1e-3, epsilon=1e-8)
+    model.compile(optimizer, jit_compile=jit_compile)
+    return model
+
+
+def timed_steps(model: Any, batch: int, samples: int, steps: int) -> list[float]:
+    """Seconds of each training step after one that compiles."""
+    import numpy as np  # noqa: PLC0415
+
+    generator = np.random.default_rng(0)
+    inputs = {
+        "audio": generator.uniform(-0.1, 0.1, (batch, samples)).astype(np.float32),
+        "mel": generator.uniform(0, 1, (batch, samples // 256 + 4, 80)).astype(np.float32),
+    }
+    seconds = []
+    for _ in range(steps + 1):
+        start = time.perf_counter()
+        model.train_on_batch(inputs)
+        seconds.append(time.perf_counter() - start)
+    return seconds[1:]
+
+
+def measured(command: Sequence[str], environment: dict[str, str]) -> dict[str, Any]:
+    """Runs a measurement in a process of its own and returns the JSON of its last line."""
+    result = subprocess.run(
+        command, env={**os.environ, **environment}, check=True, capture_output=True, text=True
+    )
+    return json.loads(result.stdout.splitlines()[-1])
+
+
+def rows(flags: argparse.Namespace) -> list[dict[str, object]]:
+    """Measures everything in turns and returns the rows of the table."""
+    sizes = [f"--{key}={getattr(flags, key)}" for key in ("batch", "samples", "steps")]
+    this = [sys.executable, "-m", "benchmarks.training", *sizes]
+    commands = {name: [*this, *options, "--measure"] for name, options in OURS.items()}
+    if python := peer_python(flags.torch_python):
+        commands[PEER] = [python, "-m", "benchmarks.peer_torch", *sizes]
+    seconds: dict[str, list[float]] = {name: [] for name in commands}
+    for _ in range(flags.rounds):
+        for name, command in commands.items():
+            environment = PEER_ENVIRONMENT if name == PEER else {}
+            seconds[name] += measured(command, environment)["seconds"]
+    return [row(name, seconds, flags) for name in seconds]
+
+
+def peer_python(given: Optional[str]) -> Optional[str]:
+    """The interpreter for the peer; None where no PyTorch is known of."""
+    if given is None and importlib.util.find_spec("torch") is not None:
+        return sys.executable
+    return given
+
+
+def row(name: str, seconds: dict[str, list[float]], flags: argparse.Namespace) -> dict[str, object]:
+    """One line of the table; the last column compares best with best."""
+    best, median = report.best_and_median(seconds[name])
+    peer = f"{best / min(seconds[PEER]):.2f}" if PEER in seconds else "not measured"
+    return {
+        "training step": name,
+        "best s": best,
+        f"median s of {len(seconds[name])}": median,
+        "samples/s": flags.batch * flags.samples / best,
+        "time / PyTorch's": peer,
+    }
+
+
+def main() -> None:
+    """Prints the table, or with --measure one measurement as JSON."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--batch", type=int, default=2)
+    parser.add_argument("--samples", type=int, default=10240)
+    parser.add_argument("--steps", type=int, default=5, help="steps counted per process")
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--torch_python", help="a Python interpreter that has PyTorch")
+    parser.add_argument("--precision", default="float32", help=argparse.SUPPRESS)
+    parser.add_argument("--xla", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--measure", action="store_true", help=argparse.SUPPRESS)
+    flags = parser.parse_args()
+    if flags.measure:
+        model = build_model(flags.precision, jit_compile=flags.xla)
+        print(json.dumps({"seconds": timed_steps(model, flags.batch, flags.samples, flags.steps)}))
+        return
+    report.print_machine()
+    print(f"r9y9 `mol` network, batch {flags.batch} x {flags.samples} samples")
+    report.print_table(rows(flags))
+
+
+if __name__ == "__main__":
+    main()
