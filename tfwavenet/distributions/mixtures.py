@@ -256,7 +256,6 @@ class Gaussian(MixtureOfGaussians):
 
 def _log_1m_exp(width: tf.Tensor, log_width: tf.Tensor) -> tf.Tensor:
     """log(1 - exp(-width)) for width > 0 of any size, even where exp(log_width) underflows."""
-    narrow = tf.minimum(width, _SERIES_LIMIT)
-    series = log_width - narrow * (0.5 - narrow / 24.0)
+    series = log_width - width * (0.5 - width / 24.0)
     direct = tf.math.log(-tf.math.expm1(-tf.maximum(width, _SERIES_LIMIT)))
     return tf.where(width < _SERIES_LIMIT, series, direct)
