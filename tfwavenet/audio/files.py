@@ -12,8 +12,8 @@ from tfwavenet import files
 from tfwavenet.audio import containers, resample, wav_format
 
 _BLOCK_FRAMES = 1 << 20
-# An MP3 without exact length information may decode to a little less than was estimated.
-_MP3_SLACK_FRAMES = 2304
+# What libsndfile says of bytes that its MP3 decoder gives up on.
+_MISLEADING = ("File does not exist or is not a regular file (possibly a pipe?)",)
 
 
 class AudioFileError(ValueError):
@@ -147,8 +147,9 @@ def _open(path: str) -> soundfile.SoundFile:
 
 def _reason(path: str, error: Exception) -> str:
     """What libsndfile said, in one line, without the path that it repeats."""
-    text = str(getattr(error, "error_string", error)).replace(repr(path), "the file")
-    return f"{os.path.getsize(path)} bytes that do not decode ({text.strip().rstrip('.')})"
+    text = str(getattr(error, "error_string", error)).strip().rstrip(".")
+    reason = "" if text in _MISLEADING else f" ({text})"
+    return f"{os.path.getsize(path)} bytes that do not decode{reason}"
 
 
 def _read_all(path: str, file: soundfile.SoundFile) -> np.ndarray:
@@ -172,7 +173,7 @@ def _check_whole(path: str, file: soundfile.SoundFile, frames: int) -> None:
     missing = containers.truncation(path)
     if missing is not None:
         raise _error(path, "all that its header promises", f"a truncated file, {missing}")
-    slack = _MP3_SLACK_FRAMES if file.format == "MP3" else 0
-    if frames < file.frames - slack:
+    is_estimate = file.format == "MP3" and not containers.promises_mp3_length(path)
+    if frames < file.frames and not is_estimate:
         received = f"a truncated file, {file.frames} samples expected, {frames} found"
         raise _error(path, "all that its header promises", received)
