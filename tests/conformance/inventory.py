@@ -16,10 +16,11 @@ import numpy as np
 import tensorflow as tf
 
 import tfwavenet
-from tfwavenet import distributions, layers
+from tfwavenet import distributions, layers, models
 
 # What is public but cannot stand alone.
 ABSTRACT = {
+    "AutoregressiveModel": "the base class of the autoregressive networks",
     "Distribution": "the base class of the distributions",
     "Upsampler": "the base class of the upsamplers",
 }
@@ -76,6 +77,65 @@ DISTRIBUTIONS: dict[str, Callable[[], distributions.Distribution]] = {
     "Gaussian": lambda: distributions.Gaussian(log_scale_min=-7.0),
     "MixtureOfGaussians": lambda: distributions.MixtureOfGaussians(components=3),
     "MixtureOfLogistics": lambda: distributions.MixtureOfLogistics(components=3, levels=256),
+}
+
+
+class ModelEntry(NamedTuple):
+    """How to build a model, and a batch for it."""
+
+    build: Callable[[], tf.keras.Model]
+    batch: dict[str, np.ndarray]
+
+
+SMALL = {
+    "layers": 2,
+    "dilation_cycle": 2,
+    "residual_channels": 4,
+    "gate_channels": 8,
+    "skip_channels": 6,
+}
+STRETCH = {"class_name": "StretchUpsampler", "config": {"scales": (2, 2), "padding_frames": 1}}
+AUDIO = {"audio": np.tanh(noise(2, 24) / 3)}
+CODES = {"audio": np.random.default_rng(0).integers(0, 16, (2, 24)).astype(np.int32)}
+MASK = {"mask": np.arange(24)[np.newaxis] < np.array([[24], [17]])}
+MEL = {"mel": noise(2, 8, 5)}
+SPEAKER = {"speaker": np.array([0, 2], np.int32)}
+
+MODELS: dict[str, ModelEntry] = {
+    # A name's part behind the dash tells the variants of a class apart.
+    "WaveNet-unconditional": ModelEntry(
+        lambda: models.WaveNet(**SMALL, distribution=distributions.Categorical(16)), CODES
+    ),
+    "WaveNet-vocoder": ModelEntry(
+        lambda: models.WaveNet(
+            **SMALL,
+            kernel_size=3,
+            distribution=distributions.MixtureOfLogistics(components=2),
+            upsampler=STRETCH,
+            local_channels=5,
+            speakers=3,
+            speaker_channels=2,
+        ),
+        {**AUDIO, **MASK, **MEL, **SPEAKER},
+    ),
+    "WaveNet-switches": ModelEntry(
+        lambda: models.WaveNet(
+            **SMALL,
+            distribution="Gaussian",
+            input_kernel_size=2,
+            input_bias=False,
+            input_activation="tanh",
+            head_channels=5,
+            head_bias=False,
+            residual_scale=1.0,
+            skip_mode="recursive",
+            speakers=3,
+            speaker_channels=2,
+            global_bias=True,
+            weight_norm=False,
+        ),
+        {**AUDIO, **SPEAKER},
+    ),
 }
 
 

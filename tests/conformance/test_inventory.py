@@ -16,9 +16,10 @@ SCHEDULE = tf.keras.optimizers.schedules.LearningRateSchedule
     ("table", "base"),
     [
         (inventory.LAYERS, LAYER),
+        (inventory.MODELS, MODEL),
         (inventory.DISTRIBUTIONS, distributions.Distribution),
     ],
-    ids=["layers", "distributions"],
+    ids=["layers", "models", "distributions"],
 )
 def test_every_public_class_has_an_entry(table, base):
     expected = inventory.public_classes(base)

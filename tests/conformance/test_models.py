@@ -1,0 +1,133 @@
+"""Every public model: configuration, saving, `fit`, graphs, XLA, precision, generation."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.conformance import checks
+from tests.conformance.inventory import MODELS
+
+pytestmark = pytest.mark.parametrize("name", MODELS)
+
+
+def built(name):
+    """A fresh compiled model, its batch, and its outputs for it."""
+    tf.keras.utils.set_random_seed(1)
+    model = MODELS[name].build()
+    model.compile(tf.keras.optimizers.Adam(1e-2))
+    batch = tf.nest.map_structure(tf.constant, MODELS[name].batch)
+    return model, batch, model(batch)
+
+
+def repeated(batch, steps):
+    return tf.data.Dataset.from_tensors(batch).repeat(steps)
+
+
+def test_config_round_trips_through_json(name):
+    model, batch, outputs = built(name)
+    config = model.get_config()
+    copy = type(model).from_config(checks.through_json(config))
+    assert checks.through_json(copy.get_config()) == checks.through_json(config)
+    copy(batch)
+    copy.set_weights(model.get_weights())
+    checks.assert_same(copy(batch), outputs)
+
+
+def test_fit_with_stock_callbacks_lowers_the_loss(name, tmp_path):
+    model, batch, _ = built(name)
+    callbacks = [
+        tf.keras.callbacks.ModelCheckpoint(tmp_path / "best.weights.h5", save_weights_only=True),
+        tf.keras.callbacks.TerminateOnNaN(),
+        tf.keras.callbacks.EarlyStopping("val_loss"),
+        tf.keras.callbacks.CSVLogger(tmp_path / "log.csv"),
+    ]
+    data = repeated(batch, 5)
+    history = model.fit(
+        data, validation_data=repeated(batch, 1), epochs=2, callbacks=callbacks, verbose=0
+    ).history
+    assert history["loss"][1] < history["loss"][0]
+    assert np.isfinite(history["val_loss"]).all()
+
+
+@pytest.mark.parametrize("suffix", ["model.keras", "saved_model"])
+def test_saved_model_computes_the_same(name, suffix, tmp_path):
+    model, batch, _ = built(name)
+    model.fit(repeated(batch, 2), verbose=0)
+    model.save(tmp_path / suffix)
+    loaded = tf.keras.models.load_model(tmp_path / suffix)
+    checks.assert_close(loaded(batch), model(batch))
+
+
+def test_keras_file_resumes_training(name, tmp_path):
+    model, batch, _ = built(name)
+    model.fit(repeated(batch, 2), verbose=0)
+    model.save(tmp_path / "model.keras")
+    loaded = tf.keras.models.load_model(tmp_path / "model.keras")
+    for each in (model, loaded):
+        each.fit(repeated(batch, 2), verbose=0)
+    checks.assert_close(loaded.get_weights(), model.get_weights())
+    assert int(loaded.optimizer.iterations) == 4
+
+
+def test_weights_file_restores_the_model(name, tmp_path):
+    model, batch, outputs = built(name)
+    model.save_weights(tmp_path / "model.weights.h5")
+    other = MODELS[name].build()
+    other(batch)
+    other.load_weights(tmp_path / "model.weights.h5")
+    checks.assert_same(other(batch), outputs)
+
+
+@pytest.mark.parametrize("jit_compile", [False, True], ids=["graph", "xla"])
+def test_compiled_equals_eager(name, jit_compile):
+    model, batch, outputs = built(name)
+    compiled = tf.function(model, jit_compile=jit_compile)
+    checks.assert_close(compiled(batch), outputs)
+
+
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+def test_mixed_precision_is_close_to_float32(name, policy):
+    model, batch, outputs = built(name)
+    tf.keras.mixed_precision.set_global_policy(policy)
+    mixed = MODELS[name].build()
+    mixed(batch)
+    mixed.set_weights(model.get_weights())
+    actual = mixed(batch)
+    assert actual.dtype == tf.float32
+    assert {weight.dtype for weight in mixed.trainable_weights} == {tf.float32}
+    checks.assert_close(actual, outputs, policy)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+def test_mixed_precision_trains(name, policy):
+    tf.keras.mixed_precision.set_global_policy(policy)
+    model, batch, _ = built(name)
+    history = model.fit(repeated(batch, 5), epochs=2, verbose=0).history
+    assert history["loss"][1] < history["loss"][0]
+
+
+def test_every_weight_has_a_finite_gradient(name):
+    model, batch, _ = built(name)
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_mean(model.nll(batch))
+    for weight, gradient in zip(
+        model.trainable_weights, tape.gradient(loss, model.trainable_weights)
+    ):
+        assert gradient is not None, weight.name
+        assert np.all(np.isfinite(tf.convert_to_tensor(gradient))), weight.name
+
+
+def test_generation_from_a_reloaded_model_is_the_same(name, tmp_path):
+    model, batch, _ = built(name)
+    conditioning = {"speaker": batch["speaker"]} if "speaker" in batch else {}
+    if "mel" in batch:
+        conditioning["mel"] = batch["mel"]
+    samples = {} if "mel" in batch else {"samples": 16}
+    model.save(tmp_path / "model.keras")
+    loaded = tf.keras.models.load_model(tmp_path / "model.keras")
+    first, second = (each.generate(seed=3, **conditioning, **samples) for each in (model, loaded))
+    np.testing.assert_array_equal(first, second)
+    assert np.all(np.abs(first) <= 1)
