@@ -1,0 +1,221 @@
+"""Checkpoints that are whole, checked and never more than a few.
+
+    checkpoints/00000200/state.index                  written by tf.train.Checkpoint
+    checkpoints/00000200/state.data-00000-of-00001
+    checkpoints/00000200/manifest.json                sizes and checksums of the two
+
+A checkpoint is written beside its place and renamed into it once everything is on disk, so that a
+folder without `.tmp-` in its name is complete whatever happens to the process.
+"""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import re
+import shutil
+import zlib
+from typing import Any, Optional
+
+import tensorflow as tf
+from absl import logging
+
+from tfwavenet import files
+
+_MANIFEST = "manifest.json"
+_PREFIX = "state"
+_FOLDER = re.compile(r"\d{8,}")
+_BLOCK_BYTES = 2**22
+
+
+class Checkpoints:
+    """The checkpoints of one training run.
+
+    Args:
+        directory: folder that holds them; made by the first `save`.
+        keep: int >= 1, how many of the newest to keep.
+        **objects: what is saved under which name, as `tf.train.Checkpoint` takes it; all their
+            variables must exist already.
+
+    Raises:
+        ValueError: If `keep` is below 1.
+
+    Example:
+        >>> import tempfile
+        >>> weight = tf.Variable(1.0)
+        >>> checkpoints = Checkpoints(tempfile.mkdtemp(), weight=weight)
+        >>> _ = checkpoints.save(100)
+        >>> _ = weight.assign(2.0)
+        >>> checkpoints.restore(), float(weight)
+        (100, 1.0)
+    """
+
+    def __init__(self, directory: files.PathLike, *, keep: int = 3, **objects: Any) -> None:
+        if keep < 1:
+            raise ValueError(f"keep must be at least 1. Received: keep={keep}")
+        self._directory = pathlib.Path(directory)
+        self._keep = keep
+        self._checkpoint = tf.train.Checkpoint(**objects)
+
+    def steps(self) -> list[int]:
+        """Returns the steps of which there are checkpoints, ascending."""
+        return steps_in(self._directory)
+
+    def save(self, step: int) -> str:
+        """Writes a checkpoint and removes those that are too old.
+
+        Args:
+            step: int >= 0, number of updates so far.
+
+        Returns:
+            The checkpoint's folder.
+
+        Raises:
+            OSError: If it cannot be written (a full disk, no permission). Earlier checkpoints are
+                untouched and no half-written one stays.
+        """
+        target = self._directory / f"{step:08d}"
+        temporary = self._directory / f"{target.name}.tmp-{os.getpid()}"
+        self._remove_leftovers()
+        try:
+            temporary.mkdir(parents=True)
+            self._checkpoint.write(str(temporary / _PREFIX))
+            files.write_json(temporary / _MANIFEST, {"step": step, "files": _manifest(temporary)})
+            _replace(temporary, target)
+        except (OSError, tf.errors.OpError) as error:
+            shutil.rmtree(temporary, ignore_errors=True)
+            reason = getattr(error, "strerror", None) or getattr(error, "message", str(error))
+            raise OSError(
+                getattr(error, "errno", None) or 0,
+                f"the checkpoint could not be written, earlier ones are untouched ({reason})",
+                str(target),
+            ) from error
+        for old in self.steps()[: -self._keep]:
+            shutil.rmtree(self._directory / f"{old:08d}")
+        return str(target)
+
+    def restore(self, *, partial: bool = False) -> Optional[int]:
+        """Reads the newest checkpoint into the objects.
+
+        Args:
+            partial: whether the checkpoint may hold more than the objects take (it may never hold
+                less).
+
+        Returns:
+            Its step, or None where there is no checkpoint.
+
+        Raises:
+            ValueError: If the newest checkpoint is damaged (nothing was changed then) or does not
+                fit the objects; the message names the file and what to do.
+        """
+        steps = self.steps()
+        if not steps:
+            return None
+        folder = self._directory / f"{steps[-1]:08d}"
+        verify(folder)
+        try:
+            status = self._checkpoint.read(str(folder / _PREFIX))
+            status.assert_existing_objects_matched()
+            if partial:
+                status.expect_partial()
+            else:
+                status.assert_consumed()
+        except (AssertionError, ValueError, tf.errors.OpError) as error:
+            raise ValueError(
+                f"The checkpoint {str(folder)!r} belongs to another model or optimizer; train in "
+                f"another workdir. Received: {_first_line(error)}"
+            ) from error
+        return steps[-1]
+
+    def _remove_leftovers(self) -> None:
+        """Removes what a killed process was writing."""
+        for leftover in self._directory.glob("*.tmp-*"):
+            logging.info("Removing %s, which was never finished.", leftover)
+            shutil.rmtree(leftover)
+
+
+def steps_in(directory: files.PathLike) -> list[int]:
+    """Returns the steps of the checkpoints in a folder, ascending; none where it is missing."""
+    folder = pathlib.Path(directory)
+    if not folder.is_dir():
+        return []
+    return sorted(int(entry.name) for entry in folder.iterdir() if _FOLDER.fullmatch(entry.name))
+
+
+def verify(folder: files.PathLike) -> None:
+    """Compares the files of a checkpoint with what was written.
+
+    Args:
+        folder: of one checkpoint.
+
+    Raises:
+        ValueError: If a file is missing or differs in size or checksum; names it and says how to
+            go on.
+    """
+    folder = pathlib.Path(folder)
+    for name, expected in _read_manifest(folder).items():
+        path = folder / name
+        size = path.stat().st_size if path.exists() else None
+        if size != expected["bytes"]:
+            raise ValueError(
+                f"The checkpoint file {str(path)!r} is missing or cut short, expected "
+                f"{expected['bytes']} bytes. {_advice(folder)} Received: bytes={size}"
+            )
+        checksum = _checksum(path)
+        if checksum != expected["crc32"]:
+            raise ValueError(
+                f"The checkpoint file {str(path)!r} is damaged, expected the CRC-32 "
+                f"{expected['crc32']}. {_advice(folder)} Received: crc32={checksum}"
+            )
+
+
+def _read_manifest(folder: pathlib.Path) -> dict[str, dict[str, int]]:
+    path = folder / _MANIFEST
+    try:
+        return dict(files.read_json(path)["files"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"The checkpoint file {str(path)!r} is missing or damaged. {_advice(folder)} "
+            f"Received: {_first_line(error)}"
+        ) from error
+
+
+def _advice(folder: pathlib.Path) -> str:
+    """Says what can be done about a damaged checkpoint."""
+    others = [step for step in steps_in(folder.parent) if f"{step:08d}" != folder.name]
+    then = f"go on from step {others[-1]}" if others else "start again from step 0"
+    return f"Restore it from a copy, or remove the folder {str(folder)!r} to {then}."
+
+
+def _manifest(folder: pathlib.Path) -> dict[str, dict[str, int]]:
+    """Brings all files of a folder to disk and returns their sizes and checksums."""
+    entries = {}
+    for path in sorted(folder.iterdir()):
+        with open(path, "rb") as file:
+            os.fsync(file.fileno())
+        entries[path.name] = {"bytes": path.stat().st_size, "crc32": _checksum(path)}
+    return entries
+
+
+def _checksum(path: pathlib.Path) -> int:
+    value = 0
+    with open(path, "rb") as file:
+        while block := file.read(_BLOCK_BYTES):
+            value = zlib.crc32(block, value)
+    return value
+
+
+def _replace(source: pathlib.Path, target: pathlib.Path) -> None:
+    """Renames a folder into place, for good; an older one of that name goes first."""
+    if target.exists():
+        shutil.rmtree(target)
+    os.replace(source, target)
+    descriptor = os.open(target.parent, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error) or type(error).__name__).strip().splitlines()[0]

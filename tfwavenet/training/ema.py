@@ -1,0 +1,108 @@
+"""Exponential moving average of a model's weights, beside the weights themselves."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import tensorflow as tf
+
+
+class ExponentialMovingAverage(tf.Module):
+    """Averages the trainable weights of a model over the updates.
+
+    After update number n (from 1), average <- average + (1 - d) * (weight - average) with
+    d = min(decay, (1 + n) / (10 + n)), so that the first weights are soon forgotten. The averages
+    are float32 variables of their own: the model's weights are only ever touched inside
+    `swapped_in`, which puts them back. Saved by `tf.train.Checkpoint(ema=...)`.
+
+    Args:
+        model: a built `tf.keras.Model`; the averages start as its trainable weights.
+        decay: float in [0, 1).
+
+    Raises:
+        ValueError: If `decay` is out of its range or the model has no weights yet.
+
+    Example:
+        >>> model = tf.keras.Sequential([tf.keras.layers.Dense(1, input_shape=(1,))])
+        >>> ema = ExponentialMovingAverage(model, decay=0.99)
+        >>> ema.update(model)
+        >>> with ema.swapped_in(model):
+        ...     averaged = model(tf.ones([1, 1]))
+
+    Reference: Polyak and Juditsky, 1992; the warm-up is that of `tf.train.ExponentialMovingAverage`
+    with `num_updates`.
+    """
+
+    def __init__(self, model: tf.keras.Model, *, decay: float) -> None:
+        super().__init__(name="ema")
+        if not 0.0 <= decay < 1.0:
+            raise ValueError(f"decay must lie in [0, 1). Received: decay={decay}")
+        if not model.trainable_variables:
+            raise ValueError(
+                "model must be built and have trainable weights, so that there is something to "
+                f"average. Received: model={model.name!r} without any"
+            )
+        self.decay = float(decay)
+        self.updates = tf.Variable(0, dtype=tf.int64, trainable=False, name="updates")
+        self.averages = [
+            tf.Variable(tf.cast(weight.read_value(), tf.float32), trainable=False, name="average")
+            for weight in model.trainable_variables
+        ]
+
+    def update(self, model: tf.keras.Model) -> None:
+        """Moves the averages towards the model's current weights.
+
+        Args:
+            model: the model of the constructor, or one of equal structure.
+        """
+        count = tf.cast(self.updates.assign_add(1), tf.float32)
+        decay = tf.minimum(self.decay, (1.0 + count) / (10.0 + count))
+        for average, weight in zip(self.averages, model.trainable_variables):
+            average.assign_add((1.0 - decay) * (tf.cast(weight.read_value(), tf.float32) - average))
+
+    def copy_to(self, model: tf.keras.Model) -> None:
+        """Overwrites the model's trainable weights with the averages, for good.
+
+        Args:
+            model: the model of the constructor, or one of equal structure.
+        """
+        for average, weight in zip(self.averages, model.trainable_variables):
+            weight.assign(tf.cast(average, weight.dtype))
+
+    @contextlib.contextmanager
+    def swapped_in(self, model: tf.keras.Model) -> Iterator[tf.keras.Model]:
+        """Lends the averages to the model; its own weights return at the end, come what may.
+
+        Args:
+            model: the model of the constructor, or one of equal structure.
+
+        Yields:
+            The model.
+        """
+        raw = [weight.numpy() for weight in model.trainable_variables]
+        self.copy_to(model)
+        try:
+            yield model
+        finally:
+            for value, weight in zip(raw, model.trainable_variables):
+                weight.assign(value)
+
+
+class UpdateAverage(tf.keras.callbacks.Callback):
+    """Updates an average after every training step.
+
+    Args:
+        ema: average of the weights of the model that is fitted.
+    """
+
+    def __init__(self, ema: ExponentialMovingAverage) -> None:
+        super().__init__()
+        self._supports_tf_logs = True  # the logs are not looked at: no need to wait for them
+        self._ema = ema
+        self._update = tf.function(lambda: ema.update(self.model), autograph=False)
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Called by Keras after an update."""
+        self._update()
