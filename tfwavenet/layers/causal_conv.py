@@ -7,6 +7,7 @@ from typing import Any
 import tensorflow as tf
 
 from tfwavenet.layers import ring_buffer
+from tfwavenet.layers.convolution import causal_conv1d
 
 
 @tf.keras.saving.register_keras_serializable("tfwavenet")
@@ -54,6 +55,13 @@ class CausalConv1D(tf.keras.layers.Conv1D):
     def receptive_field(self) -> int:
         """Number of input samples that one output sample depends on."""
         return (self.kernel_size[0] - 1) * self._dilation + 1
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        """The whole sequence."""
+        kernel = tf.cast(self.kernel, self.compute_dtype)
+        bias = tf.cast(self.bias, self.compute_dtype) if self.use_bias else None
+        outputs = causal_conv1d(inputs, kernel, bias, dilation=self._dilation)
+        return outputs if self.activation is None else self.activation(outputs)
 
     def initial_state(self, batch_size: int) -> ring_buffer.State:
         """The state before the first sample: as if zeros had gone before."""
