@@ -1,0 +1,138 @@
+"""`tfwavenet.training.config`: one set of defaults, unknown keys and bad values named."""
+
+from __future__ import annotations
+
+import doctest
+import json
+import re
+
+import ml_collections
+import pytest
+
+from tfwavenet import models
+from tfwavenet.training import config as config_module
+from tfwavenet.training.config import default_config, first_difference, resolve
+
+
+def changed(**keys):
+    """The default config with dotted keys (`__` for the dot) changed."""
+    config = default_config()
+    for key, value in keys.items():
+        section, _, name = key.rpartition("__")
+        (config[section] if section else config)[name] = value
+    return config
+
+
+def test_nothing_resolves_to_the_defaults():
+    assert resolve({}) == resolve(default_config())
+
+
+def test_resolving_is_idempotent_and_locks():
+    config = resolve({"seed": 3, "model": {"layers": 5}})
+    assert resolve(config) == config
+    with pytest.raises((AttributeError, KeyError)):
+        config.sed = 4
+
+
+def test_the_model_section_is_the_constructors():
+    config = resolve({"model": {"layers": 5}})
+    assert config.model.layers == 5
+    assert config.model.kernel_size == models.WaveNet().kernel_size
+    assert "recipe" not in config.model
+    assert "kwargs" not in config.model
+
+
+def test_a_resolved_config_survives_json():
+    config = resolve(changed(model__distribution={"class_name": "Gaussian", "config": {}}))
+    assert resolve(json.loads(json.dumps(config.to_dict()))) == config
+
+
+def test_named_classes_replace_the_default():
+    config = resolve({"training": {"learning_rate": {"class_name": "Noam"}}})
+    assert config.training.learning_rate.to_dict() == {"class_name": "Noam"}
+    assert resolve({"training": {"learning_rate": 1e-4}}).training.learning_rate == 1e-4
+
+
+def test_every_default_is_documented():
+    table = config_module.__doc__
+    for section in ("data", "training"):
+        for key in default_config()[section]:
+            assert re.search(rf"`({section}\.)?{key}`", table), f"{section}.{key}"
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"sed": 1}, r"'sed' is unknown \(did you mean 'seed'\?\)"),
+        (
+            {"training": {"step": 1}},
+            r"'training\.step' is unknown \(did you mean 'training\.steps'",
+        ),
+        ({"steps": 1}, r"'steps' is unknown \(did you mean 'training\.steps'\?\)"),
+        ({"data": {"layers": 1}}, r"'data\.layers' is unknown \(did you mean 'model\.layers'\?\)"),
+        ({"model": {"dilations": 3}}, r"'model\.dilations' is unknown"),
+        ({"model": {"recipe": "x"}}, r"'model\.recipe' is unknown"),
+        ({"model": {"class_name": "WaveNett"}}, r"\(did you mean 'WaveNet'\?\)"),
+        ({"model": 3}, r"'model' must be a mapping. Received: model=3"),
+        ({"data": [1]}, r"'data' must be a mapping. Received: data=\[1\]"),
+        ({"seed": object()}, r"a config holds numbers, strings, lists and mappings only"),
+    ],
+)
+def test_unknown_keys_are_named(given, message):
+    with pytest.raises(ValueError, match=message):
+        resolve(given)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("seed", 0.5),
+        ("data.batch_size", 0),
+        ("data.crop_frames", "40"),
+        ("training.steps", True),
+        ("training.steps_per_epoch", 0),
+        ("training.beta_1", 1.0),
+        ("training.clip_norm", 0),
+        ("training.ema_decay", 1),
+        ("training.precision", "float16"),
+        ("training.jit_compile", 1),
+        ("training.validation_batches", -1),
+        ("training.keep_checkpoints", 0),
+        ("training.sample_seconds", 0),
+    ],
+)
+def test_bad_values_are_named(key, value):
+    with pytest.raises(ValueError, match=rf"{re.escape(key)}' must be .*Received: {key}={value!r}"):
+        resolve(changed(**{key.replace(".", "__"): value}))
+
+
+@pytest.mark.parametrize("key", ["training.clip_norm", "training.ema_decay"])
+def test_some_values_may_be_none(key):
+    assert resolve(changed(**{key.replace(".", "__"): None})).training[key.split(".")[1]] is None
+
+
+def test_steps_must_fill_whole_epochs():
+    with pytest.raises(ValueError, match=r"multiple of training\.steps_per_epoch=1000"):
+        resolve({"training": {"steps": 1500}})
+
+
+def test_the_learning_rate_is_checked():
+    with pytest.raises(ValueError, match="schedule 'Noan' is unknown"):
+        resolve({"training": {"learning_rate": {"class_name": "Noan"}}})
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("seed", 1), ("model__layers", 7), ("recipe", {"sample_rate": 8000}), ("data__root", "/x")],
+)
+def test_first_difference_names_the_key(key, value):
+    old, new = resolve({}), resolve(changed(**{key: value}))
+    found = first_difference(old, new)
+    assert found is not None
+    assert found[0].startswith(key.replace("__", "."))
+    assert first_difference(new, old)[0].startswith(key.replace("__", "."))
+    assert first_difference(new, ml_collections.ConfigDict(new.to_dict())) is None
+
+
+def test_examples_in_the_docstrings():
+    assert doctest.testmod(config_module).failed == 0
