@@ -24,14 +24,16 @@ _SPEECH = FeatureRecipe(
 )
 
 RECIPES: dict[str, FeatureRecipe] = {
-    # Ours. One frame per hop, centred on its block; the whole band; mels in [0, 1]; the signal
-    # pre-emphasised, which lowers the audible noise of quantisation and of sampling, at a gain
-    # (0.54 * 1.85 < 1) that cannot clip. Windows of 46 to 50 ms resolve the harmonics of speech.
+    # Ours. One frame per hop of 10 to 12 ms, centred on its block; the whole band; mels in [0, 1];
+    # the signal pre-emphasised, which lowers the audible noise of quantisation and of sampling, at
+    # a gain (0.54 * 1.85 < 1) that cannot clip. Windows of 46 to 50 ms resolve the harmonics of
+    # speech. At 8 kHz 40 mels keep about the density of 80 mels at 22 kHz; with 80 the mel would
+    # be nearly the spectrum itself.
     "speech_8k": dataclasses.replace(
-        _SPEECH, sample_rate=8000, n_fft=512, win_samples=400, hop_samples=64
+        _SPEECH, sample_rate=8000, n_fft=512, win_samples=400, hop_samples=80, n_mels=40
     ),
     "speech_16k": dataclasses.replace(
-        _SPEECH, sample_rate=16000, n_fft=1024, win_samples=800, hop_samples=128
+        _SPEECH, sample_rate=16000, n_fft=1024, win_samples=800, hop_samples=160
     ),
     "speech_22k": dataclasses.replace(
         _SPEECH, sample_rate=22050, n_fft=1024, win_samples=1024, hop_samples=256
@@ -131,7 +133,7 @@ def get(identifier: Union[str, Mapping[str, Any], FeatureRecipe]) -> FeatureReci
 
     Example:
         >>> get({"base": "speech_8k", "pre_emphasis": 0.0}).hop_samples
-        64
+        80
     """
     if isinstance(identifier, FeatureRecipe):
         return identifier

@@ -1,0 +1,84 @@
+"""Griffin-Lim: the baseline vocoder, from the same mels that a network is given."""
+
+from __future__ import annotations
+
+import librosa
+import numpy as np
+
+from tfwavenet.audio import emphasis, spectrogram
+from tfwavenet.audio.features import FeatureRecipe
+
+
+def griffin_lim(
+    mel: np.ndarray, recipe: FeatureRecipe, *, iterations: int = 60, seed: int = 0
+) -> np.ndarray:
+    """Estimate audio from mel features by the fast Griffin-Lim algorithm.
+
+    Normalisation and compression are undone, the magnitudes are the non-negative least-squares
+    solution for the recipe's own mel matrix, the phases are found with momentum 0.99 (Perraudin
+    et al., 2013) on the recipe's own STFT, and feature pre-emphasis and gain are undone.
+
+    Args:
+        mel: floating [frames, n_mels], as `recipe.mel` gives it.
+        recipe: the one the features were made with.
+        iterations: int >= 0.
+        seed: int >= 0, of the random initial phases; the same seed gives the same audio.
+
+    Returns:
+        float32 [frames * hop_samples], aligned with `recipe.to_audio` of the signal that
+        `recipe.analyze` gives beside these features. Where the recipe scales the features' audio
+        to a peak, the level is that peak.
+
+    Raises:
+        ValueError: for a mel of another rank, with other bins, no frames, NaN or infinity, or
+            `iterations` below 0.
+    """
+    mel = _checked(mel, recipe)
+    if iterations < 0:
+        raise ValueError(f"iterations must be >= 0. Received: iterations={iterations!r}")
+    size = {"n_fft": recipe.n_fft, "hop_samples": recipe.hop_samples}
+    padded = librosa.griffinlim(
+        linear_magnitude(mel, recipe).T,
+        n_iter=iterations,
+        hop_length=recipe.hop_samples,
+        win_length=recipe.win_samples,
+        n_fft=recipe.n_fft,
+        window=recipe.analysis_window(),
+        center=False,
+        momentum=0.99,
+        random_state=seed,
+    )
+    start = spectrogram.padding(recipe.framing, **size)[0] - recipe.signal_offset
+    audio = padded[start : start + len(mel) * recipe.hop_samples]
+    audio, _ = emphasis.de_emphasis(audio, coefficient=recipe.feature_pre_emphasis)
+    return (audio / recipe.gain).astype(np.float32)
+
+
+def linear_magnitude(mel: np.ndarray, recipe: FeatureRecipe) -> np.ndarray:
+    """The STFT magnitudes that explain the mels best: non-negative least squares.
+
+    Args:
+        mel: floating [frames, n_mels], as `recipe.mel` gives it.
+        recipe: the one the features were made with.
+
+    Returns:
+        float32 [frames, n_fft // 2 + 1].
+
+    Raises:
+        ValueError: for a mel of another rank, with other bins, no frames, NaN or infinity.
+    """
+    mel = _checked(mel, recipe)
+    linear_mel = recipe.decompress(recipe.denormalize(mel)).numpy()
+    powers = librosa.util.nnls(recipe.mel_matrix(), linear_mel.T)
+    return (powers.T ** (1.0 / recipe.power)).astype(np.float32)
+
+
+def _checked(mel: np.ndarray, recipe: FeatureRecipe) -> np.ndarray:
+    mel = np.asarray(mel)
+    if mel.ndim != 2 or mel.shape[1] != recipe.n_mels or len(mel) == 0:
+        raise ValueError(
+            f"mel must have shape [frames > 0, {recipe.n_mels}]. Received: shape={mel.shape}"
+        )
+    if not np.isfinite(mel).all():
+        raise ValueError("mel must be finite. Received: a mel with NaN or infinity")
+    return mel
