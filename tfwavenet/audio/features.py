@@ -161,11 +161,12 @@ class FeatureRecipe:
         Raises:
             ValueError: if the lengths are not `n_mels` or a value is out of range.
         """
-        statistics = {
-            "mean": tuple(np.asarray(mean, np.float64).ravel().tolist()),
-            "std": tuple(np.asarray(std, np.float64).ravel().tolist()),
-        }
-        return dataclasses.replace(self, normalization="standard", **statistics)
+        return dataclasses.replace(
+            self,
+            normalization="standard",
+            mean=tuple(np.asarray(mean, np.float64).ravel().tolist()),
+            std=tuple(np.asarray(std, np.float64).ravel().tolist()),
+        )
 
     @property
     def signal_offset(self) -> int:
@@ -200,7 +201,7 @@ class FeatureRecipe:
     def mel(self, audio: np.ndarray | tf.Tensor) -> tf.Tensor:
         """Mel features of prepared audio (see `prepare_audio`), in TensorFlow.
 
-        Works in eager mode, in graphs and under XLA; only eager mode can reject NaN.
+        Works in eager mode and in graphs (XLA has no float64 FFT); only eager mode rejects NaN.
 
         Args:
             audio: floating [samples] or [batch, samples], at `sample_rate`, nominally in [-1, 1].

@@ -154,7 +154,7 @@ def _reason(path: str, error: Exception) -> str:
 
 def _read_all(path: str, file: soundfile.SoundFile) -> np.ndarray:
     """float32 [frames, channels]; in blocks, as a header may promise an absurd length."""
-    blocks = []
+    blocks: list[np.ndarray] = []
     try:
         while not blocks or len(blocks[-1]) == _BLOCK_FRAMES:
             blocks.append(_read_block(file))

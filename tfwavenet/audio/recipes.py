@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 from collections.abc import Mapping
-from typing import Any, Union
+from typing import Any
 
 from tfwavenet.audio.features import FeatureRecipe
 
@@ -120,7 +120,7 @@ RECIPES: dict[str, FeatureRecipe] = {
 }
 
 
-def get(identifier: Union[str, Mapping[str, Any], FeatureRecipe]) -> FeatureRecipe:
+def get(identifier: str | Mapping[str, Any] | FeatureRecipe) -> FeatureRecipe:
     """The recipe that a name, a mapping or a recipe stands for.
 
     Args:
