@@ -1,0 +1,113 @@
+"""Every experiment of configs/ is built and stepped once, and says what it is."""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+import pathlib
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfwavenet.audio import recipes
+from tfwavenet.training import building
+from tfwavenet.training.config import resolve
+from tfwavenet.training.forms import in_form
+
+REPOSITORY = pathlib.Path(__file__).parent.parent
+CONFIGS = sorted(path.stem for path in (REPOSITORY / "configs").glob("[!_]*.py"))
+
+# Trainable weights of the published networks (specs of each project), less the projection of the
+# last residual block, which they compute and nobody reads.
+PUBLISHED_WEIGHTS = {
+    "r9y9_mol": 3_720_932 - (128 * 128 + 128 + 128),
+    "r9y9_gaussian": 3_717_292 - (128 * 128 + 128 + 128),
+    "r9y9_mulaw256": 4_699_944 - (128 * 128 + 128 + 128),
+    "codejin": 1_146_182 - (32 * 128 + 128 + 128),
+    "nv_wavenet": 6_026_256,
+}
+RECEPTIVE_FIELDS = {
+    "r9y9_mol": 505,
+    "r9y9_gaussian": 505,
+    "r9y9_mulaw256": 6139,
+    "codejin": 505,
+    "nv_wavenet": 511,
+    "unconditional": 3070,
+}
+
+
+def load(name):
+    """The module of configs/, from its path as the launchers load it."""
+    path = REPOSITORY / "configs" / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(f"config_{name}", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def built(config):
+    """The model of a config, compiled to run step by step, without tracing."""
+    speakers = [f"speaker {i}" for i in range(config.model.get("speakers") or 8)]
+    recipe = recipes.get(
+        config.recipe.to_dict() if hasattr(config.recipe, "keys") else config.recipe
+    )
+    if recipe.normalization == "standard":
+        recipe = recipe.with_statistics(np.zeros(recipe.n_mels), np.ones(recipe.n_mels))
+    model = building.build_model(config, recipe=recipe, speakers=speakers)
+    building.compile_model(model, config)
+    model.run_eagerly = True
+    return model
+
+
+def batch(model, frames=2):
+    """Two short crops such as the pipeline makes for this model."""
+    generator = np.random.default_rng(0)
+    samples = frames * model.recipe.hop_samples
+    made = {"audio": generator.uniform(-0.5, 0.5, (2, samples)).astype(np.float32)}
+    if model.upsampler is not None:
+        given = frames + 2 * model.upsampler.padding_frames
+        made["mel"] = generator.uniform(0, 1, (2, given, model.recipe.n_mels)).astype(np.float32)
+    if model.speaker_channels:
+        made["speaker"] = np.array([0, 1], np.int32)
+    return made
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_config_is_built_and_stepped(name):
+    config = resolve(load(name).get_config())
+    model = built(config)
+    before = [weight.numpy() for weight in model.trainable_weights]
+    loss = model.train_on_batch(batch(model), return_dict=True)["loss"]
+    assert np.isfinite(loss)
+    changed = [
+        np.any(weight.numpy() != old) for weight, old in zip(model.trainable_weights, before)
+    ]
+    assert np.mean(changed) > 0.9
+    count = sum(int(tf.size(weight)) for weight in model.trainable_weights)
+    assert count == PUBLISHED_WEIGHTS.get(name, count)
+    assert model.receptive_field == RECEPTIVE_FIELDS.get(name, model.receptive_field)
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_docstring_is_a_lab_note(name):
+    module = load(name)
+    assert f"configs/{name}.py" in module.__doc__ or "tfwavenet-quickstart" in module.__doc__
+    assert "--workdir=" in module.__doc__
+    assert "Hardware:" in module.__doc__
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_steps_are_whole_epochs_in_every_form(name):
+    module = load(name)
+    forms = ["full", "smoke"] if inspect.signature(module.get_config).parameters else [None]
+    for form in forms:
+        config = resolve(module.get_config() if form is None else module.get_config(form))
+        if form == "smoke":
+            assert config.data.corpus == "bundled"
+            assert config.training.steps <= 10
+
+
+def test_unknown_form_is_refused():
+    with pytest.raises(ValueError, match='must be "full" or "smoke". Received: form=\'fast\''):
+        in_form(load("smoke").get_config(), "fast")
