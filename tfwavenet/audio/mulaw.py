@@ -104,25 +104,32 @@ def _exact_codes(audio: np.ndarray, classes: int, rounding: Rounding) -> np.ndar
 def _expand(companded: np.ndarray, classes: int) -> np.ndarray:
     """Inverse of the companding curve: float64 [n] in [-1, 1] -> float64 [n] in [-1, 1]."""
     mu = float(classes - 1)
-    magnitude = np.expm1(np.abs(companded) * np.log1p(mu)) / mu
-    return np.sign(companded) * np.minimum(magnitude, 1.0)
+    return np.sign(companded) * np.expm1(np.abs(companded) * np.log1p(mu)) / mu
 
 
 @functools.lru_cache(maxsize=16)
 def _edges(classes: int, rounding: Rounding) -> np.ndarray:
     """float32 [classes + 1]: `edges[k]` is the smallest float32 whose code is at least k."""
     codes = np.arange(1, classes)
-    level = codes - (0.5 if rounding == "nearest" else 0.0)
-    edge = _expand(2.0 * level / (classes - 1) - 1.0, classes).astype(np.float32)
-    for _ in range(4):
-        below = _exact_codes(edge, classes, rounding) < codes
-        edge = np.where(below, np.nextafter(edge, np.float32(2.0)), edge)
-    for _ in range(4):
-        lower = np.nextafter(edge, np.float32(-2.0))
-        inside = (lower >= -1.0) & (_exact_codes(lower, classes, rounding) >= codes)
-        edge = np.where(inside, lower, edge)
-    ends = np.array([-np.inf]), np.array([np.inf])
-    return np.concatenate([ends[0], edge, ends[1]]).astype(np.float32)
+    # Bisection over all float32 in [-1, 1], numbered in ascending order.
+    high = np.full(codes.shape, _ordinal(1.0))
+    low = -high
+    while np.any(low < high):
+        middle = (low + high) // 2
+        reached = _exact_codes(_from_ordinal(middle), classes, rounding) >= codes
+        low, high = np.where(reached, low, middle + 1), np.where(reached, middle, high)
+    return np.concatenate([[-np.inf], _from_ordinal(low), [np.inf]]).astype(np.float32)
+
+
+def _ordinal(value: float) -> np.int64:
+    """How many float32 lie in (0, value]."""
+    return np.int64(np.float32(value).view(np.int32))
+
+
+def _from_ordinal(ordinal: np.ndarray) -> np.ndarray:
+    """float32 [n] from their signed ordinals int64 [n]."""
+    magnitude = np.abs(ordinal).astype(np.int32).view(np.float32)
+    return np.where(ordinal < 0, -magnitude, magnitude)
 
 
 @functools.lru_cache(maxsize=16)
@@ -131,4 +138,5 @@ def _values(classes: int) -> np.ndarray:
     exact = _expand(2.0 * np.arange(classes) / (classes - 1) - 1.0, classes)
     value = exact.astype(np.float32)
     value = np.where(value < exact, np.nextafter(value, np.float32(2.0)), value)
-    return np.minimum(value, np.float32(1.0)).astype(np.float32)
+    value[0], value[-1] = -1.0, 1.0
+    return value

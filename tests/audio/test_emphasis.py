@@ -1,0 +1,54 @@
+"""Pre-emphasis and its inverse against a loop, in whole and in chunks."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tfwavenet.audio import emphasis
+
+
+def loop(audio, coefficient):
+    before = np.concatenate([[0.0], audio[:-1]])
+    return audio - coefficient * before
+
+
+@pytest.mark.parametrize("coefficient", [0.0, 0.5, 0.85, 0.97])
+def test_equals_the_difference_equation(coefficient):
+    audio = np.random.default_rng(0).normal(size=300)
+    emphasised, _ = emphasis.pre_emphasis(audio, coefficient=coefficient)
+    np.testing.assert_allclose(emphasised, loop(audio, coefficient), atol=1e-15)
+
+
+@pytest.mark.parametrize(("dtype", "atol"), [(np.float64, 1e-13), (np.float32, 2e-6)])
+@pytest.mark.parametrize("coefficient", [0.0, 0.85, 0.97])
+def test_inverse(coefficient, dtype, atol):
+    audio = np.random.default_rng(1).uniform(-1, 1, size=(2, 5000)).astype(dtype)
+    emphasised, _ = emphasis.pre_emphasis(audio, coefficient=coefficient)
+    restored, _ = emphasis.de_emphasis(emphasised, coefficient=coefficient)
+    assert restored.dtype == dtype
+    np.testing.assert_allclose(restored, audio, atol=atol)
+
+
+@pytest.mark.parametrize("function", [emphasis.pre_emphasis, emphasis.de_emphasis])
+@pytest.mark.parametrize("cuts", [(1,), (1, 2, 3), (499,), (0, 250, 250, 500), (64, 128, 192)])
+def test_chunks_give_the_bits_of_the_whole(function, cuts):
+    audio = np.random.default_rng(2).normal(size=(3, 500)).astype(np.float32)
+    whole, final = function(audio, coefficient=0.85)
+    state, parts = None, []
+    for chunk in np.split(audio, cuts, axis=-1):
+        part, state = function(chunk, coefficient=0.85, state=state)
+        parts.append(part)
+    np.testing.assert_array_equal(np.concatenate(parts, axis=-1), whole)
+    np.testing.assert_array_equal(state, final)
+
+
+@pytest.mark.parametrize("coefficient", [-0.1, 1.0, np.nan])
+def test_coefficient_out_of_range(coefficient):
+    with pytest.raises(ValueError, match="Received: coefficient="):
+        emphasis.pre_emphasis(np.zeros(4), coefficient=coefficient)
+
+
+def test_integers_are_rejected():
+    with pytest.raises(ValueError, match="Received: dtype=int16"):
+        emphasis.de_emphasis(np.zeros(4, np.int16), coefficient=0.85)
