@@ -277,7 +277,7 @@ class FeatureRecipe:
             audio: floating [samples], at `sample_rate`, nominally in [-1, 1].
 
         Returns:
-            float32 [at most samples].
+            float64 [at most samples].
 
         Raises:
             ValueError: for another rank or dtype, no samples, NaN, or silence that cannot be

@@ -25,19 +25,19 @@ def prepare(audio: np.ndarray, *, recipe: FeatureRecipe) -> np.ndarray:
         recipe: says which of the steps are done.
 
     Returns:
-        float32 [at most samples].
+        float64 [at most samples], so that no rounding shows in the quiet bins of the features.
 
     Raises:
         ValueError: for another rank or dtype, no samples, NaN or infinity, or silence that cannot
             be scaled to a peak.
     """
-    audio = _checked(audio)
+    audio = _checked(audio).astype(np.float64)
     audio = _trimmed(audio, recipe)
     if recipe.peak is not None:
         audio = _scaled_to_peak(audio, recipe.peak)
     if recipe.high_pass_hz is not None:
         audio = high_pass(audio, cutoff_hz=recipe.high_pass_hz, sample_rate=recipe.sample_rate)
-    return (audio * recipe.gain).astype(np.float32)
+    return audio * recipe.gain
 
 
 def to_signal(prepared: np.ndarray, *, recipe: FeatureRecipe) -> np.ndarray:

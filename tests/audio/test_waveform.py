@@ -1,0 +1,96 @@
+"""From a recording to the network's signal and back."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+from scipy import signal as scipy_signal
+
+from tfwavenet.audio import recipes, waveform
+
+RECIPE = recipes.get({"base": "speech_8k", "gain": 0.9})
+
+
+def noise(*shape, seed=0):
+    return np.random.default_rng(seed).uniform(-1.0, 1.0, shape).astype(np.float32)
+
+
+def test_signal_is_the_difference_equation():
+    audio = noise(400)
+    delayed = np.concatenate([[0.0], audio[:-1]])
+    expected = 0.9 * 0.54 * (audio - 0.85 * delayed)
+    np.testing.assert_allclose(RECIPE.condition_audio(audio), expected, atol=1e-6)
+
+
+def test_the_gain_of_the_speech_recipes_cannot_overflow():
+    worst = np.tile([1.0, -1.0], 200)
+    signal = recipes.get("speech_8k").condition_audio(worst)
+    assert 0.99 < np.abs(signal).max() < 1.0
+
+
+@pytest.mark.parametrize("cuts", [(1,), (0, 1, 5), (80, 160, 240), (399,)])
+def test_to_audio_in_chunks_is_to_audio_of_the_whole(cuts):
+    signal = noise(2, 400)
+    whole, final = RECIPE.to_audio(signal)
+    state, parts = None, []
+    for chunk in np.split(signal, cuts, axis=-1):
+        part, state = RECIPE.to_audio(chunk, state)
+        parts.append(part)
+    np.testing.assert_array_equal(np.concatenate(parts, axis=-1), whole)
+    np.testing.assert_array_equal(state, final)
+
+
+def test_to_audio_undoes_condition_audio():
+    audio = noise(4000)
+    restored, _ = RECIPE.to_audio(RECIPE.condition_audio(audio))
+    assert restored.dtype == np.float32
+    np.testing.assert_allclose(restored, audio, atol=3e-6)
+
+
+def test_overflow():
+    loud = dataclasses.replace(RECIPE, signal_gain=2.0, pre_emphasis=0.0, gain=1.0)
+    assert np.abs(loud.condition_audio(noise(100))).max() == 1.0
+    strict = dataclasses.replace(loud, overflow="error")
+    with pytest.raises(ValueError, match=r"must be in \[-1, 1\] for this recipe. Received: peak=1"):
+        strict.condition_audio(noise(100))
+    assert len(strict.condition_audio(0.4 * noise(100))) == 100
+
+
+def test_peak_and_silence():
+    recipe = dataclasses.replace(RECIPE, peak=0.5, gain=1.0)
+    assert np.abs(recipe.prepare_audio(noise(100))).max() == pytest.approx(0.5)
+    with pytest.raises(ValueError, match=r"silent audio cannot be scaled to a peak of 0.5"):
+        recipe.prepare_audio(np.zeros(100, np.float32))
+
+
+def test_high_pass_removes_a_constant_and_keeps_the_voice():
+    filtered = waveform.high_pass(np.ones(2000), cutoff_hz=70.0, sample_rate=8000)
+    assert abs(filtered[-1]) < 0.01
+    tone = np.sin(2 * np.pi * 440 * np.arange(4000) / 8000)
+    filtered = waveform.high_pass(tone, cutoff_hz=70.0, sample_rate=8000)
+    np.testing.assert_allclose(filtered[1127:], tone[1000:-127], atol=0.01)
+
+
+def test_high_pass_is_the_fir_filter():
+    audio = noise(1000).astype(np.float64)
+    taps = scipy_signal.firwin(255, 70 / (22050 // 2), pass_zero=False)
+    expected = np.convolve(audio, taps)[:1000]
+    found = waveform.high_pass(audio, cutoff_hz=70.0, sample_rate=22050)
+    np.testing.assert_allclose(found, expected, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("audio", "message"),
+    [
+        (np.zeros((2, 100), np.float32), r"shape=\(2, 100\)"),
+        (np.zeros(100, np.int16), "dtype=int16"),
+        (np.zeros(0, np.float32), "samples=0"),
+        (np.array([0.0, np.nan]), "must be finite"),
+        (np.array([0.0, -np.inf]), "must be finite"),
+    ],
+)
+def test_bad_audio(audio, message):
+    with pytest.raises(ValueError, match=message):
+        RECIPE.analyze(audio)
