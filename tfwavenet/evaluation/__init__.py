@@ -1,0 +1,5 @@
+"""Evaluation: likelihood of held-out recordings, copy synthesis, metrics, report and page."""
+
+from tfwavenet.evaluation.run import evaluate
+
+__all__ = ["evaluate"]

@@ -1,0 +1,208 @@
+"""The numbers of an evaluation, as one JSON value."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+from collections.abc import Mapping, Sequence
+from typing import Any, Optional
+
+import numpy as np
+
+from tfwavenet import version
+from tfwavenet.audio import comparison
+from tfwavenet.evaluation import clips as clips_
+from tfwavenet.evaluation import statistics
+from tfwavenet.evaluation.clips import Clip
+from tfwavenet.evaluation.likelihood import Likelihood
+from tfwavenet.evaluation.synthesis import System
+
+FORMAT_VERSION = 1
+Scores = list[dict[str, comparison.Score]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Segment:
+    """One or several recordings of a speaker, joined to be measured and listened to.
+
+    Attributes:
+        name: that of the recording, or of the first and the last.
+        speaker: its name, or "" where there is none.
+        clips: indices of the recordings.
+        recording: float32 [samples].
+        systems: float32 [samples] of every system, in order.
+    """
+
+    name: str
+    speaker: str
+    clips: tuple[int, ...]
+    recording: np.ndarray
+    systems: tuple[np.ndarray, ...]
+
+
+def segments(
+    clips: Sequence[Clip],
+    recordings: Sequence[np.ndarray],
+    systems: Sequence[System],
+    *,
+    speakers: Sequence[str] = (),
+    least_samples: int = 0,
+) -> list[Segment]:
+    """Joins short recordings, see `clips.joined`.
+
+    Args:
+        clips: what was evaluated.
+        recordings: their audio.
+        systems: the same made again.
+        speakers: names of the speakers, by number.
+        least_samples: length that segments should have.
+    """
+    return [
+        Segment(
+            name=" … ".join(dict.fromkeys([clips[group[0]].name, clips[group[-1]].name])),
+            speaker=_speaker_name(clips[group[0]].speaker, speakers),
+            clips=tuple(group),
+            recording=np.concatenate([recordings[i] for i in group]),
+            systems=tuple(np.concatenate([s.audio[i] for i in group]) for s in systems),
+        )
+        for group in clips_.joined(clips, least_samples=least_samples)
+    ]
+
+
+def _speaker_name(number: Optional[int], names: Sequence[str]) -> str:
+    if number is None:
+        return ""
+    return names[number] if number < len(names) else str(number)
+
+
+def score(found: Sequence[Segment], systems: Sequence[System], *, sample_rate: int) -> list[Scores]:
+    """All metrics of every system on every segment; none of a system without conditions.
+
+    Args:
+        found: the segments.
+        systems: in the order of the segments' `systems`.
+        sample_rate: in Hz.
+
+    Returns:
+        For every system a list with, for each segment, the scores by the metrics' names.
+    """
+    table: list[Scores] = []
+    for index, system in enumerate(systems):
+        if system.name == "model" and not system.comparable:
+            table.append([{} for _ in found])
+            continue
+        table.append(
+            [
+                comparison.compare(item.recording, item.systems[index], sample_rate=sample_rate)
+                for item in found
+            ]
+        )
+    return table
+
+
+def build(
+    *,
+    likelihood: Likelihood,
+    found: Sequence[Segment],
+    systems: Sequence[System],
+    table: Sequence[Scores],
+    sample_rate: int,
+    about: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Puts the report together.
+
+    Args:
+        likelihood: of the recordings.
+        found: the segments.
+        systems: in the order of the segments' `systems`.
+        table: from `score`.
+        sample_rate: in Hz.
+        about: what else is to be reported: model, settings, command.
+
+    Returns:
+        JSON values. `systems.<name>.metrics.<metric>` has `mean`, `ci95` (half of the 95 %
+        confidence interval) and `count`; `differences` the model minus Griffin-Lim, paired.
+    """
+    metrics = comparison.metrics_for(sample_rate)
+    by_name = {system.name: scores for system, scores in zip(systems, table)}
+    total = sum(likelihood.samples)
+    return {
+        "format": FORMAT_VERSION,
+        "package": f"tfwavenet {version.__version__}",
+        "created": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        **about,
+        "sample_rate": sample_rate,
+        "utterances": len(likelihood.samples),
+        "seconds": total / sample_rate,
+        "likelihood": {
+            "nats_per_sample": likelihood.nats_per_sample,
+            "nats_per_sample_ci95": likelihood.ci95_nats,
+            "bits_per_sample": likelihood.bits_per_sample,
+            "samples": total,
+            "discrete": likelihood.discrete,
+        },
+        "metrics": [metric._asdict() for metric in metrics],
+        "systems": {
+            system.name: _system(system, scores, metrics, sample_rate)
+            for system, scores in zip(systems, table)
+        },
+        "differences": _differences(by_name, metrics),
+        "segments": [
+            _segment(item, systems, [scores[i] for scores in table], likelihood)
+            for i, item in enumerate(found)
+        ],
+    }
+
+
+def _system(
+    system: System, scores: Scores, metrics: Sequence[comparison.Metric], sample_rate: int
+) -> dict[str, Any]:
+    samples = sum(map(len, system.audio))
+    return {
+        "label": system.label,
+        "about": system.about,
+        "comparable": system.comparable,
+        "seconds": system.seconds,
+        "samples_per_second": samples / system.seconds,
+        "real_time_factor": system.seconds * sample_rate / samples,
+        "metrics": {
+            metric.name: statistics.summary([row[metric.name] for row in scores])
+            for metric in metrics
+            if all(metric.name in row for row in scores)
+        },
+    }
+
+
+def _differences(
+    by_name: Mapping[str, Scores], metrics: Sequence[comparison.Metric]
+) -> dict[str, Any]:
+    if "griffin_lim" not in by_name:
+        return {}
+    pairs = list(zip(by_name["model"], by_name["griffin_lim"]))
+    return {
+        metric.name: statistics.paired_difference(
+            [ours[metric.name] for ours, _ in pairs], [theirs[metric.name] for _, theirs in pairs]
+        )
+        for metric in metrics
+    }
+
+
+def _segment(
+    item: Segment,
+    systems: Sequence[System],
+    scores: Sequence[dict[str, comparison.Score]],
+    likelihood: Likelihood,
+) -> dict[str, Any]:
+    nats = sum(likelihood.nats[i] for i in item.clips)
+    samples = sum(likelihood.samples[i] for i in item.clips)
+    return {
+        "name": item.name,
+        "speaker": item.speaker,
+        "utterances": len(item.clips),
+        "samples": samples,
+        "nats_per_sample": nats / samples,
+        "scores": {
+            system.name: {name: value.value for name, value in row.items()}
+            for system, row in zip(systems, scores)
+        },
+    }

@@ -1,0 +1,147 @@
+"""Evaluating a model: likelihood, copy synthesis, metrics, report and page."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shlex
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Optional
+
+from absl import logging
+
+from tfwavenet import files
+from tfwavenet.audio import files as audio_files
+from tfwavenet.evaluation import page, report, synthesis
+from tfwavenet.evaluation.clips import Clip
+from tfwavenet.evaluation.likelihood import held_out_likelihood
+
+REPORT = "report.json"
+PAGE = "index.html"
+AUDIO = "audio"
+
+
+def evaluate(
+    model: Any,
+    utterances: Iterable[Clip],
+    *,
+    output_dir: files.PathLike,
+    speakers: Sequence[str] = (),
+    max_utterances: Optional[int] = None,
+    temperature: float = 1.0,
+    seed: int = 0,
+    batch_size: int = 8,
+    join_seconds: float = 4.0,
+    page_segments: int = 8,
+    griffin_lim_iterations: int = 60,
+    title: str = "WaveNet",
+    settings: Optional[Mapping[str, Any]] = None,
+    config: Optional[Mapping[str, Any]] = None,
+) -> dict[str, Any]:
+    """Measures a model on held-out recordings and writes what came out.
+
+    Writes into `output_dir`: `report.json`; `index.html`, one page without other files, with
+    audio, spectrograms and the table; and `audio/<utterance>.<system>.wav` for every utterance.
+
+    The likelihood is exact: whole recordings, every sample counted once. For the metrics, the
+    model generates every recording from its mel, and so does Griffin-Lim; both are compared with
+    the recording. A model without features is measured by its likelihood alone.
+
+    Args:
+        model: an `AutoregressiveModel` with a recipe.
+        utterances: what `data.Records.utterances` yields; see `clips.Clip`.
+        output_dir: made if missing. Files of an earlier evaluation are replaced one by one.
+        speakers: names of the speakers, by number.
+        max_utterances: how many of the utterances to use, from the first on; None for all.
+        temperature: of the sampling; 0 takes the most likely value each time.
+        seed: of the first utterance.
+        batch_size: utterances generated together.
+        join_seconds: shorter utterances of one speaker are joined up to this before they are
+            measured, see `clips.joined`; 0 measures each by itself.
+        page_segments: how many of the (joined) utterances the page lets one hear.
+        griffin_lim_iterations: of the baseline.
+        title: of the page.
+        settings: what else the report should say, such as split, weights and step.
+        config: of the experiment, shown on the page.
+
+    Returns:
+        The report, equal to `report.json`; see `report.build`.
+
+    Raises:
+        ValueError: if the model has no recipe, there is no utterance, or one does not fit.
+        OSError: if a file cannot be written.
+    """
+    recipe = model.recipe
+    if recipe is None:
+        raise ValueError("A model with a feature recipe is expected. Received: recipe=None")
+    clips = list(itertools.islice(utterances, max_utterances))
+    logging.info("evaluation: likelihood of %d utterances", len(clips))
+    likelihood = held_out_likelihood(model, clips)
+    recordings = synthesis.recordings(clips, recipe)
+    systems = synthesis.systems(
+        model,
+        clips,
+        seed=seed,
+        temperature=temperature,
+        batch_size=batch_size,
+        griffin_lim_iterations=griffin_lim_iterations,
+    )
+    found = report.segments(
+        clips,
+        recordings,
+        systems,
+        speakers=speakers,
+        least_samples=round(join_seconds * recipe.sample_rate),
+    )
+    logging.info("evaluation: metrics of %d segments", len(found))
+    table = report.score(found, systems, sample_rate=recipe.sample_rate)
+    options = {"temperature": temperature, "seed": seed, "join_seconds": join_seconds}
+    result = report.build(
+        likelihood=likelihood,
+        found=found,
+        systems=systems,
+        table=table,
+        sample_rate=recipe.sample_rate,
+        about={
+            "title": title,
+            "command": shlex.join([os.path.basename(sys.argv[0]), *sys.argv[1:]]),
+            "model": _describe(model),
+            "settings": {**(settings or {}), **options},
+        },
+    )
+    _write_audio(os.path.join(output_dir, AUDIO), clips, recordings, systems, recipe.sample_rate)
+    html = page.render(result, found[:page_segments], systems, config=config)
+    with files.atomic_write(os.path.join(output_dir, PAGE)) as file:
+        file.write(html.encode("utf-8"))
+    files.write_json(os.path.join(output_dir, REPORT), result)
+    logging.info("evaluation: see %s", os.path.join(output_dir, PAGE))
+    return result
+
+
+def _describe(model: Any) -> dict[str, Any]:
+    """What a reader of the report needs to know of the model."""
+    return {
+        "class": type(model).__name__,
+        "parameters": int(sum(w.shape.num_elements() for w in model.trainable_weights)),
+        "receptive_field_samples": int(model.receptive_field),
+        "distribution": repr(model.distribution),
+        "recipe": model.recipe.fingerprint(),
+    }
+
+
+def _write_audio(
+    directory: str,
+    clips: Sequence[Clip],
+    recordings: Sequence[Any],
+    systems: Sequence[synthesis.System],
+    sample_rate: int,
+) -> None:
+    """Writes `<utterance>.<system>.wav`; slashes in names become underscores."""
+    for index, clip in enumerate(clips):
+        stem = clip.name.replace("/", "_").replace(os.sep, "_")
+        versions = {"recording": recordings[index]}
+        versions.update({system.name: system.audio[index] for system in systems})
+        for version, audio in versions.items():
+            path = os.path.join(directory, f"{stem}.{version}.wav")
+            audio_files.write(path, audio, sample_rate)

@@ -1,0 +1,210 @@
+"""Copy synthesis: held-out recordings made again from their features, by model and baselines."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from absl import logging
+
+from tfwavenet.audio import griffin_lim
+from tfwavenet.audio.features import FeatureRecipe
+from tfwavenet.evaluation.clips import Clip, mel_of, speaker_of
+
+
+@dataclasses.dataclass(frozen=True)
+class System:
+    """A way to make recordings again.
+
+    Attributes:
+        name: its key in reports.
+        label: for people.
+        about: one sentence on how it was made.
+        audio: float32 [samples] of every recording, aligned with it.
+        seconds: time that it took, compilation included.
+        comparable: whether it competes; not a system that is given the recording itself.
+    """
+
+    name: str
+    label: str
+    about: str
+    audio: list[np.ndarray]
+    seconds: float
+    comparable: bool = True
+
+
+def recordings(clips: Sequence[Clip], recipe: FeatureRecipe) -> list[np.ndarray]:
+    """The recordings as they sound: the recipe's waveform chain undone.
+
+    Args:
+        clips: the recordings.
+        recipe: the one they were prepared with.
+
+    Returns:
+        float32 [samples] each, clipped to [-1, 1].
+    """
+    return [_audible(recipe.to_audio(clip.signal)[0]) for clip in clips]
+
+
+def model_system(
+    model: Any,
+    clips: Sequence[Clip],
+    *,
+    seed: int = 0,
+    temperature: float = 1.0,
+    batch_size: int = 8,
+) -> System:
+    """Lets the model generate every recording from its mel and speaker.
+
+    The i-th recording takes the seed `seed + i`, whatever the batches are. A model without
+    features generates something of the same length instead, which does not compete.
+
+    Args:
+        model: an `AutoregressiveModel` with a recipe.
+        clips: the recordings.
+        seed: of the first recording.
+        temperature: as `generate` takes it.
+        batch_size: recordings generated together.
+
+    Raises:
+        ValueError: if `batch_size` is below 1, or a recording does not fit the model.
+    """
+    if batch_size < 1:
+        raise ValueError(f"batch_size must be at least 1. Received: batch_size={batch_size}")
+    start = time.monotonic()
+    order = sorted(range(len(clips)), key=lambda i: len(clips[i].signal))
+    width = -(-len(clips) // -(-len(clips) // batch_size))  # equal batches: one compilation
+    audio: dict[int, np.ndarray] = {}
+    for first in range(0, len(order), width):
+        chosen = order[first : first + width]
+        seeds = [seed + index for index in chosen]
+        generated = _generate(model, [clips[i] for i in chosen], seeds, temperature, width)
+        audio.update(zip(chosen, generated))
+        samples, seconds = sum(map(len, audio.values())), time.monotonic() - start
+        _log_progress(len(audio), len(clips), samples, seconds, model.recipe.sample_rate)
+    conditional = model.upsampler is not None
+    return System(
+        name="model",
+        label="Model",
+        about="generated from the mels" if conditional else "generated without conditions",
+        audio=[audio[index] for index in range(len(clips))],
+        seconds=time.monotonic() - start,
+        comparable=conditional,
+    )
+
+
+def _generate(
+    model: Any, clips: list[Clip], seeds: list[int], temperature: float, width: int
+) -> list[np.ndarray]:
+    """One batch, filled up to `width` with the shortest there is, so that shapes repeat."""
+    fill = width - len(clips)
+    arguments: dict[str, Any] = {
+        "seed": seeds + seeds[:1] * fill,
+        "temperature": temperature,
+    }
+    if model.speaker_channels:
+        numbers = [speaker_of(clip) for clip in clips]
+        arguments["speaker"] = np.array(numbers + numbers[:1] * fill)
+    if model.upsampler is not None:
+        mels = [mel_of(clip) for clip in clips]
+        generated = model.generate(mels + [mels[0][:1]] * fill, **arguments)
+    else:
+        generated = model.generate(samples=max(len(clip.signal) for clip in clips), **arguments)
+    return [_audible(audio[: len(clip.signal)]) for audio, clip in zip(generated, clips)]
+
+
+def griffin_lim_system(
+    clips: Sequence[Clip], recipe: FeatureRecipe, *, iterations: int = 60, seed: int = 0
+) -> System:
+    """Griffin-Lim from the very mels that the model is given.
+
+    Args:
+        clips: the recordings, with mels.
+        recipe: the one they were prepared with.
+        iterations: of Griffin-Lim.
+        seed: of the phases of the first recording; the i-th takes `seed + i`.
+    """
+    start = time.monotonic()
+    audio = [
+        _audible(
+            griffin_lim.griffin_lim(mel_of(clip), recipe, iterations=iterations, seed=seed + i)
+        )
+        for i, clip in enumerate(clips)
+    ]
+    return System(
+        name="griffin_lim",
+        label="Griffin-Lim",
+        about=f"{iterations} iterations from the same mels",
+        audio=audio,
+        seconds=time.monotonic() - start,
+    )
+
+
+def quantised_system(model: Any, clips: Sequence[Clip], recipe: FeatureRecipe) -> System:
+    """The recordings through the model's own codes and back: the best that it can do.
+
+    Args:
+        model: one that works on codes.
+        clips: the recordings.
+        recipe: the one they were prepared with.
+    """
+    start = time.monotonic()
+    codes = [model.to_values(tf.constant(clip.signal, tf.float32)) for clip in clips]
+    audio = [_audible(recipe.to_audio(model.to_audio(values).numpy())[0]) for values in codes]
+    return System(
+        name="quantised",
+        label="Quantised",
+        about=f"the recording as {model.distribution.classes} mu-law codes and back, the bound of this model",
+        audio=audio,
+        seconds=time.monotonic() - start,
+        comparable=False,
+    )
+
+
+def systems(
+    model: Any,
+    clips: Sequence[Clip],
+    *,
+    seed: int = 0,
+    temperature: float = 1.0,
+    batch_size: int = 8,
+    griffin_lim_iterations: int = 60,
+) -> list[System]:
+    """All systems that make sense for a model, its own first.
+
+    Args:
+        model: an `AutoregressiveModel` with a recipe.
+        clips: the recordings.
+        seed: of the first recording, in every system.
+        temperature: of the model.
+        batch_size: recordings that the model generates together.
+        griffin_lim_iterations: of the baseline.
+    """
+    found = [model_system(model, clips, seed=seed, temperature=temperature, batch_size=batch_size)]
+    if model.upsampler is not None:
+        logging.info("evaluation: Griffin-Lim for %d utterances", len(clips))
+        found.append(
+            griffin_lim_system(clips, model.recipe, iterations=griffin_lim_iterations, seed=seed)
+        )
+    if model.takes_codes:
+        found.append(quantised_system(model, clips, model.recipe))
+    return found
+
+
+def _audible(audio: np.ndarray) -> np.ndarray:
+    """Clips to what a file can hold, so that what is measured is what is heard."""
+    return np.clip(np.asarray(audio, np.float32), -1.0, 1.0)
+
+
+def _log_progress(done: int, total: int, samples: int, seconds: float, sample_rate: int) -> None:
+    logging.info(
+        "evaluation: generated %d of %d utterances, %.0f samples/s, real-time factor %.2f",
+        done,
+        total,
+        samples / seconds,
+        seconds * sample_rate / samples,
+    )
