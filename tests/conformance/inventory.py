@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import pathlib
 import pkgutil
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -17,6 +18,9 @@ import tensorflow as tf
 
 import tfwavenet
 from tfwavenet import distributions, layers, models
+from tfwavenet.audio.features import FeatureRecipe
+from tfwavenet.training import callbacks, ema, schedules, summaries
+from tfwavenet.training.checkpoints import Checkpoints
 
 # What is public but cannot stand alone.
 ABSTRACT = {
@@ -135,6 +139,55 @@ MODELS: dict[str, ModelEntry] = {
             weight_norm=False,
         ),
         {**AUDIO, **SPEAKER},
+    ),
+}
+
+
+SCHEDULES: dict[str, Callable[[], tf.keras.optimizers.schedules.LearningRateSchedule]] = {
+    "CosineWithWarmup": lambda: schedules.CosineWithWarmup(
+        0.1, total_steps=50, warmup_steps=5, floor=0.01
+    ),
+    "FlooredExponentialDecay": lambda: schedules.FlooredExponentialDecay(
+        0.1, decay_steps=10, decay_rate=0.5, floor=0.01, staircase=True
+    ),
+    "Noam": lambda: schedules.Noam(0.1, warmup_steps=7),
+}
+
+# What a vocoder of the callbacks' tests works on: 4 samples per frame.
+RECIPE = FeatureRecipe(
+    sample_rate=8000, n_fft=64, win_samples=64, hop_samples=4, n_mels=5, framing="same"
+)
+STEPS_PER_EPOCH = 2
+
+
+def _sample_summaries(model: tf.keras.Model, folder: pathlib.Path) -> tf.keras.callbacks.Callback:
+    example = summaries.Example("an utterance", noise(32) / 5, MEL["mel"][0], 1)
+    return summaries.SampleSummaries(
+        [example],
+        recipe=RECIPE,
+        writer=tf.summary.create_file_writer(str(folder)),
+        samples=folder,
+        every_epochs=2,
+        steps_per_epoch=STEPS_PER_EPOCH,
+    )
+
+
+# Each takes a compiled vocoder with its weights and an empty folder.
+CALLBACKS: dict[str, Callable[[tf.keras.Model, pathlib.Path], tf.keras.callbacks.Callback]] = {
+    "EpochProgress": lambda model, folder: callbacks.EpochProgress(2, STEPS_PER_EPOCH),
+    "Measurements": lambda model, folder: callbacks.Measurements(samples_per_step=48),
+    "SampleSummaries": _sample_summaries,
+    "SaveCheckpoint": lambda model, folder: callbacks.SaveCheckpoint(
+        Checkpoints(folder, model=model), STEPS_PER_EPOCH
+    ),
+    "ScalarSummaries": lambda model, folder: summaries.ScalarSummaries(
+        tf.summary.create_file_writer(str(folder)), STEPS_PER_EPOCH
+    ),
+    "StopOnNonFinite": lambda model, folder: callbacks.StopOnNonFinite(
+        STEPS_PER_EPOCH, lambda step: f"Batch {step}."
+    ),
+    "UpdateAverage": lambda model, folder: ema.UpdateAverage(
+        ema.ExponentialMovingAverage(model, decay=0.9)
     ),
 }
 

@@ -10,6 +10,7 @@ from tfwavenet import distributions
 
 LAYER, MODEL = tf.keras.layers.Layer, tf.keras.Model
 SCHEDULE = tf.keras.optimizers.schedules.LearningRateSchedule
+CALLBACK = tf.keras.callbacks.Callback
 
 
 @pytest.mark.parametrize(
@@ -18,8 +19,10 @@ SCHEDULE = tf.keras.optimizers.schedules.LearningRateSchedule
         (inventory.LAYERS, LAYER),
         (inventory.MODELS, MODEL),
         (inventory.DISTRIBUTIONS, distributions.Distribution),
+        (inventory.SCHEDULES, SCHEDULE),
+        (inventory.CALLBACKS, CALLBACK),
     ],
-    ids=["layers", "models", "distributions"],
+    ids=["layers", "models", "distributions", "schedules", "callbacks"],
 )
 def test_every_public_class_has_an_entry(table, base):
     expected = inventory.public_classes(base)

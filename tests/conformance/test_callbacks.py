@@ -1,0 +1,43 @@
+"""Every public callback works in a stock `model.fit` and leaves training as it is."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.conformance.inventory import CALLBACKS, MODELS, STEPS_PER_EPOCH
+
+VOCODER = MODELS["WaveNet-vocoder"]
+
+
+def fitted(make_callbacks):
+    """A vocoder after two epochs, and the history."""
+    tf.keras.utils.set_random_seed(1)
+    model = VOCODER.build()
+    batch = tf.nest.map_structure(tf.constant, VOCODER.batch)
+    model(batch)
+    model.compile(tf.keras.optimizers.Adam(1e-2), run_eagerly=True)
+    data = tf.data.Dataset.from_tensors(batch).repeat(2 * STEPS_PER_EPOCH)
+    history = model.fit(
+        data,
+        epochs=2,
+        steps_per_epoch=STEPS_PER_EPOCH,
+        callbacks=make_callbacks(model),
+        verbose=0,
+    )
+    return model, history.history
+
+
+@pytest.fixture(scope="module")
+def undisturbed():
+    return fitted(lambda model: [])
+
+
+@pytest.mark.parametrize("name", CALLBACKS)
+def test_training_is_the_same_with_the_callback(name, tmp_path, undisturbed):
+    model, history = fitted(lambda model: [CALLBACKS[name](model, tmp_path)])
+    expected_model, expected_history = undisturbed
+    assert history["loss"] == expected_history["loss"]
+    for actual, expected in zip(model.get_weights(), expected_model.get_weights()):
+        np.testing.assert_array_equal(actual, expected)
