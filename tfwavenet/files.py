@@ -6,7 +6,7 @@ import contextlib
 import json
 import os
 from collections.abc import Iterator
-from typing import Any, BinaryIO, Union
+from typing import Any, BinaryIO, Optional, Union
 
 PathLike = Union[str, "os.PathLike[str]"]
 
@@ -66,19 +66,20 @@ def _sync_directory(directory: str) -> None:
             os.close(descriptor)
 
 
-def write_json(path: PathLike, value: Any) -> None:
-    """Writes `value` as strict, indented UTF-8 JSON through `atomic_write`.
+def write_json(path: PathLike, value: Any, *, indent: Optional[int] = 2) -> None:
+    """Writes `value` as strict UTF-8 JSON through `atomic_write`.
 
     Args:
         path: the final name.
         value: what `json.dumps` takes; key order is kept, so equal values give equal bytes.
+        indent: spaces per level, or None for a single compact line.
 
     Raises:
         ValueError: `value` holds NaN or infinity, which JSON has no spelling for.
         TypeError: `value` holds an object that JSON has no spelling for.
         OSError: the file cannot be written.
     """
-    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+    text = json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False)
     with atomic_write(path) as file:
         file.write(text.encode("utf-8") + b"\n")
 

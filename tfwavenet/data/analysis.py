@@ -1,0 +1,186 @@
+"""From one recording to the records it gives, or to the reason why it gives none."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Optional
+
+import numpy as np
+
+from tfwavenet.audio import files as audio_files
+from tfwavenet.audio.features import FeatureRecipe
+from tfwavenet.data.records import Record
+from tfwavenet.data.splits import Utterance
+
+# Longer recordings are analysed in equal parts, which bounds the memory that one needs.
+_LONGEST_ANALYSIS_SECONDS = 300.0
+
+
+class UnusableRecordingError(ValueError):
+    """A recording cannot be used; the message is the reason, in one sentence."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Analysis:
+    """How recordings are turned into records.
+
+    Attributes:
+        recipe: the feature recipe, with its statistics if it normalises by those of the corpus.
+        max_seconds: longest record; longer recordings are cut into equal parts, > 0.
+        with_mel: whether records hold mels; without, frames only count samples.
+    """
+
+    recipe: FeatureRecipe
+    max_seconds: float
+    with_mel: bool = True
+
+    @property
+    def max_frames(self) -> int:
+        """Longest record in frames, at least 1."""
+        return max(1, int(self.max_seconds * self.recipe.sample_rate / self.recipe.hop_samples))
+
+    def records(self, utterance: Utterance, speaker: int) -> list[Record]:
+        """Reads and analyses a recording.
+
+        Args:
+            utterance: which one.
+            speaker: index of its speaker.
+
+        Returns:
+            At least one record. A recording that is cut gives `name-000`, `name-001`...
+
+        Raises:
+            UnusableRecordingError: the file is missing, not audio, damaged, silent, too short,
+                holds NaN, or is refused by the recipe.
+        """
+        audio = read_usable(utterance.path, self.recipe)
+        try:
+            parts = [self._analyse(part) for part in _parts(audio, self.recipe)]
+        except ValueError as error:
+            raise UnusableRecordingError(str(error)) from error
+        pieces = [piece for signal, mel in parts for piece in self._cut(signal, mel)]
+        names = [utterance.name]
+        if len(pieces) > 1:
+            names = [f"{utterance.name}-{number:03d}" for number in range(len(pieces))]
+        text = utterance.text if len(pieces) == 1 else None
+        return [
+            Record(name=name, speaker=speaker, signal=signal, mel=mel, text=text)
+            for name, (signal, mel) in zip(names, pieces)
+        ]
+
+    def _analyse(self, audio: np.ndarray) -> tuple[np.ndarray, Optional[np.ndarray]]:
+        """Audio [samples] -> signal [frames * hop_samples], mel [frames, n_mels] or None."""
+        if self.with_mel:
+            return self.recipe.analyze(audio)
+        signal = self.recipe.condition_audio(audio)
+        return np.pad(signal, (0, -len(signal) % self.recipe.hop_samples)), None
+
+    def _cut(
+        self, signal: np.ndarray, mel: Optional[np.ndarray]
+    ) -> list[tuple[np.ndarray, Optional[np.ndarray]]]:
+        """Cuts between frames into the fewest nearly equal pieces of at most `max_frames`."""
+        hop_samples = self.recipe.hop_samples
+        frames = len(signal) // hop_samples
+        count = math.ceil(frames / self.max_frames)
+        edges = [frames * number // count for number in range(count + 1)]
+        return [
+            (signal[low * hop_samples : high * hop_samples], None if mel is None else mel[low:high])
+            for low, high in zip(edges, edges[1:])
+        ]
+
+
+def read_usable(path: str, recipe: FeatureRecipe) -> np.ndarray:
+    """Reads a recording at the recipe's sample rate, as mono, if there is something in it.
+
+    Args:
+        path: an audio file of any rate and number of channels.
+        recipe: gives the sample rate and the hop.
+
+    Returns:
+        float32 [samples].
+
+    Raises:
+        UnusableRecordingError: the file cannot be read, is silent or shorter than one hop.
+    """
+    try:
+        audio, _ = audio_files.read(path, sample_rate=recipe.sample_rate)
+    except (audio_files.AudioFileError, OSError) as error:
+        raise UnusableRecordingError(str(error)) from error
+    if len(audio) < recipe.hop_samples:
+        raise UnusableRecordingError(
+            f"too short: {path!r} is expected to hold at least one hop of {recipe.hop_samples} "
+            f"samples at {recipe.sample_rate} Hz. Received: samples={len(audio)}"
+        )
+    if audio_files.is_silent(audio):
+        peak = float(np.max(np.abs(audio)))
+        raise UnusableRecordingError(
+            f"silent: {path!r} is expected to reach -60 dB of full scale. Received: peak={peak:.6f}"
+        )
+    return audio
+
+
+def _parts(audio: np.ndarray, recipe: FeatureRecipe) -> list[np.ndarray]:
+    """Cuts audio [samples] into equal parts no longer than one analysis may be."""
+    longest = int(_LONGEST_ANALYSIS_SECONDS * recipe.sample_rate)
+    return np.array_split(audio, math.ceil(len(audio) / longest))
+
+
+@dataclasses.dataclass(frozen=True)
+class MelStatistics:
+    """Sums over compressed mel frames, from which mean and deviation follow.
+
+    Attributes:
+        frames: number of frames.
+        total: float64 [n_mels], sum of the values.
+        squares: float64 [n_mels], sum of their squares.
+    """
+
+    frames: int
+    total: np.ndarray
+    squares: np.ndarray
+
+    @classmethod
+    def zero(cls, n_mels: int) -> MelStatistics:
+        """The statistics of no frame at all."""
+        return cls(0, np.zeros(n_mels), np.zeros(n_mels))
+
+    def __add__(self, other: MelStatistics) -> MelStatistics:
+        return MelStatistics(
+            self.frames + other.frames, self.total + other.total, self.squares + other.squares
+        )
+
+    def mean_and_std(self) -> tuple[np.ndarray, np.ndarray]:
+        """Returns float64 [n_mels] each; a bin that never changes has a deviation of one.
+
+        Raises:
+            ValueError: there is no frame.
+        """
+        if self.frames == 0:
+            raise ValueError("Mel statistics need at least one usable frame. Received: frames=0")
+        mean = self.total / self.frames
+        variance = self.squares / self.frames - mean**2
+        constant = variance < 1e-10 * np.maximum(1.0, mean**2)
+        return mean, np.where(constant, 1.0, np.sqrt(np.maximum(variance, 0.0)))
+
+
+def mel_statistics(utterance: Utterance, recipe: FeatureRecipe) -> MelStatistics:
+    """Sums the compressed, not yet normalised mel frames of one recording.
+
+    Args:
+        utterance: which one.
+        recipe: how mels are made; its normalisation is not used.
+
+    Raises:
+        UnusableRecordingError: as `Analysis.records`.
+    """
+    statistics = MelStatistics.zero(recipe.n_mels)
+    audio = read_usable(utterance.path, recipe)
+    try:
+        for part in _parts(audio, recipe):
+            recipe.condition_audio(part)  # a recording that is skipped later must not count here
+            mel = recipe.compressed_mel(recipe.prepare_audio(part)).numpy().astype(np.float64)
+            statistics += MelStatistics(len(mel), mel.sum(axis=0), (mel**2).sum(axis=0))
+    except ValueError as error:
+        raise UnusableRecordingError(str(error)) from error
+    return statistics

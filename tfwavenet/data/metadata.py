@@ -1,0 +1,129 @@
+"""What `prepare` writes about all shards together, and reading it back.
+
+metadata.json        settings, recipe, speakers, size of every split, durations, sample rates
+index-<split>.json   where every record lies, see `reader`
+skipped.json         every file that gave no record, with the reason
+"""
+
+from __future__ import annotations
+
+import pathlib
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from tfwavenet import files
+from tfwavenet.audio.features import FeatureRecipe
+from tfwavenet.data import progress, reader, records
+from tfwavenet.data.splits import SPLITS
+from tfwavenet.data.workers import Shard
+
+SKIPPED = "skipped.json"
+
+
+def write_all(
+    folder: pathlib.Path,
+    *,
+    settings: dict[str, Any],
+    recipe: FeatureRecipe,
+    speakers: Sequence[str],
+    shards: Sequence[Shard],
+    results: Sequence[dict[str, Any]],
+    ignored: Iterable[str],
+) -> dict[str, Any]:
+    """Writes indices, skip report and, last of all, the metadata, which it returns.
+
+    Args:
+        folder: where the shards are.
+        settings: what the run was asked for.
+        recipe: the recipe used, with its statistics.
+        speakers: names, in the order of their numbers.
+        shards: all shards, in order.
+        results: what `workers.WriteShard` gave for each.
+        ignored: files of the corpus that are not audio by their extension.
+
+    Raises:
+        OSError: a file cannot be written.
+    """
+    skipped = [{"file": path, "reason": "not audio by its extension"} for path in ignored]
+    skipped += [item for result in results for item in result["skipped"]]
+    used = [(shard, result) for shard, result in zip(shards, results) if result["entries"]]
+    metadata = {
+        "format": records.FORMAT_VERSION,
+        "settings": settings,
+        "recipe": recipe.get_config(),
+        "speakers": list(speakers),
+        "splits": {split: _summary(split, used, recipe) for split in SPLITS},
+        "seconds_by_speaker": _seconds_by_speaker(speakers, results, recipe),
+        "source_sample_rates": _sample_rates(results),
+        "skipped_files": len(skipped),
+    }
+    for split in SPLITS:
+        chosen = [(s.file_name, r["entries"]) for s, r in used if s.split == split]
+        reader.write_index(folder / reader.index_file(split), chosen)
+    files.write_json(folder / SKIPPED, skipped)
+    files.write_json(folder / progress.METADATA, metadata)
+    return metadata
+
+
+def read(folder: pathlib.Path) -> dict[str, Any]:
+    """Reads metadata.json of prepared data.
+
+    Args:
+        folder: written by `prepare`.
+
+    Raises:
+        ValueError: there are no finished prepared data, or they are of another format version;
+            the message names the file.
+    """
+    path = folder / progress.METADATA
+    try:
+        metadata = files.read_json(path)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        state = "an unfinished preparation" if progress.is_begun(folder) else "none"
+        raise ValueError(
+            "Prepared data are expected, with a metadata.json (run prepare first), found "
+            f"{state}. Received: directory={str(folder)!r}"
+        ) from error
+    found = metadata.get("format") if isinstance(metadata, dict) else None
+    if found != records.FORMAT_VERSION:
+        raise ValueError(
+            f"Prepared data must be of format {records.FORMAT_VERSION}; prepare them again. "
+            f"Received: format={found} in {str(path)!r}"
+        )
+    return metadata
+
+
+def _summary(
+    split: str, used: Sequence[tuple[Shard, dict[str, Any]]], recipe: FeatureRecipe
+) -> dict[str, Any]:
+    """Size of one split, and of each of its shards in bytes."""
+    chosen = [(shard, result) for shard, result in used if shard.split == split]
+    samples = sum(entry["samples"] for _, result in chosen for entry in result["entries"])
+    return {
+        "records": sum(len(result["entries"]) for _, result in chosen),
+        "frames": samples // recipe.hop_samples,
+        "seconds": round(samples / recipe.sample_rate, 3),
+        "shards": {shard.file_name: result["bytes"] for shard, result in chosen},
+    }
+
+
+def _seconds_by_speaker(
+    speakers: Sequence[str], results: Sequence[dict[str, Any]], recipe: FeatureRecipe
+) -> dict[str, float]:
+    """Prepared audio of every speaker, in seconds."""
+    samples: Counter[int] = Counter()
+    for result in results:
+        for entry in result["entries"]:
+            samples[entry["speaker"]] += entry["samples"]
+    return {
+        name: round(samples[number] / recipe.sample_rate, 3) for number, name in enumerate(speakers)
+    }
+
+
+def _sample_rates(results: Sequence[dict[str, Any]]) -> dict[str, int]:
+    """How many used files have which sample rate, in Hz."""
+    total: Counter[int] = Counter()
+    for result in results:
+        total.update({int(rate): count for rate, count in result["sample_rates"].items()})
+    return {str(rate): total[rate] for rate in sorted(total)}

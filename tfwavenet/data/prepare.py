@@ -1,0 +1,259 @@
+"""Turns a corpus into prepared data: TFRecord shards, their indices, metadata and a skip report.
+
+The work is done shard by shard, on all cores. A run that was killed goes on where it was, and its
+files are equal to the byte to those of a run that was not.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import pathlib
+from collections.abc import Mapping
+from typing import Any, Optional, Union
+
+import numpy as np
+from absl import logging
+
+from tfwavenet import files
+from tfwavenet.audio import recipes
+from tfwavenet.audio.features import FeatureRecipe
+from tfwavenet.data import corpora, metadata, progress, records, workers
+from tfwavenet.data.analysis import Analysis, MelStatistics
+from tfwavenet.data.corpora import Corpus, CorpusName
+from tfwavenet.data.splits import SPLITS
+from tfwavenet.data.workers import Item, Shard
+
+# A shard is closed at either limit. Both are part of the format: another value gives other files.
+_SHARD_FILES = 64
+_SHARD_SOURCE_BYTES = 32 * 2**20
+
+
+def prepare(
+    corpus: CorpusName,
+    *,
+    output_dir: files.PathLike,
+    recipe: Union[str, Mapping[str, Any], FeatureRecipe],
+    root: Optional[files.PathLike] = None,
+    max_seconds: float = 20.0,
+    with_mel: bool = True,
+    validation: float = 0.05,
+    test: float = 0.05,
+    seed: int = 0,
+    num_workers: Optional[int] = None,
+) -> dict[str, Any]:
+    """Prepares a corpus for training.
+
+    Files of another sample rate are resampled, several channels are averaged. A recording longer
+    than `max_seconds` becomes several records. With a recipe that normalises by the statistics of
+    the training set and has none yet, they are fitted in a first pass.
+
+    Calling it again with the same arguments goes on with a killed run, or returns at once when
+    all is done.
+
+    Args:
+        corpus: name of the corpus, see `corpora.read_corpus`.
+        output_dir: folder to write; made if missing.
+        recipe: feature recipe, its name or its config.
+        root: folder of the corpus.
+        max_seconds: longest record, > 0.
+        with_mel: False leaves the mels out, for unconditional models.
+        validation: share held back for validation, see `corpora.read_corpus`.
+        test: share held back for testing.
+        seed: chooses what is held back.
+        num_workers: processes; None takes one per core, and none at all for a small corpus.
+
+    Returns:
+        The metadata, as in metadata.json.
+
+    Raises:
+        ValueError: an argument is out of range, the corpus is not laid out as its name says or
+            has no usable training file, or `output_dir` holds something else.
+        OSError: the output cannot be written. What is finished stays and is used by the next run.
+
+    Example:
+        >>> import tempfile
+        >>> metadata = prepare("bundled", output_dir=tempfile.mkdtemp(), recipe="speech_16k")
+        >>> metadata["speakers"]
+        ['amber', 'callum', 'dawson']
+    """
+    if not max_seconds > 0:
+        raise ValueError(f"max_seconds must be above 0. Received: max_seconds={max_seconds}")
+    if num_workers is not None and num_workers < 0:
+        raise ValueError(f"num_workers must be at least 0. Received: num_workers={num_workers}")
+    folder = pathlib.Path(output_dir).expanduser().absolute()
+    analysis = Analysis(recipes.get(recipe), float(max_seconds), bool(with_mel))
+    chosen = {"validation": float(validation), "test": float(test), "seed": int(seed)}
+    settings = _settings(corpus, root, analysis, chosen)
+    with progress.exclusive(folder):
+        state = progress.Progress(folder)
+        finished = state.metadata()
+        if finished is not None and root and not os.path.isdir(root):
+            progress.require_same(finished["settings"], settings, folder)
+            return finished  # the recordings may be removed once they are prepared
+        found = corpora.read_corpus(corpus, root=root, **chosen)
+        settings["files"] = _digest(found)
+        if finished is not None:
+            progress.require_same(finished["settings"], settings, folder)
+            state.discard()
+            return finished
+        state.begin(settings)
+        crew = workers.Crew(folder, state, num_workers)
+        return _prepare(found, analysis, settings, state, crew)
+
+
+def prepare_from_config(config: Any, workdir: files.PathLike) -> str:
+    """Prepares what a config asks for in its workdir, unless that was done already.
+
+    Args:
+        config: has `recipe` and `data` (`corpus`, `root`, and optionally `max_seconds`,
+            `with_mel`, `validation`, `test`, `split_seed`). `data.records`, if there and not
+            empty, names a folder of prepared data to use instead.
+        workdir: the data go to `<workdir>/data`.
+
+    Returns:
+        The folder of the prepared data.
+
+    Raises:
+        ValueError: see `prepare`.
+        OSError: see `prepare`.
+    """
+    data = config.data
+    if data.get("records"):
+        return os.fspath(data.records)
+    recipe = config.recipe
+    output_dir = os.path.join(os.fspath(workdir), "data")
+    optional = ("max_seconds", "with_mel", "validation", "test")
+    options = {name: data[name] for name in optional if name in data}
+    if "split_seed" in data:
+        options["seed"] = data.split_seed
+    prepare(
+        data.corpus,
+        output_dir=output_dir,
+        root=data.get("root"),
+        recipe=recipe.to_dict() if hasattr(recipe, "to_dict") else recipe,
+        **options,
+    )
+    return output_dir
+
+
+def _settings(
+    corpus: str, root: Optional[files.PathLike], analysis: Analysis, chosen: dict[str, Any]
+) -> dict[str, Any]:
+    """Everything that decides what is in the files, but for the list of recordings."""
+    return {
+        "format": records.FORMAT_VERSION,
+        "corpus": corpus,
+        "root": str(pathlib.Path(root).expanduser().absolute()) if root else None,
+        "recipe": json.loads(json.dumps(analysis.recipe.get_config())),
+        "max_seconds": analysis.max_seconds,
+        "with_mel": analysis.with_mel,
+        **chosen,
+    }
+
+
+def _digest(corpus: Corpus) -> str:
+    """A fingerprint of the list of recordings: names, sizes, speakers, splits."""
+    rows = [
+        (item.name, _size(item.path), item.speaker, item.split, item.text)
+        for item in corpus.utterances
+    ]
+    digest = hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:16]
+    return f"{len(rows)} files, {digest}"
+
+
+def _size(path: str) -> int:
+    """Size of a file in bytes, 0 for one that is not there."""
+    return os.path.getsize(path) if os.path.exists(path) else 0
+
+
+def _plan(corpus: Corpus, speakers: list[str]) -> list[Shard]:
+    """Deals the recordings, in order of split and name, to shards."""
+    shards: list[Shard] = []
+    for split in SPLITS:
+        items: list[Item] = []
+        chosen = [item for item in corpus.utterances if item.split == split]
+        for number, utterance in enumerate(chosen):
+            items.append(Item(utterance, speakers.index(utterance.speaker), _size(utterance.path)))
+            full = len(items) == _SHARD_FILES
+            full = full or sum(item.source_bytes for item in items) >= _SHARD_SOURCE_BYTES
+            if full or number == len(chosen) - 1:
+                count = sum(shard.split == split for shard in shards)
+                shards.append(Shard(split, count, tuple(items)))
+                items = []
+    return shards
+
+
+def _prepare(
+    corpus: Corpus,
+    analysis: Analysis,
+    settings: dict[str, Any],
+    state: progress.Progress,
+    crew: workers.Crew,
+) -> dict[str, Any]:
+    """Runs the passes that are needed and writes what refers to all shards."""
+    speakers = sorted({item.speaker for item in corpus.utterances})
+    shards = _plan(corpus, speakers)
+    if analysis.with_mel and analysis.recipe.normalization == "standard":
+        analysis = _fitted(analysis, shards, crew)
+    results = crew.run(workers.WriteShard(analysis), shards)
+    _require_training_data(shards, results, state)
+    written = metadata.write_all(
+        crew.folder,
+        settings=settings,
+        recipe=analysis.recipe,
+        speakers=speakers,
+        shards=shards,
+        results=results,
+        ignored=corpus.ignored,
+    )
+    state.discard()
+    _log_summary(written, crew.folder)
+    return written
+
+
+def _fitted(analysis: Analysis, shards: list[Shard], crew: workers.Crew) -> Analysis:
+    """Fits the statistics of the recipe on the training set, unless it has some."""
+    recipe = analysis.recipe
+    if recipe.mean is not None and recipe.std is not None:
+        return analysis
+    training = [shard for shard in shards if shard.split == "train"]
+    total = MelStatistics.zero(recipe.n_mels)
+    for result in crew.run(workers.FitShard(recipe), training):
+        total += MelStatistics(
+            result["frames"], np.array(result["total"]), np.array(result["squares"])
+        )
+    if total.frames == 0:
+        return analysis  # nothing is usable; the pass that writes tells why
+    return dataclasses.replace(analysis, recipe=recipe.with_statistics(*total.mean_and_std()))
+
+
+def _require_training_data(
+    shards: list[Shard], results: list[dict[str, Any]], state: progress.Progress
+) -> None:
+    """Raises ValueError if no file of the training set gave a record."""
+    training = [result for shard, result in zip(shards, results) if shard.split == "train"]
+    if any(result["entries"] for result in training):
+        return
+    state.discard()  # the next run may find mended files
+    reasons = [item["reason"] for result in training for item in result["skipped"]]
+    raise ValueError(
+        f"None of the {len(reasons)} training files of the corpus is usable. "
+        f"Received, for the first of them: {' | '.join(reasons[:3])}"
+    )
+
+
+def _log_summary(written: dict[str, Any], folder: pathlib.Path) -> None:
+    """Logs what was prepared and what deserves a look."""
+    for split, summary in written["splits"].items():
+        logging.info("%s: %d records, %.0f s", split, summary["records"], summary["seconds"])
+    if written["skipped_files"]:
+        path = folder / metadata.SKIPPED
+        logging.warning("%d files were skipped, see %s", written["skipped_files"], path)
+    wanted = written["recipe"]["sample_rate"]
+    for rate, count in written["source_sample_rates"].items():
+        if int(rate) < wanted:
+            text = "%d files have %s Hz, the recipe %d Hz: their upper band stays empty"
+            logging.warning(text, count, rate, wanted)

@@ -1,0 +1,141 @@
+"""What a run of `prepare` leaves behind while it is at work, so that another can go on.
+
+    <output>/metadata.json                  exists only once everything is done
+    <output>/<split>-<number>.tfrecord      finished shards
+    <output>/progress/settings.json         what the run was asked for
+    <output>/progress/<step>.json           result of a finished step (one per shard and pass)
+    <output>/prepare.lock                   held by the process at work
+
+Every file appears whole. A step is done when its result is there; nothing else is remembered.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import pathlib
+import shutil
+from collections.abc import Iterator
+from typing import Any, Optional
+
+from absl import logging
+
+from tfwavenet import files
+
+try:
+    import fcntl
+except ImportError:  # not POSIX: two runs at once are then the user's to avoid
+    fcntl = None  # type: ignore[assignment]
+
+METADATA = "metadata.json"
+_PROGRESS = "progress"
+_SETTINGS = "settings.json"
+_LOCK = "prepare.lock"
+
+
+@contextlib.contextmanager
+def exclusive(folder: pathlib.Path) -> Iterator[None]:
+    """Makes the folder and holds its lock; waits while another process holds it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / _LOCK, "ab") as lock:
+        if fcntl is not None:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                logging.info("Another process prepares %s, waiting for it.", folder)
+                fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def is_begun(folder: pathlib.Path) -> bool:
+    """Whether a run was begun in the folder and not finished."""
+    return (folder / _PROGRESS / _SETTINGS).exists() and not (folder / METADATA).exists()
+
+
+class Progress:
+    """The state of one output folder.
+
+    Args:
+        folder: the output folder; its lock is held.
+    """
+
+    def __init__(self, folder: pathlib.Path) -> None:
+        self._folder = folder
+        self._steps = folder / _PROGRESS
+
+    def metadata(self) -> Optional[dict[str, Any]]:
+        """Returns the metadata of finished data, None before that."""
+        path = self._folder / METADATA
+        return files.read_json(path) if path.exists() else None
+
+    def begin(self, settings: dict[str, Any]) -> None:
+        """Starts a run or goes on with the one that was begun.
+
+        Args:
+            settings: what the run is asked for, JSON values.
+
+        Raises:
+            ValueError: the folder holds a run with other settings, or files of something else;
+                nothing is changed.
+        """
+        path = self._steps / _SETTINGS
+        if path.exists():
+            require_same(files.read_json(path), settings, self._folder)
+            logging.info("Going on with the preparation begun in %s.", self._folder)
+        else:
+            self._require_empty()
+            files.write_json(path, settings)
+        for leftover in (*self._folder.glob("*.tmp-*"), *self._steps.glob("*.tmp-*")):
+            leftover.unlink()
+
+    def _require_empty(self) -> None:
+        """Raises unless the folder holds nothing but what a run killed at once leaves."""
+        ours = (_LOCK, _PROGRESS)
+        others = sorted(entry.name for entry in self._folder.iterdir() if entry.name not in ours)
+        if others:
+            raise ValueError(
+                "The folder for prepared data must be empty or hold an earlier run of prepare, "
+                f"found {', '.join(others[:5])}. Received: output_dir={str(self._folder)!r}"
+            )
+
+    def result(self, step: str) -> Optional[Any]:
+        """Returns the result of a finished step, None before that."""
+        path = self._steps / f"{step}.json"
+        return files.read_json(path) if path.exists() else None
+
+    def finish_step(self, step: str, result: Any) -> None:
+        """Records that a step is done and what it gave."""
+        files.write_json(self._steps / f"{step}.json", result, indent=None)
+
+    def discard(self) -> None:
+        """Forgets the steps, keeping shards and metadata."""
+        if self._steps.exists():
+            shutil.rmtree(self._steps)
+
+
+def require_same(found: dict[str, Any], wanted: dict[str, Any], folder: pathlib.Path) -> None:
+    """Raises ValueError, naming what differs, unless the settings are equal.
+
+    Args:
+        found: settings of the run in the folder.
+        wanted: settings asked for now; absent ones are not compared.
+        folder: named in the message.
+    """
+    different = list(_differences(found, wanted))
+    if different:
+        raise ValueError(
+            f"The folder {str(folder)!r} holds data prepared with other settings; use another "
+            "folder, or remove this one to prepare again. Received: "
+            + "; ".join(f"{name}={new!r}, there {old!r}" for name, old, new in different)
+        )
+
+
+def _differences(
+    found: dict[str, Any], wanted: dict[str, Any], prefix: str = ""
+) -> Iterator[tuple[str, Any, Any]]:
+    """Yields `(name, found, wanted)` for every setting that differs, nested ones with dots."""
+    for name, new in wanted.items():
+        old = found.get(name)
+        if isinstance(new, dict) and isinstance(old, dict):
+            yield from _differences(old, new, f"{prefix}{name}.")
+        elif new != old:
+            yield f"{prefix}{name}", old, new

@@ -1,0 +1,197 @@
+"""Random access to prepared records: any stretch of any record, straight from the shard."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import pathlib
+import zlib
+from collections.abc import Mapping, Sequence
+from typing import Any, Optional
+
+import numpy as np
+
+from tfwavenet import files
+from tfwavenet.data import records
+
+_COLUMNS = ("shard", "speaker", "samples", "audio_offset", "mel_offset", "checksum")
+
+
+def index_file(split: str) -> str:
+    """Returns the name of the index of a split."""
+    return f"index-{split}.json"
+
+
+def write_index(
+    path: files.PathLike, entries: Sequence[tuple[str, Sequence[Mapping[str, Any]]]]
+) -> None:
+    """Writes the index of a split: one column per property, one row per record.
+
+    Args:
+        path: the final name.
+        entries: `(shard file name, fields of its `records.IndexEntry`s)` in order.
+    """
+    flat = [(number, entry) for number, (_, group) in enumerate(entries) for entry in group]
+    columns: dict[str, list[Any]] = {"shard": [number for number, _ in flat]}
+    for field in dataclasses.fields(records.IndexEntry):
+        columns[field.name] = [entry[field.name] for _, entry in flat]
+    files.write_json(path, {"shards": [name for name, _ in entries], **columns}, indent=None)
+
+
+class SplitReader:
+    """Reads records of one split by number, whole or in part.
+
+    A file is opened for every read, so that readers can be shared by threads and processes and
+    hold no descriptors. The first time that a record is touched all of it is read and compared
+    with its checksum; later reads fetch only what is asked for.
+
+    Args:
+        directory: folder of the prepared data.
+        split: "train", "validation" or "test".
+        shard_bytes: size that every shard of the split must have.
+        hop_samples: samples per frame, >= 1.
+        n_mels: mel bins, or None for data without mel.
+
+    Attributes:
+        frames: int64 [records], length of every record.
+        speakers: int32 [records], index into the list of speakers.
+        names: record names.
+        texts: transcripts, None where unknown.
+
+    Raises:
+        ValueError: the index or a shard is missing, cut short, or does not fit the other.
+    """
+
+    def __init__(
+        self,
+        directory: files.PathLike,
+        *,
+        split: str,
+        shard_bytes: Mapping[str, int],
+        hop_samples: int,
+        n_mels: Optional[int],
+    ) -> None:
+        self._directory = pathlib.Path(directory)
+        self._hop_samples = hop_samples
+        self._n_mels = n_mels
+        index = _read_index(self._directory / index_file(split))
+        self._paths = [str(self._directory / name) for name in index["shards"]]
+        self.names: list[str] = index["name"]
+        self.texts: list[Optional[str]] = index["text"]
+        self._columns = {name: np.asarray(index[name], np.int64) for name in _COLUMNS}
+        self.frames = self._columns["samples"] // hop_samples
+        self.speakers = self._columns["speaker"].astype(np.int32)
+        self._verified = np.zeros(len(self.names), bool)
+        self._check_shards(shard_bytes)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def _check_shards(self, shard_bytes: Mapping[str, int]) -> None:
+        """Compares the sizes of the shards with the metadata and the index with the sizes."""
+        sizes = np.array([_checked_size(path, shard_bytes) for path in self._paths], np.int64)
+        ends = self._columns["audio_offset"] + 2 * self._columns["samples"]
+        if self._n_mels is not None:
+            mel_bytes = self.frames * self._n_mels * records.MEL_DTYPE.itemsize
+            ends = np.maximum(ends, self._columns["mel_offset"] + mel_bytes)
+        beyond = np.flatnonzero(ends > sizes[self._columns["shard"]])
+        if beyond.size:
+            raise ValueError(
+                f"The index in {str(self._directory)!r} points beyond the end of a shard; prepare "
+                f"the data again. Received: record={self.names[beyond[0]]!r}"
+            )
+
+    def read(
+        self, record: int, start: int, stop: int, *, padding: int = 0
+    ) -> tuple[np.ndarray, Optional[np.ndarray]]:
+        """Reads the frames from `start` up to `stop` of a record.
+
+        Args:
+            record: number of the record.
+            start: first frame, at least 0.
+            stop: end, at most `frames[record]`.
+            padding: mel frames wanted on both sides; where the record ends the edge is repeated.
+
+        Returns:
+            int16 [(stop - start) * hop_samples] and float32 [stop - start + 2 * padding, n_mels],
+            the latter None for data without mel.
+
+        Raises:
+            ValueError: the shard is damaged; the message names it.
+        """
+        if not self._verified[record]:
+            self._verify(record)
+        first, last = max(start - padding, 0), min(stop + padding, int(self.frames[record]))
+        pcm_bytes, mel_bytes = self._payloads(record, (start, stop), (first, last))
+        pcm = np.frombuffer(pcm_bytes, records.AUDIO_DTYPE)
+        if self._n_mels is None:
+            return pcm, None
+        mel = np.frombuffer(mel_bytes, records.MEL_DTYPE).reshape(-1, self._n_mels)
+        before, after = first - (start - padding), stop + padding - last
+        return pcm, np.pad(mel, ((before, after), (0, 0)), mode="edge")
+
+    def _payloads(
+        self, record: int, audio: tuple[int, int], mel: tuple[int, int]
+    ) -> tuple[bytes, bytes]:
+        """Reads the bytes of two frame ranges of a record, of its audio and of its mel."""
+        row = {name: int(column[record]) for name, column in self._columns.items()}
+        path = self._paths[row["shard"]]
+        frame_bytes = self._hop_samples * records.AUDIO_DTYPE.itemsize
+        spans = [(row["audio_offset"], frame_bytes, audio)]
+        if self._n_mels is not None:
+            spans.append((row["mel_offset"], self._n_mels * records.MEL_DTYPE.itemsize, mel))
+        with open(path, "rb", buffering=0) as file:
+            found = [
+                os.pread(file.fileno(), (stop - start) * width, offset + start * width)
+                for offset, width, (start, stop) in spans
+            ]
+        for data, (_, width, (start, stop)) in zip(found, spans):
+            if len(data) != (stop - start) * width:
+                raise _damaged(path, self.names[record], "it ends too early")
+        return found[0], found[1] if len(found) > 1 else b""
+
+    def _verify(self, record: int) -> None:
+        """Compares a whole record with its checksum, once."""
+        everything = (0, int(self.frames[record]))
+        audio, mel = self._payloads(record, everything, everything)
+        if zlib.crc32(mel, zlib.crc32(audio)) != int(self._columns["checksum"][record]):
+            path = self._paths[int(self._columns["shard"][record])]
+            raise _damaged(path, self.names[record], "its checksum does not match")
+        self._verified[record] = True
+
+
+def _read_index(path: pathlib.Path) -> dict[str, Any]:
+    """Reads the columns of an index and checks that all are there and equally long."""
+    try:
+        index = files.read_json(path)
+    except FileNotFoundError as error:
+        raise ValueError(
+            f"Prepared data are expected to have an index. Received: missing file {str(path)!r}"
+        ) from error
+    expected = ("shards", "name", "text", *_COLUMNS)
+    if not isinstance(index, dict) or set(expected) - set(index):
+        raise ValueError(
+            f"An index must have the columns {', '.join(expected)}. Received: {str(path)!r}"
+        )
+    lengths = {len(index[name]) for name in expected[1:]}
+    if len(lengths) > 1:
+        raise ValueError(f"The columns of an index must be equally long. Received: {str(path)!r}")
+    return index
+
+
+def _checked_size(path: str, shard_bytes: Mapping[str, int]) -> int:
+    """Returns the size of a shard after comparing it with what it should be."""
+    name = os.path.basename(path)
+    found = os.path.getsize(path) if os.path.exists(path) else None
+    if found is None or found != shard_bytes.get(name):
+        raise ValueError(
+            f"A shard of the prepared data is missing or cut short: {path!r}; expected "
+            f"{shard_bytes.get(name)} bytes. Received: bytes={found}"
+        )
+    return found
+
+
+def _damaged(path: str, name: str, how: str) -> ValueError:
+    return ValueError(
+        f"The shard {path!r} is damaged: {how}; prepare the data again. Received: record={name!r}"
+    )

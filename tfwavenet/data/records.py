@@ -1,0 +1,186 @@
+"""The prepared record: what one holds, and shards of them as TFRecord files.
+
+A shard is an ordinary TFRecord file of `tf.train.Example`s, so every TFRecord tool reads it. The
+payloads of an Example lie contiguously in the file; their offsets are kept in an index, which
+gives random access to any stretch of any record without parsing (see `reader`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import zlib
+from collections.abc import Iterable
+from typing import Any, Optional
+
+import numpy as np
+import tensorflow as tf
+
+from tfwavenet import files
+
+FORMAT_VERSION = 1
+# A signal in [-1, 1] is stored as round(signal * PCM_SCALE), limited to int16.
+PCM_SCALE = 32768.0
+AUDIO_DTYPE = np.dtype("<i2")
+MEL_DTYPE = np.dtype("<f4")
+
+_RECORD_HEADER_BYTES = 12  # uint64 length and its masked CRC-32C
+_RECORD_FOOTER_BYTES = 4  # masked CRC-32C of the payload
+
+
+@dataclasses.dataclass(frozen=True)
+class Record:
+    """One stretch of speech, ready to be written.
+
+    Attributes:
+        name: unique in its corpus.
+        speaker: index into the list of speakers.
+        signal: float32 [frames * hop_samples], in [-1, 1], what the network is to produce.
+        mel: float32 [frames, n_mels], or None for unconditional data.
+        text: what is said, where known.
+    """
+
+    name: str
+    speaker: int
+    signal: np.ndarray
+    mel: Optional[np.ndarray] = None
+    text: Optional[str] = None
+
+
+@dataclasses.dataclass(frozen=True)
+class IndexEntry:
+    """Where a record lies in its shard.
+
+    Attributes:
+        name: the record's name.
+        speaker: index into the list of speakers.
+        samples: number of int16 samples.
+        audio_offset: byte position of the first sample in the shard.
+        mel_offset: byte position of the first mel value, -1 without mel.
+        checksum: CRC-32 (zlib) of the audio bytes followed by the mel bytes.
+        text: what is said, where known.
+    """
+
+    name: str
+    speaker: int
+    samples: int
+    audio_offset: int
+    mel_offset: int
+    checksum: int
+    text: Optional[str] = None
+
+
+def to_pcm(signal: np.ndarray) -> np.ndarray:
+    """Rounds a float signal [...] in [-1, 1] to int16 [...]; the error is at most 2**-16.
+
+    Only the value 1.0 itself has no int16 of its own and becomes 32767.
+    """
+    scaled = np.rint(np.asarray(signal, np.float64) * PCM_SCALE)
+    return np.clip(scaled, -PCM_SCALE, PCM_SCALE - 1).astype(AUDIO_DTYPE)
+
+
+def from_pcm(pcm: np.ndarray) -> np.ndarray:
+    """Turns int16 [...] into float32 [...] in [-1, 1), exactly."""
+    return pcm.astype(np.float32) / np.float32(PCM_SCALE)
+
+
+def write_shard(path: files.PathLike, records: Iterable[Record]) -> list[IndexEntry]:
+    """Writes records as one TFRecord file, all or nothing, and returns where they lie.
+
+    The bytes depend on the records only. Without any record no file is made.
+
+    Args:
+        path: the shard's final name.
+        records: consumed one at a time, so that a shard need not fit into memory.
+
+    Returns:
+        One entry per record, in order.
+
+    Raises:
+        OSError: the shard cannot be written; the message names it.
+    """
+    iterator = iter(records)
+    first = next(iterator, None)
+    if first is None:
+        return []
+    entries: list[IndexEntry] = []
+    position = 0
+    with files.atomic_write(path) as file:
+        try:
+            with tf.io.TFRecordWriter(file.name) as writer:
+                for record in itertools.chain([first], iterator):
+                    audio, mel = _payloads(record)
+                    serialized = _serialize(record, audio, mel)
+                    writer.write(serialized)
+                    start = position + _RECORD_HEADER_BYTES
+                    entries.append(_entry(record, audio, mel, serialized, start))
+                    position = start + len(serialized) + _RECORD_FOOTER_BYTES
+        except tf.errors.OpError as error:
+            raise OSError(f"{error.message} while writing {file.name}") from error
+    return entries
+
+
+def _payloads(record: Record) -> tuple[bytes, bytes]:
+    """Returns the bytes of the signal and of the mel (empty without one)."""
+    audio = to_pcm(record.signal).tobytes()
+    mel = b"" if record.mel is None else np.ascontiguousarray(record.mel, MEL_DTYPE).tobytes()
+    return audio, mel
+
+
+def _serialize(record: Record, audio: bytes, mel: bytes) -> bytes:
+    """Returns the record as a serialised `tf.train.Example`."""
+    features = {
+        "audio": _bytes_feature(audio),
+        "name": _bytes_feature(record.name.encode("utf-8")),
+        "speaker": tf.train.Feature(int64_list=tf.train.Int64List(value=[record.speaker])),
+        "text": _bytes_feature((record.text or "").encode("utf-8")),
+    }
+    if mel:
+        features["mel"] = _bytes_feature(mel)
+    example = tf.train.Example(features=tf.train.Features(feature=features))
+    return example.SerializeToString(deterministic=True)
+
+
+def _bytes_feature(value: bytes) -> tf.train.Feature:
+    return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
+
+
+def _entry(record: Record, audio: bytes, mel: bytes, serialized: bytes, start: int) -> IndexEntry:
+    """Locates the payloads: bytes that compare equal serve, wherever the search finds them."""
+    return IndexEntry(
+        name=record.name,
+        speaker=record.speaker,
+        samples=len(audio) // AUDIO_DTYPE.itemsize,
+        audio_offset=start + serialized.index(audio),
+        mel_offset=start + serialized.index(mel) if mel else -1,
+        checksum=zlib.crc32(mel, zlib.crc32(audio)),
+        text=record.text,
+    )
+
+
+def parse_example(serialized: tf.Tensor, n_mels: Optional[int] = None) -> dict[str, tf.Tensor]:
+    """Parses one record in the graph, for `tf.data.TFRecordDataset(shards).map(...)`.
+
+    Args:
+        serialized: string scalar.
+        n_mels: mel bins, left out for records without mel.
+
+    Returns:
+        `name` and `text` (string scalars), `speaker` (int32 scalar), `audio` (float32 [samples]
+        in [-1, 1)), and with `n_mels` also `mel` (float32 [frames, n_mels]).
+    """
+    spec: dict[str, Any] = {
+        "audio": tf.io.FixedLenFeature([], tf.string),
+        "name": tf.io.FixedLenFeature([], tf.string),
+        "speaker": tf.io.FixedLenFeature([], tf.int64),
+        "text": tf.io.FixedLenFeature([], tf.string),
+    }
+    if n_mels is not None:
+        spec["mel"] = tf.io.FixedLenFeature([], tf.string)
+    features = tf.io.parse_single_example(serialized, spec)
+    features["speaker"] = tf.cast(features["speaker"], tf.int32)
+    pcm = tf.io.decode_raw(features["audio"], tf.int16)
+    features["audio"] = tf.cast(pcm, tf.float32) / PCM_SCALE
+    if n_mels is not None:
+        features["mel"] = tf.reshape(tf.io.decode_raw(features["mel"], tf.float32), [-1, n_mels])
+    return features

@@ -1,0 +1,268 @@
+"""The passes of `prepare`: what is done to one shard, and doing it to all on every core."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import dataclasses
+import multiprocessing
+import multiprocessing.connection
+import os
+import pathlib
+import signal
+import threading
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any, Optional, Protocol
+
+import tensorflow as tf
+import tqdm
+
+from tfwavenet.audio import files as audio_files
+from tfwavenet.audio.features import FeatureRecipe
+from tfwavenet.data import records
+from tfwavenet.data.analysis import (
+    Analysis,
+    MelStatistics,
+    UnusableRecordingError,
+    mel_statistics,
+)
+from tfwavenet.data.progress import Progress
+from tfwavenet.data.splits import Split, Utterance
+
+# Below this much audio a second process costs more time (3 s to import TensorFlow) than it saves.
+_SMALL_CORPUS_BYTES = 8 * 2**20
+
+
+@dataclasses.dataclass(frozen=True)
+class Item:
+    """One recording in a shard.
+
+    Attributes:
+        utterance: which recording.
+        speaker: index of its speaker.
+        source_bytes: size of its file.
+    """
+
+    utterance: Utterance
+    speaker: int
+    source_bytes: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Shard:
+    """The unit of work: recordings that go to the same file.
+
+    Attributes:
+        split: the set they belong to.
+        number: counts the shards of the split.
+        items: the recordings, in order.
+    """
+
+    split: Split
+    number: int
+    items: tuple[Item, ...]
+
+    @property
+    def name(self) -> str:
+        """Such as `train-00003`."""
+        return f"{self.split}-{self.number:05d}"
+
+    @property
+    def file_name(self) -> str:
+        """Name of the TFRecord file."""
+        return f"{self.name}.tfrecord"
+
+
+class Pass(Protocol):
+    """What is done to every shard; pickled to the workers."""
+
+    name: str
+
+    def __call__(self, shard: Shard, folder: pathlib.Path) -> dict[str, Any]:
+        """Does the work and returns its result as JSON values."""
+
+    def is_intact(self, shard: Shard, folder: pathlib.Path, result: dict[str, Any]) -> bool:
+        """Whether a result of an earlier run can still be used."""
+
+
+@dataclasses.dataclass(frozen=True)
+class WriteShard:
+    """Analyses the recordings of a shard and writes it.
+
+    The result holds `entries` (see `records.IndexEntry`), `bytes` of the shard, `skipped`, a list
+    of `{"file", "reason"}`, and `sample_rates`, how many files were of which rate in Hz.
+
+    Attributes:
+        analysis: how recordings become records.
+    """
+
+    analysis: Analysis
+    name: str = "write"
+
+    def __call__(self, shard: Shard, folder: pathlib.Path) -> dict[str, Any]:
+        """See `Pass`."""
+        skipped: list[dict[str, str]] = []
+        rates: Counter[int] = Counter()
+        path = folder / shard.file_name
+        entries = records.write_shard(path, self._records(shard, skipped, rates))
+        return {
+            "bytes": path.stat().st_size if entries else 0,
+            "entries": [dataclasses.asdict(entry) for entry in entries],
+            "skipped": skipped,
+            "sample_rates": {str(rate): count for rate, count in rates.items()},
+        }
+
+    def is_intact(self, shard: Shard, folder: pathlib.Path, result: dict[str, Any]) -> bool:
+        """See `Pass`."""
+        path = folder / shard.file_name
+        return (path.stat().st_size if path.exists() else 0) == result["bytes"]
+
+    def _records(
+        self, shard: Shard, skipped: list[dict[str, str]], rates: Counter[int]
+    ) -> Iterator[records.Record]:
+        """Yields all records of the shard; notes what gave none and the rates of the rest."""
+        for item in shard.items:
+            try:
+                yield from self.analysis.records(item.utterance, item.speaker)
+                rates[audio_files.info(item.utterance.path).sample_rate] += 1
+            except UnusableRecordingError as error:
+                skipped.append({"file": item.utterance.path, "reason": str(error)})
+
+
+@dataclasses.dataclass(frozen=True)
+class FitShard:
+    """Sums the mel statistics of a shard; unusable recordings do not count.
+
+    The result holds the fields of `MelStatistics`.
+
+    Attributes:
+        recipe: how mels are made.
+    """
+
+    recipe: FeatureRecipe
+    name: str = "fit"
+
+    def __call__(self, shard: Shard, folder: pathlib.Path) -> dict[str, Any]:
+        """See `Pass`."""
+        total = MelStatistics.zero(self.recipe.n_mels)
+        for item in shard.items:
+            try:
+                total += mel_statistics(item.utterance, self.recipe)
+            except UnusableRecordingError:
+                continue  # the pass that writes reports it
+        return {
+            "frames": total.frames,
+            "total": total.total.tolist(),
+            "squares": total.squares.tolist(),
+        }
+
+    def is_intact(self, shard: Shard, folder: pathlib.Path, result: dict[str, Any]) -> bool:
+        """See `Pass`."""
+        return True
+
+
+class Crew:
+    """Runs passes over shards in several processes, each with one TensorFlow thread.
+
+    Results are kept in `state`, so that a later run does only what is missing. The order of the
+    work has no influence on any result.
+
+    Args:
+        folder: where shards are written.
+        state: remembers finished work.
+        num_workers: processes; 0 works in this one; None chooses by the size of the work.
+    """
+
+    def __init__(self, folder: pathlib.Path, state: Progress, num_workers: Optional[int]) -> None:
+        self.folder = folder
+        self._state = state
+        self._num_workers = num_workers
+
+    def run(self, work: Pass, shards: Sequence[Shard]) -> list[dict[str, Any]]:
+        """Does the work for every shard and returns the results in the order of the shards.
+
+        Raises:
+            OSError: something could not be written.
+            RuntimeError: a worker process died.
+        """
+        results = {shard.name: self._earlier(work, shard) for shard in shards}
+        todo = [shard for shard in shards if results[shard.name] is None]
+        done_files = sum(len(shard.items) for shard in shards if shard not in todo)
+        all_files = sum(len(shard.items) for shard in shards)
+        with tqdm.tqdm(
+            total=all_files, initial=done_files, unit="file", desc=work.name, disable=not todo
+        ) as bar:
+            for shard, result in self._execute(work, todo):
+                self._state.finish_step(f"{work.name}-{shard.name}", result)
+                results[shard.name] = result
+                bar.update(len(shard.items))
+        return [result for result in results.values() if result is not None]
+
+    def _earlier(self, work: Pass, shard: Shard) -> Optional[dict[str, Any]]:
+        """Returns the result of an earlier run, if it can be used."""
+        result = self._state.result(f"{work.name}-{shard.name}")
+        usable = result is not None and work.is_intact(shard, self.folder, result)
+        return result if usable else None
+
+    def _execute(
+        self, work: Pass, shards: Sequence[Shard]
+    ) -> Iterator[tuple[Shard, dict[str, Any]]]:
+        """Yields shards with their results as they get done."""
+        count = self._process_count(shards)
+        if count == 0:
+            yield from ((shard, _on_cpu(work, shard, self.folder)) for shard in shards)
+            return
+        pool = concurrent.futures.ProcessPoolExecutor(
+            count, mp_context=multiprocessing.get_context("spawn"), initializer=_start_worker
+        )
+        try:
+            futures = {pool.submit(_on_cpu, work, shard, self.folder): shard for shard in shards}
+            for future in concurrent.futures.as_completed(futures):
+                yield futures[future], future.result()
+        except BrokenProcessPool as error:
+            raise RuntimeError(
+                "A worker process of prepare died: out of memory, or a script without "
+                "`if __name__ == '__main__':` around its code. Finished shards are kept. "
+                f"Received: num_workers={count} (0 works without processes)"
+            ) from error
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+    def _process_count(self, shards: Sequence[Shard]) -> int:
+        """As asked for, or one process per core where that pays."""
+        if self._num_workers is not None:
+            return min(self._num_workers, len(shards))
+        source_bytes = sum(item.source_bytes for shard in shards for item in shard.items)
+        count = min(available_cores(), len(shards))
+        return 0 if source_bytes < _SMALL_CORPUS_BYTES or count == 1 else count
+
+
+def available_cores() -> int:
+    """Number of CPU cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _on_cpu(work: Pass, shard: Shard, folder: pathlib.Path) -> dict[str, Any]:
+    """Does the work on the CPU, whose results do not depend on the machine's accelerator."""
+    with tf.device("/CPU:0"):
+        return work(shard, folder)
+
+
+def _start_worker() -> None:
+    """Prepares a worker: one thread, no accelerator, and no life after its parent's death."""
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+    tf.config.set_visible_devices([], "GPU")
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interrupt means
+    threading.Thread(target=_exit_with_parent, daemon=True).start()
+
+
+def _exit_with_parent() -> None:
+    """Ends this process as soon as the parent is gone, however it died."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        multiprocessing.connection.wait([parent.sentinel])
+        os._exit(1)
