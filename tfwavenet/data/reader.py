@@ -72,8 +72,8 @@ class SplitReader:
         n_mels: Optional[int],
     ) -> None:
         self._directory = pathlib.Path(directory)
-        self._hop_samples = hop_samples
-        self._n_mels = n_mels
+        self.hop_samples = hop_samples
+        self.n_mels = n_mels
         index = _read_index(self._directory / index_file(split))
         self._paths = [str(self._directory / name) for name in index["shards"]]
         self.names: list[str] = index["name"]
@@ -91,8 +91,8 @@ class SplitReader:
         """Compares the sizes of the shards with the metadata and the index with the sizes."""
         sizes = np.array([_checked_size(path, shard_bytes) for path in self._paths], np.int64)
         ends = self._columns["audio_offset"] + 2 * self._columns["samples"]
-        if self._n_mels is not None:
-            mel_bytes = self.frames * self._n_mels * records.MEL_DTYPE.itemsize
+        if self.n_mels is not None:
+            mel_bytes = self.frames * self.n_mels * records.MEL_DTYPE.itemsize
             ends = np.maximum(ends, self._columns["mel_offset"] + mel_bytes)
         beyond = np.flatnonzero(ends > sizes[self._columns["shard"]])
         if beyond.size:
@@ -124,11 +124,11 @@ class SplitReader:
         first, last = max(start - padding, 0), min(stop + padding, int(self.frames[record]))
         pcm_bytes, mel_bytes = self._payloads(record, (start, stop), (first, last))
         pcm = np.frombuffer(pcm_bytes, records.AUDIO_DTYPE)
-        if self._n_mels is None:
+        if self.n_mels is None:
             return pcm, None
-        mel = np.frombuffer(mel_bytes, records.MEL_DTYPE).reshape(-1, self._n_mels)
-        before, after = first - (start - padding), stop + padding - last
-        return pcm, np.pad(mel, ((before, after), (0, 0)), mode="edge")
+        mel = np.frombuffer(mel_bytes, records.MEL_DTYPE).reshape(-1, self.n_mels)
+        wanted = np.arange(start - padding, stop + padding)
+        return pcm, mel[np.clip(wanted, first, last - 1) - first]
 
     def _payloads(
         self, record: int, audio: tuple[int, int], mel: tuple[int, int]
@@ -136,10 +136,10 @@ class SplitReader:
         """Reads the bytes of two frame ranges of a record, of its audio and of its mel."""
         row = {name: int(column[record]) for name, column in self._columns.items()}
         path = self._paths[row["shard"]]
-        frame_bytes = self._hop_samples * records.AUDIO_DTYPE.itemsize
+        frame_bytes = self.hop_samples * records.AUDIO_DTYPE.itemsize
         spans = [(row["audio_offset"], frame_bytes, audio)]
-        if self._n_mels is not None:
-            spans.append((row["mel_offset"], self._n_mels * records.MEL_DTYPE.itemsize, mel))
+        if self.n_mels is not None:
+            spans.append((row["mel_offset"], self.n_mels * records.MEL_DTYPE.itemsize, mel))
         with open(path, "rb", buffering=0) as file:
             found = [
                 os.pread(file.fileno(), (stop - start) * width, offset + start * width)

@@ -1,0 +1,368 @@
+"""Batches for training and evaluation from prepared data, as `tf.data` datasets.
+
+A batch is a dictionary of tensors, `T = crop_frames * hop_samples`:
+
+    audio     float32 [batch, T], the signal in [-1, 1), zeros after the end of a short recording
+    mask      bool [batch, T], True where the signal is real
+    mel       float32 [batch, crop_frames + 2 * padding_frames, n_mels], unless prepared without;
+              beyond the recording its first or last frame is repeated
+    speaker   int32 [batch], only if the corpus has more than one speaker
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+from collections.abc import Iterator
+from typing import Optional
+
+import numpy as np
+import tensorflow as tf
+
+from tfwavenet import files, rng
+from tfwavenet.audio.features import FeatureRecipe
+from tfwavenet.data import metadata, reader, records
+from tfwavenet.data.splits import SPLITS, Split
+
+_NO_RECORD = -1
+
+
+@dataclasses.dataclass(frozen=True)
+class PreparedUtterance:
+    """One whole record.
+
+    Attributes:
+        name: unique in the data.
+        speaker: index into `Records.speakers`.
+        signal: float32 [frames * hop_samples] in [-1, 1), as the network sees it.
+        mel: float32 [frames, n_mels], None for data prepared without.
+        text: what is said, where known.
+    """
+
+    name: str
+    speaker: int
+    signal: np.ndarray
+    mel: Optional[np.ndarray]
+    text: Optional[str]
+
+
+class Records:
+    """Opens data written by `prepare`.
+
+    Args:
+        directory: folder of the prepared data.
+
+    Attributes:
+        metadata: the content of metadata.json.
+        recipe: the feature recipe, with fitted statistics.
+        speakers: names of the speakers; the position is the speaker's number.
+        n_mels: mel bins, None for data prepared without mels.
+
+    Raises:
+        ValueError: there are no finished data in the folder, or a file is missing, cut short or
+            does not fit the others; the message names it.
+
+    Example:
+        >>> import tempfile
+        >>> from tfwavenet.data.prepare import prepare
+        >>> directory = tempfile.mkdtemp()
+        >>> _ = prepare("bundled", output_dir=directory, recipe="speech_16k")
+        >>> dataset = Records(directory).dataset("train", batch_size=2, crop_frames=10)
+        >>> {name: tuple(value.shape) for name, value in next(iter(dataset)).items()}
+        {'audio': (2, 1280), 'mask': (2, 1280), 'mel': (2, 10, 80), 'speaker': (2,)}
+    """
+
+    def __init__(self, directory: files.PathLike) -> None:
+        folder = pathlib.Path(directory)
+        self.metadata = metadata.read(folder)
+        self.recipe = FeatureRecipe.from_config(self.metadata["recipe"])
+        self.speakers = tuple(self.metadata["speakers"])
+        self.n_mels = self.recipe.n_mels if self.metadata["settings"]["with_mel"] else None
+        self._readers = {
+            split: reader.SplitReader(
+                folder,
+                split=split,
+                shard_bytes=self.metadata["splits"][split]["shards"],
+                hop_samples=self.recipe.hop_samples,
+                n_mels=self.n_mels,
+            )
+            for split in SPLITS
+        }
+
+    def count(self, split: Split) -> int:
+        """Returns the number of records of a split, which may be 0."""
+        return len(self._reader(split))
+
+    def speaker_number(self, name: str) -> int:
+        """Returns the number of a speaker.
+
+        Args:
+            name: the speaker's name.
+
+        Raises:
+            ValueError: there is no such speaker.
+        """
+        if name not in self.speakers:
+            raise ValueError(
+                f"speaker must be one of {', '.join(self.speakers)}. Received: speaker={name!r}"
+            )
+        return self.speakers.index(name)
+
+    def utterance(self, split: Split, number: int) -> PreparedUtterance:
+        """Reads one whole record.
+
+        Args:
+            split: its split.
+            number: 0 up to `count(split) - 1`.
+
+        Raises:
+            ValueError: the number is out of range, or the shard is damaged.
+        """
+        source = self._reader(split)
+        if not 0 <= number < len(source):
+            raise ValueError(
+                f"The split {split!r} has {len(source)} records, counted from 0. "
+                f"Received: number={number}"
+            )
+        pcm, mel = source.read(number, 0, int(source.frames[number]))
+        return PreparedUtterance(
+            name=source.names[number],
+            speaker=int(source.speakers[number]),
+            signal=records.from_pcm(pcm),
+            mel=mel,
+            text=source.texts[number],
+        )
+
+    def utterances(self, split: Split) -> Iterator[PreparedUtterance]:
+        """Iterates over all whole records of a split, each exactly once, in the order of names."""
+        for number in range(self.count(split)):
+            yield self.utterance(split, number)
+
+    def windows(self, split: Split, *, crop_frames: int) -> int:
+        """Returns how many crops make one epoch: the sum of `ceil(frames / crop_frames)`.
+
+        Args:
+            split: which split.
+            crop_frames: frames per crop, >= 1.
+        """
+        _check_positive(crop_frames=crop_frames)
+        return int(_window_counts(self._reader(split), crop_frames).sum())
+
+    def dataset(
+        self,
+        split: Split,
+        *,
+        batch_size: int,
+        crop_frames: int,
+        padding_frames: int = 0,
+        seed: int = 0,
+        start_step: int = 0,
+    ) -> tf.data.Dataset:
+        """Makes an endless dataset of random crops, a pure function of seed and step.
+
+        The batch of step `n` is the same whether the dataset was started at step 0 or at `n`.
+
+        An epoch visits every window once, in a shuffled order: a record of `F` frames has
+        `ceil(F / crop_frames)` windows, so long records are not under-sampled. The middle of the
+        crop is drawn uniformly from the window's equal share of the record, and the crop is then
+        moved to lie inside the record. So all frames are seen equally often, but for those
+        within a crop of either end, which get 0.5 to 1.5 times their share.
+
+        Args:
+            split: which split.
+            batch_size: crops per batch, >= 1.
+            crop_frames: frames per crop, >= 1.
+            padding_frames: mel frames of context on both sides, >= 0.
+            seed: chooses order and positions.
+            start_step: step of the first batch, >= 0.
+
+        Returns:
+            An infinite `tf.data.Dataset` of batches as described for this module.
+
+        Raises:
+            ValueError: an argument is out of range, or the split is empty.
+        """
+        _check_positive(batch_size=batch_size, crop_frames=crop_frames)
+        _check_not_negative(padding_frames=padding_frames, start_step=start_step)
+        crops = self._crops(split, batch_size, crop_frames, padding_frames)
+        source = crops.source
+        counts = _window_counts(source, crop_frames)
+        ends = np.cumsum(counts)
+        base_seed = rng.make_seed(seed)
+
+        def draw(position: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            return _draw_window(position, base_seed, int(ends[-1]))
+
+        def locate(window: np.ndarray, fraction: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            record = np.searchsorted(ends, window, side="right")
+            within = window - (ends[record] - counts[record])
+            share = (within + fraction.astype(np.float64)) / counts[record]
+            middle = np.floor(share * source.frames[record]).astype(np.int64)
+            latest = np.maximum(source.frames[record] - crop_frames, 0)
+            return record, np.clip(middle - crop_frames // 2, 0, latest)
+
+        # Positions are dealt to steps before anything else happens, so that a step can be reached
+        # without the ones before it; drawing is cheap, reading is done a batch at a time.
+        dataset = tf.data.Dataset.range(start_step * batch_size, tf.int64.max)
+        dataset = dataset.map(draw, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+        dataset = dataset.batch(batch_size, drop_remainder=True)
+
+        def load(window: tf.Tensor, fraction: tf.Tensor) -> dict[str, tf.Tensor]:
+            located = tf.numpy_function(locate, [window, fraction], [tf.int64, tf.int64])
+            return crops.load(*located)
+
+        dataset = dataset.map(load, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+        return dataset.prefetch(tf.data.AUTOTUNE).with_options(_options())
+
+    def evaluation_batches(
+        self, split: Split, *, batch_size: int, crop_frames: int, padding_frames: int = 0
+    ) -> tf.data.Dataset:
+        """Makes a finite dataset that shows every sample of a split exactly once.
+
+        Records are cut into consecutive crops from their beginning; what is missing from the last
+        crop of a record, or from the last batch, is masked, so that all batches have one shape.
+
+        Args:
+            split: which split.
+            batch_size: crops per batch, >= 1.
+            crop_frames: frames per crop, >= 1.
+            padding_frames: mel frames of context on both sides, >= 0.
+
+        Returns:
+            A `tf.data.Dataset` of known cardinality, of batches as described for this module. A
+            crop that only fills the last batch is all zeros, speaker included, and all masked.
+
+        Raises:
+            ValueError: an argument is out of range, or the split is empty.
+        """
+        _check_positive(batch_size=batch_size, crop_frames=crop_frames)
+        _check_not_negative(padding_frames=padding_frames)
+        crops = self._crops(split, batch_size, crop_frames, padding_frames)
+        counts = _window_counts(crops.source, crop_frames)
+        record = np.repeat(np.arange(len(counts)), counts)
+        start = np.concatenate([np.arange(count) * crop_frames for count in counts])
+        missing = -len(record) % batch_size
+        record = np.pad(record, (0, missing), constant_values=_NO_RECORD).astype(np.int64)
+        start = np.pad(start, (0, missing)).astype(np.int64)
+        dataset = tf.data.Dataset.from_tensor_slices((record, start))
+        dataset = dataset.batch(batch_size, drop_remainder=True)
+        dataset = dataset.map(crops.load, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+        return dataset.prefetch(tf.data.AUTOTUNE).with_options(_options())
+
+    def _reader(self, split: str) -> reader.SplitReader:
+        if split not in self._readers:
+            raise ValueError(f"split must be one of {', '.join(SPLITS)}. Received: split={split!r}")
+        return self._readers[split]
+
+    def _crops(self, split: str, batch_size: int, crop_frames: int, padding_frames: int) -> _Crops:
+        """The last stage of a dataset of a split that is not empty."""
+        source = self._reader(split)
+        if len(source) == 0:
+            sizes = {name: len(found) for name, found in self._readers.items()}
+            raise ValueError(
+                f"A dataset needs a split with records, found {sizes}. Received: split={split!r}"
+            )
+        with_speaker = len(self.speakers) > 1
+        return _Crops(source, batch_size, crop_frames, padding_frames, with_speaker)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Crops:
+    """Turns record numbers and first frames into batches; the last stage of both datasets.
+
+    Attributes:
+        source: where records are read.
+        batch_size: crops per batch.
+        crop_frames: frames per crop.
+        padding_frames: mel frames of context on both sides.
+        with_speaker: whether batches tell the speaker.
+    """
+
+    source: reader.SplitReader
+    batch_size: int
+    crop_frames: int
+    padding_frames: int
+    with_speaker: bool
+
+    def load(self, record: tf.Tensor, start: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Reads the crops of `record` int64 [batch] that begin at frame `start` int64 [batch]."""
+        samples = self.crop_frames * self.source.hop_samples
+        types = [tf.int16, tf.int64, tf.int32, tf.float32]
+        pcm, frames, speaker, mel = tf.numpy_function(self._read, [record, start], types)
+        valid_samples = tf.ensure_shape(frames, [self.batch_size]) * self.source.hop_samples
+        audio = tf.cast(tf.ensure_shape(pcm, [self.batch_size, samples]), tf.float32)
+        batch = {
+            "audio": audio / records.PCM_SCALE,
+            "mask": tf.sequence_mask(valid_samples, samples),
+        }
+        if self.source.n_mels is not None:
+            shape = [self.batch_size, self.crop_frames + 2 * self.padding_frames]
+            batch["mel"] = tf.ensure_shape(mel, [*shape, self.source.n_mels])
+        if self.with_speaker:
+            batch["speaker"] = tf.ensure_shape(speaker, [self.batch_size])
+        return batch
+
+    def _read(self, record: np.ndarray, start: np.ndarray) -> tuple[np.ndarray, ...]:
+        """Reads crops into arrays of one size.
+
+        Returns:
+            int16 [batch, T], frames that are real int64 [batch], speaker int32 [batch], and
+            float32 [batch, crop_frames + 2 * padding_frames, n_mels] (n_mels 0 without mels).
+        """
+        rows, mel_frames = len(record), self.crop_frames + 2 * self.padding_frames
+        audio = np.zeros([rows, self.crop_frames * self.source.hop_samples], np.int16)
+        mel = np.zeros([rows, mel_frames, self.source.n_mels or 0], np.float32)
+        frames, speaker = np.zeros(rows, np.int64), np.zeros(rows, np.int32)
+        for row in np.flatnonzero(record != _NO_RECORD):
+            number, first = int(record[row]), int(start[row])
+            last = min(first + self.crop_frames, int(self.source.frames[number]))
+            pcm, context = self.source.read(number, first, last, padding=self.padding_frames)
+            audio[row, : len(pcm)] = pcm
+            frames[row], speaker[row] = last - first, self.source.speakers[number]
+            if context is not None:
+                mel[row, : len(context)] = context
+                mel[row, len(context) :] = context[-1]
+        return audio, frames, speaker, mel
+
+
+def _window_counts(source: reader.SplitReader, crop_frames: int) -> np.ndarray:
+    """Number of windows of every record: int64 [records]."""
+    return -(-source.frames // crop_frames)
+
+
+def _draw_window(position: tf.Tensor, seed: tf.Tensor, windows: int) -> tuple[tf.Tensor, tf.Tensor]:
+    """The window at a position of the endless stream, and a uniform number for its crop.
+
+    Args:
+        position: int64 scalar.
+        seed: int32 [2].
+        windows: windows per epoch.
+
+    Returns:
+        int64 scalar below `windows`, float32 scalar in (0, 1).
+    """
+    epoch_seed = rng.fold_in(seed, position // windows)
+    seeds = rng.split(epoch_seed, 2)
+    window = rng.shuffle_index(position % windows, seeds[0], windows)
+    return window, rng.uniform([], rng.fold_in(seeds[1], window))
+
+
+def _options() -> tf.data.Options:
+    """Order is part of the contract; replicas share a batch instead of files."""
+    options = tf.data.Options()
+    options.deterministic = True
+    policy = tf.data.experimental.AutoShardPolicy.DATA
+    options.experimental_distribute.auto_shard_policy = policy
+    return options
+
+
+def _check_positive(**values: int) -> None:
+    for name, value in values.items():
+        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
+            raise ValueError(f"{name} must be an integer >= 1. Received: {name}={value!r}")
+
+
+def _check_not_negative(**values: int) -> None:
+    for name, value in values.items():
+        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 0:
+            raise ValueError(f"{name} must be an integer >= 0. Received: {name}={value!r}")
