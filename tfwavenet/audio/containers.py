@@ -1,29 +1,32 @@
 """What an audio file promises about its own length, read from its container.
 
-libsndfile silently shortens WAV, AIFF and Ogg files that were cut off; these checks find them.
+libsndfile silently shortens WAV, AIFF and Ogg files that were cut off or garbled; these checks
+find them.
 """
 
 from __future__ import annotations
 
 import os
 import struct
+import zlib
 from typing import BinaryIO
 
 _UNKNOWN_LENGTHS = (0xFFFFFFFF, 0xFFFFFFFFFFFFFFFF)
 _OGG_HEADER_BYTES = 27
 _OGG_LAST_PAGE_FLAG = 4
 _LONGEST_OGG_PAGE = 65307
+_MIRRORED_BYTES = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 _LARGEST_MP3_LENGTH_OFFSET = 64
 
 
-def truncation(path: str) -> str | None:
-    """How the file falls short of what its header promises, in words; None where it does not.
+def damage(path: str) -> str | None:
+    """How the file falls short of what its container promises, in words; None where it does not.
 
     Args:
         path: an existing file of any kind. WAV (RIFF, RIFX, RF64), AIFF and Ogg are looked into.
 
     Returns:
-        e.g. "96000 bytes of samples expected, 4000 found", or None.
+        e.g. "a truncated file, 96000 bytes of samples expected, 4000 found", or None.
     """
     with open(path, "rb") as file:
         start = file.read(12)
@@ -33,7 +36,7 @@ def truncation(path: str) -> str | None:
         if start[:4] == b"FORM" and start[8:12] in (b"AIFF", b"AIFC"):
             return _missing_samples(file, name=b"SSND", order=">")
         if start[:4] == b"OggS":
-            return _missing_last_page(file)
+            return _damaged_page(file)
     return None
 
 
@@ -68,24 +71,35 @@ def _missing_samples(file: BinaryIO, *, name: bytes, order: str) -> str | None:
             found = size_on_disk - position - 8
             if promised is None or promised in _UNKNOWN_LENGTHS or promised <= found:
                 return None
-            return f"{promised} bytes of samples expected, {found} found"
+            return f"a truncated file, {promised} bytes of samples expected, {found} found"
         position += 8 + size + size % 2
     return None
 
 
-def _missing_last_page(file: BinaryIO) -> str | None:
-    """Find the last Ogg page that starts in the file: it must be whole and marked as the last."""
-    size_on_disk = os.fstat(file.fileno()).st_size
-    start = max(0, size_on_disk - 2 * _LONGEST_OGG_PAGE)
-    file.seek(start)
-    tail = file.read()
-    at = tail.rfind(b"OggS")
-    page = tail[at:]
-    if at < 0 or len(page) < _OGG_HEADER_BYTES or len(page) < _OGG_HEADER_BYTES + page[26]:
-        return "the last page is cut off"
-    body = sum(page[_OGG_HEADER_BYTES : _OGG_HEADER_BYTES + page[26]])
-    if len(page) < _OGG_HEADER_BYTES + page[26] + body:
-        return "the last page is cut off"
-    if not page[5] & _OGG_LAST_PAGE_FLAG:
-        return "the page that ends the stream is missing"
-    return None
+def _damaged_page(file: BinaryIO) -> str | None:
+    """Walk the Ogg pages: each must be whole with the right checksum, the last marked as such."""
+    position, is_last = 0, False
+    while True:
+        file.seek(position)
+        page = file.read(_LONGEST_OGG_PAGE)
+        lacing = page[_OGG_HEADER_BYTES : _OGG_HEADER_BYTES + (page[26] if len(page) > 26 else 0)]
+        length = _OGG_HEADER_BYTES + len(lacing) + sum(lacing)
+        if is_last and page[:4] != b"OggS":
+            return None
+        if not page or length > len(page):
+            return f"a truncated file, the Ogg page at byte {position} is not whole"
+        if page[:4] != b"OggS" or _ogg_checksum(page[:length]) != page[22:26]:
+            return f"a corrupt file, the Ogg page at byte {position} is damaged"
+        is_last = bool(page[5] & _OGG_LAST_PAGE_FLAG)
+        position += length
+
+
+def _ogg_checksum(page: bytes) -> bytes:
+    """The CRC of a page, whose own CRC field counts as zero: 4 bytes.
+
+    Ogg shifts the other way than zlib (RFC 3533, section 6) and starts from zero: with the bits of
+    every byte mirrored and the initial value undone, zlib gives the mirror image.
+    """
+    mirrored = (page[:22] + bytes(4) + page[26:]).translate(_MIRRORED_BYTES)
+    crc = zlib.crc32(mirrored, 0xFFFFFFFF) ^ 0xFFFFFFFF
+    return crc.to_bytes(4, "big").translate(_MIRRORED_BYTES)

@@ -170,9 +170,9 @@ def _read_block(file: soundfile.SoundFile) -> np.ndarray:
 
 def _check_whole(path: str, file: soundfile.SoundFile, frames: int) -> None:
     """Raises AudioFileError if the container promises more than was decoded."""
-    missing = containers.truncation(path)
-    if missing is not None:
-        raise _error(path, "all that its header promises", f"a truncated file, {missing}")
+    damage = containers.damage(path)
+    if damage is not None:
+        raise _error(path, "all that its header promises", damage)
     is_estimate = file.format == "MP3" and not containers.promises_mp3_length(path)
     if frames < file.frames and not is_estimate:
         received = f"a truncated file, {file.frames} samples expected, {frames} found"

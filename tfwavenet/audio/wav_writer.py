@@ -44,7 +44,8 @@ class WavWriter:
         head = wav_format.header(frames=0, **self._format)
         try:
             os.makedirs(os.path.dirname(self._path) or ".", exist_ok=True)
-            self._file = open(self.partial_path, "wb")  # noqa: SIM115 - closed by `close`
+            # Unbuffered, so that nothing is left to fail later when a write fails.
+            self._file = open(self.partial_path, "wb", buffering=0)  # noqa: SIM115
             self._write(0, head)
         except OSError as error:
             raise self._failure(error) from error
@@ -123,8 +124,9 @@ class WavWriter:
 
     def _write(self, position: int, data: bytes) -> None:
         self._file.seek(position)
-        self._file.write(data)
-        self._file.flush()
+        rest = memoryview(data)
+        while rest:
+            rest = rest[self._file.write(rest) :]
 
     def _failure(self, error: OSError) -> OSError:
         reason = f"could not be written ({error.strerror or error})"
