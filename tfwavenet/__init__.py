@@ -12,9 +12,36 @@ from typing import Any
 from tfwavenet.version import __version__
 
 # Where each public name lives.
-_HOMES: dict[str, str] = {}
+_HOMES: dict[str, str] = {
+    "Categorical": "tfwavenet.distributions",
+    "FeatureRecipe": "tfwavenet.audio.features",
+    "Gaussian": "tfwavenet.distributions",
+    "LearnedUpsampler": "tfwavenet.layers",
+    "MixtureOfGaussians": "tfwavenet.distributions",
+    "MixtureOfLogistics": "tfwavenet.distributions",
+    "Records": "tfwavenet.data.pipeline",
+    "StretchUpsampler": "tfwavenet.layers",
+    "TransposedUpsampler": "tfwavenet.layers",
+    "WaveNet": "tfwavenet.models",
+    "evaluate": "tfwavenet.evaluation",
+    "prepare": "tfwavenet.data.prepare",
+}
 
-__all__ = ["__version__"]
+__all__ = [
+    "Categorical",
+    "FeatureRecipe",
+    "Gaussian",
+    "LearnedUpsampler",
+    "MixtureOfGaussians",
+    "MixtureOfLogistics",
+    "Records",
+    "StretchUpsampler",
+    "TransposedUpsampler",
+    "WaveNet",
+    "__version__",
+    "evaluate",
+    "prepare",
+]
 
 
 def __getattr__(name: str) -> Any:
