@@ -249,7 +249,8 @@ def _arctic_voice(folder: pathlib.Path, speaker: str) -> list[Utterance]:
     """The recordings of one ARCTIC voice, with their prompts where those are there."""
     prompts = folder / "etc" / "txt.done.data"
     lines = prompts.read_text("utf-8").splitlines() if prompts.is_file() else []
-    texts = dict(match.groups() for line in lines if (match := _ARCTIC_PROMPT.match(line.strip())))
+    found = [match for line in lines if (match := _ARCTIC_PROMPT.match(line.strip()))]
+    texts = {match.group(1): match.group(2) for match in found}
     return [
         Utterance(str(path), f"{speaker}/{path.stem}", speaker, text=texts.get(path.stem))
         for path in sorted((folder / "wav").glob("*.wav"))

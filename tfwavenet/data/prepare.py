@@ -85,19 +85,19 @@ def prepare(
         raise ValueError(f"num_workers must be at least 0. Received: num_workers={num_workers}")
     folder = pathlib.Path(output_dir).expanduser().absolute()
     analysis = Analysis(recipes.get(recipe), float(max_seconds), bool(with_mel))
-    chosen = {"validation": float(validation), "test": float(test), "seed": int(seed)}
+    chosen: dict[str, Any] = {"validation": validation, "test": test, "seed": int(seed)}
     settings = _settings(corpus, root, analysis, chosen)
     with progress.exclusive(folder):
         state = progress.Progress(folder)
         finished = state.metadata()
-        if finished is not None and root and not os.path.isdir(root):
-            progress.require_same(finished["settings"], settings, folder)
-            return finished  # the recordings may be removed once they are prepared
-        found = corpora.read_corpus(corpus, root=root, **chosen)
-        settings["files"] = _digest(found)
+        # Once they are prepared, the recordings may be removed.
+        if finished is None or not root or os.path.isdir(root):
+            found = corpora.read_corpus(corpus, root=root, **chosen)
+            settings["files"] = _digest(found)
         if finished is not None:
             progress.require_same(finished["settings"], settings, folder)
             state.discard()
+            logging.info("Already prepared: %s", folder)
             return finished
         state.begin(settings)
         crew = workers.Crew(folder, state, num_workers)

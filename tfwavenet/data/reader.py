@@ -97,8 +97,8 @@ class SplitReader:
         beyond = np.flatnonzero(ends > sizes[self._columns["shard"]])
         if beyond.size:
             raise ValueError(
-                f"The index in {str(self._directory)!r} points beyond the end of a shard; prepare "
-                f"the data again. Received: record={self.names[beyond[0]]!r}"
+                f"The index in {str(self._directory)!r} points beyond the end of a shard; remove it "
+                f"and prepare again. Received: record={self.names[beyond[0]]!r}"
             )
 
     def read(
@@ -193,5 +193,6 @@ def _checked_size(path: str, shard_bytes: Mapping[str, int]) -> int:
 
 def _damaged(path: str, name: str, how: str) -> ValueError:
     return ValueError(
-        f"The shard {path!r} is damaged: {how}; prepare the data again. Received: record={name!r}"
+        f"The shard {path!r} is damaged: {how}; remove the data and prepare again. "
+        f"Received: record={name!r}"
     )

@@ -8,6 +8,7 @@ gives random access to any stretch of any record without parsing (see `reader`).
 from __future__ import annotations
 
 import dataclasses
+import errno
 import itertools
 import zlib
 from collections.abc import Iterable
@@ -116,7 +117,9 @@ def write_shard(path: files.PathLike, records: Iterable[Record]) -> list[IndexEn
                     entries.append(_entry(record, audio, mel, serialized, start))
                     position = start + len(serialized) + _RECORD_FOOTER_BYTES
         except tf.errors.OpError as error:
-            raise OSError(f"{error.message} while writing {file.name}") from error
+            full = isinstance(error, tf.errors.ResourceExhaustedError)
+            reason = error.message.rsplit("; ", 1)[-1]  # the system's words come last
+            raise OSError(errno.ENOSPC if full else errno.EIO, reason) from error
     return entries
 
 

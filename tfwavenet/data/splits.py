@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 import math
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Literal, Optional
 
 Split = Literal["train", "validation", "test"]
@@ -72,7 +72,7 @@ def assign_splits(
     return [dataclasses.replace(item, split=chosen[item.name]) for item in ordered]
 
 
-def _hash_key(seed: int):  # noqa: ANN202 (a sort key, spelled out below)
+def _hash_key(seed: int) -> Callable[[Utterance], bytes]:
     """Returns a sort key: a hash of the seed and the name, equal on every machine."""
 
     def key(item: Utterance) -> bytes:

@@ -77,7 +77,9 @@ class Shard:
 class Pass(Protocol):
     """What is done to every shard; pickled to the workers."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """One word, for the progress bar and the names of results."""
 
     def __call__(self, shard: Shard, folder: pathlib.Path) -> dict[str, Any]:
         """Does the work and returns its result as JSON values."""

@@ -1,0 +1,51 @@
+"""Prepares the corpus of a config for training: analyses every recording and writes records.
+
+    tfwavenet-prepare --config=configs/smoke.py --workdir=runs/smoke
+    tfwavenet-prepare --config=configs/r9y9_mol.py --workdir=runs/mol \
+        --config.data.corpus=ljspeech --config.data.root=/data/LJSpeech-1.1
+
+The data go to `<workdir>/data`. A run that was interrupted goes on where it was when the same
+command is given again. Training prepares by itself what is not prepared yet.
+"""
+
+from __future__ import annotations
+
+import os
+
+from absl import flags, logging
+from ml_collections import config_flags
+
+from tfwavenet.data.prepare import prepare_from_config
+from tfwavenet.launch import app
+from tfwavenet.training.config import resolve
+
+FLAGS = flags.FlagValues()
+_CONFIG = config_flags.DEFINE_config_file(
+    "config",
+    None,
+    "Config file; single keys are changed with --config.key=value.",
+    lock_config=True,
+    flag_values=FLAGS,
+)
+_WORKDIR = flags.DEFINE_string(
+    "workdir",
+    None,
+    "Folder of the run; the data go to its folder data/.",
+    required=True,
+    flag_values=FLAGS,
+)
+flags.mark_flag_as_required("config", FLAGS)
+
+
+def main() -> None:
+    """Runs the launcher with the flags of the command line."""
+    app.run(_prepare, flag_values=FLAGS)
+
+
+def _prepare() -> None:
+    directory = prepare_from_config(resolve(_CONFIG.value), _WORKDIR.value)
+    logging.info("Prepared data are in %s", os.path.abspath(directory))
+
+
+if __name__ == "__main__":
+    main()
