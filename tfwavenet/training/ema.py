@@ -101,7 +101,12 @@ class UpdateAverage(tf.keras.callbacks.Callback):
         super().__init__()
         self._supports_tf_logs = True  # the logs are not looked at: no need to wait for them
         self._ema = ema
-        self._update = tf.function(lambda: ema.update(self.model), autograph=False)
+        self._update: Any = None
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        """Called by Keras before the first update."""
+        function = tf.function(lambda: self._ema.update(self.model), autograph=False)
+        self._update = function.get_concrete_function()
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Called by Keras after an update."""

@@ -1,0 +1,146 @@
+"""Config to model and optimizer."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from typing import Any, Optional, Union
+
+import ml_collections
+import tensorflow as tf
+
+from tfwavenet.audio import recipes
+from tfwavenet.audio.features import FeatureRecipe
+from tfwavenet.training import schedules
+from tfwavenet.training.config import model_class
+
+
+def build_model(
+    config: ml_collections.ConfigDict,
+    *,
+    recipe: FeatureRecipe,
+    speakers: Sequence[str],
+    precision: Optional[str] = None,
+) -> tf.keras.Model:
+    """Builds the model of a config, with all its weights.
+
+    Args:
+        config: a resolved config.
+        recipe: of the data, with its statistics.
+        speakers: names of the speakers in the data, in the order of their numbers.
+        precision: name of a Keras mixed precision policy; None for the config's.
+
+    Raises:
+        ValueError: If an argument of the model is out of its range, or it has too few speakers.
+    """
+    with precision_policy(precision or config.training.precision):
+        model = _create(config, recipe, speakers)
+        model.build(None)
+    return model
+
+
+def check_model(config: ml_collections.ConfigDict) -> None:
+    """Checks before the data are prepared that the model of a config can be built for them.
+
+    Args:
+        config: a resolved config.
+
+    Raises:
+        ValueError: If recipe or model are not valid, or do not fit each other.
+    """
+    with precision_policy(config.training.precision):
+        _create(config, recipes.get(_recipe_identifier(config)), speakers=None)
+
+
+def check_recipe(config: ml_collections.ConfigDict, recipe: FeatureRecipe) -> None:
+    """Checks that data were prepared by the recipe of a config.
+
+    Args:
+        config: a resolved config.
+        recipe: of the data, with its statistics.
+
+    Raises:
+        ValueError: If they differ in anything but the statistics; names the first field.
+    """
+    wanted = recipes.get(_recipe_identifier(config)).get_config()
+    found = recipe.get_config()
+    for name, value in wanted.items():
+        if value != found[name] and not (value is None and name in ("mean", "std")):
+            raise ValueError(
+                f"config key 'recipe' must be that of the prepared data, which have {name}="
+                f"{found[name]!r}. Received: recipe with {name}={value!r}"
+            )
+
+
+def compile_model(model: tf.keras.Model, config: ml_collections.ConfigDict) -> None:
+    """Gives a built model the optimizer of a config, with all its variables.
+
+    Args:
+        model: from `build_model`.
+        config: a resolved config.
+    """
+    training = config.training
+    rate = training.learning_rate
+    optimizer = tf.keras.optimizers.Adam(
+        schedules.get(rate.to_dict() if isinstance(rate, ml_collections.ConfigDict) else rate),
+        beta_1=training.beta_1,
+        beta_2=training.beta_2,
+        epsilon=training.epsilon,
+        global_clipnorm=training.clip_norm,
+    )
+    model.compile(optimizer, jit_compile=training.jit_compile)
+    model.optimizer.build(model.trainable_variables)
+
+
+@contextlib.contextmanager
+def precision_policy(name: str) -> Iterator[None]:
+    """Sets Keras' global precision policy, and the old one again at the end.
+
+    Args:
+        name: "float32", "mixed_bfloat16" or "mixed_float16".
+    """
+    old = tf.keras.mixed_precision.global_policy()
+    tf.keras.mixed_precision.set_global_policy(name)
+    try:
+        yield
+    finally:
+        tf.keras.mixed_precision.set_global_policy(old)
+
+
+def padding_frames(model: Any) -> int:
+    """Returns the context frames that the model wants at each end of a mel, 0 without any."""
+    upsampler = getattr(model, "upsampler", None)
+    return 0 if upsampler is None else upsampler.padding_frames
+
+
+def _recipe_identifier(config: ml_collections.ConfigDict) -> Union[str, dict[str, Any]]:
+    recipe = config.recipe
+    return recipe.to_dict() if isinstance(recipe, ml_collections.ConfigDict) else recipe
+
+
+def _create(
+    config: ml_collections.ConfigDict, recipe: FeatureRecipe, speakers: Optional[Sequence[str]]
+) -> tf.keras.Model:
+    """Constructs the model, without weights; `speakers` None for not known yet."""
+    arguments = config.model.to_dict()
+    cls = model_class(arguments.pop("class_name"))
+    if arguments.get("speaker_channels") and speakers is not None:
+        arguments["speakers"] = _speaker_count(arguments.get("speakers"), speakers)
+    return cls(recipe=recipe, **arguments)
+
+
+def _speaker_count(configured: Optional[int], speakers: Sequence[str]) -> int:
+    """Returns the number of speakers of the model, which must cover those of the data."""
+    if len(speakers) < 2:
+        raise ValueError(
+            "config key 'model.speaker_channels' needs data of several speakers, and these have "
+            f"{len(speakers)}; leave it None. Received: speakers={list(speakers)}"
+        )
+    if configured is None:
+        return len(speakers)
+    if configured < len(speakers):
+        raise ValueError(
+            f"config key 'model.speakers' must be at least {len(speakers)}, the number of speakers "
+            f"in the data ({', '.join(speakers[:5])}...). Received: model.speakers={configured}"
+        )
+    return configured

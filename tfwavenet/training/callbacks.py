@@ -1,0 +1,202 @@
+"""Keras callbacks of a training run; each does one thing and works with any `model.fit`."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from typing import Any, Optional
+
+import tensorflow as tf
+from absl import logging
+from tqdm import auto as tqdm
+
+from tfwavenet.training.checkpoints import Checkpoints
+
+Logs = Optional[dict[str, Any]]
+
+# The bar asks for the loss, and so waits for the step, at most this often.
+_REFRESH_SECONDS = 1.0
+
+
+class NonFiniteLossError(ValueError):
+    """The loss became NaN or infinite; the message names the step and the batch."""
+
+
+class StopOnNonFinite(tf.keras.callbacks.Callback):
+    """Stops training with an error when the loss is no longer finite.
+
+    Every step is looked at, but one step late, when its loss is there anyway: nobody waits. The
+    last step of an epoch is looked at before the epoch ends, so that a checkpoint written after
+    this callback holds weights from finite losses only.
+
+    Args:
+        steps_per_epoch: int >= 1, to number the steps.
+        describe: takes the number of the step, from 0, and returns a sentence about its batch.
+
+    Raises:
+        NonFiniteLossError: From `fit`.
+    """
+
+    def __init__(self, steps_per_epoch: int, describe: Callable[[int], str]) -> None:
+        super().__init__()
+        self._supports_tf_logs = True
+        self._steps_per_epoch = steps_per_epoch
+        self._describe = describe
+        self._first_step = 0
+        self._pending: Optional[tuple[int, Any]] = None
+
+    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
+        """Called by Keras."""
+        self._first_step = epoch * self._steps_per_epoch
+
+    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
+        """Called by Keras after an update."""
+        self._check()
+        self._pending = (self._first_step + batch, (logs or {}).get("loss"))
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        """Called by Keras."""
+        self._check()
+
+    def _check(self) -> None:
+        (step, loss), self._pending = self._pending or (0, None), None
+        if loss is not None and not math.isfinite(float(loss)):
+            raise NonFiniteLossError(
+                f"The loss must be finite, and is not at step {step}. {self._describe(step)} "
+                f"Received: loss={float(loss)}"
+            )
+
+
+class Measurements(tf.keras.callbacks.Callback):
+    """Adds `learning_rate`, `steps_per_second` and `samples_per_second` to the logs of an epoch.
+
+    The first step of the process, which compiles, is left out of the rates where there are others.
+
+    Args:
+        samples_per_step: audio samples in a batch.
+    """
+
+    def __init__(self, samples_per_step: int) -> None:
+        super().__init__()
+        self._supports_tf_logs = True
+        self._samples_per_step = samples_per_step
+        self._compiled = False
+        self._start = self._end = 0.0
+        self._steps = 0
+
+    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
+        """Called by Keras."""
+        self._start, self._steps = time.perf_counter(), 0
+
+    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
+        """Called by Keras after an update."""
+        self._end = time.perf_counter()
+        self._steps += 1
+        if not self._compiled:
+            self._compiled, self._start, self._steps = True, self._end, 0
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        """Called by Keras."""
+        optimizer = self.model.optimizer
+        rate = self._steps / max(self._end - self._start, 1e-9)
+        measured = {"learning_rate": float(optimizer.learning_rate)}
+        if self._steps:
+            measured["steps_per_second"] = rate
+            measured["samples_per_second"] = rate * self._samples_per_step
+        if logs is not None:
+            logs.update(measured)
+
+
+class SaveCheckpoint(tf.keras.callbacks.Callback):
+    """Writes a checkpoint after every epoch.
+
+    Args:
+        checkpoints: where and what.
+        steps_per_epoch: int >= 1.
+    """
+
+    def __init__(self, checkpoints: Checkpoints, steps_per_epoch: int) -> None:
+        super().__init__()
+        self._supports_tf_logs = True
+        self._checkpoints = checkpoints
+        self._steps_per_epoch = steps_per_epoch
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        """Called by Keras."""
+        self._checkpoints.save((epoch + 1) * self._steps_per_epoch)
+
+
+class EpochProgress(tf.keras.callbacks.Callback):
+    """Shows one line per epoch: a bar on a terminal, a line of the log elsewhere.
+
+    Args:
+        epochs: number of the last epoch of the run.
+        steps_per_epoch: int >= 1.
+    """
+
+    def __init__(self, epochs: int, steps_per_epoch: int) -> None:
+        super().__init__()
+        self._supports_tf_logs = True
+        self._epochs = epochs
+        self._steps_per_epoch = steps_per_epoch
+        self._bar: Any = None
+        self._first_epoch: Optional[int] = None
+        self._start = self._refreshed = 0.0
+
+    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
+        """Called by Keras."""
+        if self._first_epoch is None:
+            self._first_epoch, self._start = epoch, time.perf_counter()
+        self._bar = tqdm.tqdm(
+            total=self._steps_per_epoch,
+            desc=f"epoch {epoch + 1}/{self._epochs}",
+            unit="step",
+            disable=None,
+        )
+
+    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
+        """Called by Keras after an update."""
+        now = time.perf_counter()
+        if not self._bar.disable and now - self._refreshed > _REFRESH_SECONDS:
+            self._refreshed = now
+            self._bar.set_postfix_str(_line({"loss": (logs or {}).get("loss", math.nan)}), False)
+        self._bar.update()
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        """Called by Keras."""
+        line = f"{_line(logs or {})}, {_duration(self._remaining_seconds(epoch))} left"
+        if self._bar.disable:
+            logging.info("epoch %d/%d: %s", epoch + 1, self._epochs, line)
+        self._bar.set_postfix_str(line, refresh=True)
+        self._bar.close()
+
+    def on_train_end(self, logs: Logs = None) -> None:
+        """Called by Keras."""
+        if self._bar is not None:
+            self._bar.close()
+
+    def _remaining_seconds(self, epoch: int) -> float:
+        """Extrapolates from all epochs of this process."""
+        done = epoch + 1 - (self._first_epoch or 0)
+        return (time.perf_counter() - self._start) / done * (self._epochs - epoch - 1)
+
+
+def _line(logs: dict[str, Any]) -> str:
+    """The figures that a person wants to see, in one line."""
+    names = {
+        "loss": "loss",
+        "bits_per_sample": "bits",
+        "val_loss": "val_loss",
+        "val_bits_per_sample": "val_bits",
+        "steps_per_second": "steps/s",
+    }
+    return ", ".join(
+        f"{short} {float(logs[name]):.4g}" for name, short in names.items() if name in logs
+    )
+
+
+def _duration(seconds: float) -> str:
+    """Hours, minutes and seconds as h:mm:ss."""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}"

@@ -1,0 +1,207 @@
+"""One function that trains: from a config and a folder to a trained model, resuming by itself."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from typing import Any, Optional
+
+import ml_collections
+import numpy as np
+import tensorflow as tf
+from absl import logging
+from tensorflow.python.framework import config as tf_config
+
+from tfwavenet import files
+from tfwavenet.data.pipeline import Records
+from tfwavenet.data.prepare import prepare_from_config
+from tfwavenet.data.splits import Split
+from tfwavenet.training import building, callbacks, summaries
+from tfwavenet.training.checkpoints import Checkpoints
+from tfwavenet.training.config import Config, resolve
+from tfwavenet.training.ema import ExponentialMovingAverage, UpdateAverage
+from tfwavenet.training.workdir import Workdir
+
+
+def run(
+    config: Config,
+    workdir: files.PathLike,
+    *,
+    extra_callbacks: Sequence[tf.keras.callbacks.Callback] = (),
+) -> tf.keras.callbacks.History:
+    """Trains the model of a config in a folder; called again, it goes on where it was.
+
+    Prepares the data if need be, builds the model, restores the newest checkpoint and calls
+    `model.fit`. A run that was killed at any moment and started again gives the same bits as one
+    that was not (on the same machine, with `training.deterministic`). Seeds Python's, NumPy's and
+    TensorFlow's global generators for the initial weights, as `tf.keras.utils.set_random_seed`.
+
+    Args:
+        config: see `training.config`; absent keys take their defaults.
+        workdir: see `training.workdir`; made if missing.
+        extra_callbacks: further Keras callbacks; they are called last.
+
+    Returns:
+        What `fit` returned: the logs of every epoch of this call, none if nothing was left to do.
+
+    Raises:
+        ValueError: If the config is not valid, the workdir was made by another one or is in use,
+            the data cannot be used, a checkpoint is damaged, or the loss is no longer finite
+            (`callbacks.NonFiniteLossError`).
+        OSError: If something cannot be read or written.
+    """
+    config = resolve(config)
+    folder = Workdir(workdir)
+    with folder.locked():
+        folder.require_same_config(config)
+        building.check_model(config)
+        records = Records(prepare_from_config(config, folder.path))
+        building.check_recipe(config, records.recipe)
+        folder.require_same_data(records.recipe, records.speakers)
+        with _deterministic_ops(config.training.deterministic):
+            return _Run(config, folder, records).fit(extra_callbacks)
+
+
+class _Run:
+    """The parts of one run: model, average and checkpoints, restored."""
+
+    def __init__(
+        self, config: ml_collections.ConfigDict, folder: Workdir, records: Records
+    ) -> None:
+        self._config, self._folder, self._records = config, folder, records
+        tf.keras.utils.set_random_seed(config.seed % 2**32)
+        self._model = building.build_model(config, recipe=records.recipe, speakers=records.speakers)
+        building.compile_model(self._model, config)
+        self._ema = self._average()
+        objects = {"model": self._model, "optimizer": self._model.optimizer}
+        if self._ema is not None:
+            objects["ema"] = self._ema
+        self._checkpoints = Checkpoints(
+            folder.checkpoints, keep=config.training.keep_checkpoints, **objects
+        )
+        self._step = self._checkpoints.restore() or 0
+        folder.record(config, records.recipe, records.speakers)
+
+    def fit(
+        self, extra_callbacks: Sequence[tf.keras.callbacks.Callback]
+    ) -> tf.keras.callbacks.History:
+        """Trains up to `training.steps`."""
+        training = self._config.training
+        logging.info(
+            "Training %s, %d weights, from step %d to %d.",
+            type(self._model).__name__,
+            self._model.count_params(),
+            self._step,
+            training.steps,
+        )
+        return self._model.fit(
+            self._dataset("train", start_step=self._step),
+            initial_epoch=self._step // training.steps_per_epoch,
+            epochs=training.steps // training.steps_per_epoch,
+            steps_per_epoch=training.steps_per_epoch,
+            validation_data=self._validation(),
+            callbacks=[*self._callbacks(), *extra_callbacks],
+            verbose=0,
+        )
+
+    def _average(self) -> Optional[ExponentialMovingAverage]:
+        decay = self._config.training.ema_decay
+        return None if decay is None else ExponentialMovingAverage(self._model, decay=decay)
+
+    def _dataset(self, split: Split, start_step: int = 0) -> tf.data.Dataset:
+        """Batches of a split from a step on, without end."""
+        return self._records.dataset(
+            split,
+            batch_size=self._config.data.batch_size,
+            crop_frames=self._config.data.crop_frames,
+            padding_frames=building.padding_frames(self._model),
+            seed=self._config.seed,
+            start_step=start_step,
+        )
+
+    def _validation(self) -> Optional[tf.data.Dataset]:
+        """The same held-out batches at every epoch: all of the split, or crops drawn from it."""
+        batches, data = self._config.training.validation_batches, self._config.data
+        if not batches:
+            return None
+        if not self._records.count("validation"):
+            logging.warning("The data have no validation split: training goes without.")
+            return None
+        windows = self._records.windows("validation", crop_frames=data.crop_frames)
+        if windows > batches * data.batch_size:
+            return self._dataset("validation").take(batches)
+        return self._records.evaluation_batches(
+            "validation",
+            batch_size=data.batch_size,
+            crop_frames=data.crop_frames,
+            padding_frames=building.padding_frames(self._model),
+        )
+
+    def _callbacks(self) -> list[tf.keras.callbacks.Callback]:
+        """In the order in which they see an epoch: nothing bad reaches a checkpoint."""
+        training, data = self._config.training, self._config.data
+        per_epoch = training.steps_per_epoch
+        samples = data.batch_size * data.crop_frames * self._records.recipe.hop_samples
+        chosen: list[tf.keras.callbacks.Callback] = [
+            callbacks.StopOnNonFinite(per_epoch, self._describe_batch)
+        ]
+        if self._ema is not None:
+            chosen.append(UpdateAverage(self._ema))
+        writer = tf.summary.create_file_writer(str(self._folder.logs))
+        chosen += [
+            callbacks.Measurements(samples),
+            callbacks.SaveCheckpoint(self._checkpoints, per_epoch),
+            summaries.ScalarSummaries(writer, per_epoch),
+            *self._sample_summaries(writer),
+            callbacks.EpochProgress(training.steps // per_epoch, per_epoch),
+        ]
+        return chosen
+
+    def _sample_summaries(
+        self, writer: tf.summary.SummaryWriter
+    ) -> Iterator[tf.keras.callbacks.Callback]:
+        training, recipe = self._config.training, self._records.recipe
+        if not training.sample_epochs or not self._records.count("validation"):
+            return
+        samples = int(training.sample_seconds * recipe.sample_rate)
+        count = min(training.sample_utterances, self._records.count("validation"))
+        chosen = (self._records.utterance("validation", number) for number in range(count))
+        examples = [
+            summaries.Example(item.name, item.signal, item.mel, item.speaker).shortened(
+                samples, recipe.hop_samples
+            )
+            for item in chosen
+        ]
+        yield summaries.SampleSummaries(
+            examples,
+            recipe=recipe,
+            writer=writer,
+            samples=self._folder.samples,
+            every_epochs=training.sample_epochs,
+            steps_per_epoch=training.steps_per_epoch,
+            seed=self._config.seed,
+            ema=self._ema,
+        )
+
+    def _describe_batch(self, step: int) -> str:
+        """Keeps the batch of a step in a file and says where, and how to go on."""
+        batch: dict[str, Any] = next(iter(self._dataset("train", start_step=step).take(1)))
+        path = self._folder.path / f"failed-batch-{step}.npz"
+        with files.atomic_write(path) as file:
+            np.savez(file, **{name: value.numpy() for name, value in batch.items()})
+        kept = self._checkpoints.steps()
+        stays = f"the checkpoint of step {kept[-1]} stays" if kept else "there is no checkpoint yet"
+        return f"Its batch is kept in {str(path)!r}; {stays}."
+
+
+@contextlib.contextmanager
+def _deterministic_ops(enabled: bool) -> Iterator[None]:
+    """Lets TensorFlow choose deterministic kernels inside, and what it chose before outside."""
+    before = tf_config.is_op_determinism_enabled()
+    if enabled:
+        tf.config.experimental.enable_op_determinism()
+    try:
+        yield
+    finally:
+        if enabled and not before:
+            tf_config.disable_op_determinism()

@@ -1,0 +1,183 @@
+"""What TensorBoard shows of a run: scalars of every epoch, generated audio and pictures."""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+import re
+from collections.abc import Sequence
+from typing import Any, Optional
+
+import numpy as np
+import tensorflow as tf
+from absl import logging
+
+from tfwavenet import files
+from tfwavenet.audio import files as audio_files
+from tfwavenet.audio.features import FeatureRecipe
+from tfwavenet.training import pictures
+from tfwavenet.training.ema import ExponentialMovingAverage
+
+Logs = Optional[dict[str, Any]]
+
+
+class ScalarSummaries(tf.keras.callbacks.Callback):
+    """Writes all scalars in the logs of an epoch for TensorBoard, over the step.
+
+    `val_x` becomes `validation/x`, everything else `train/x`.
+
+    Args:
+        writer: from `tf.summary.create_file_writer`. TensorBoard follows one file per folder at a
+            time, so that callbacks share one writer.
+        steps_per_epoch: int >= 1.
+    """
+
+    def __init__(self, writer: tf.summary.SummaryWriter, steps_per_epoch: int) -> None:
+        super().__init__()
+        self._supports_tf_logs = True
+        self._writer = writer
+        self._steps_per_epoch = steps_per_epoch
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        """Called by Keras."""
+        with self._writer.as_default(step=(epoch + 1) * self._steps_per_epoch):
+            for name, value in (logs or {}).items():
+                of_validation = name.startswith("val_")
+                tag = f"validation/{name[len('val_') :]}" if of_validation else f"train/{name}"
+                tf.summary.scalar(tag, float(value))
+        self._writer.flush()
+
+
+@dataclasses.dataclass(frozen=True)
+class Example:
+    """One held-out utterance, as the data hold it.
+
+    Attributes:
+        name: of the utterance.
+        signal: float32 [samples], what the network should produce.
+        mel: float32 [frames, n_mels], or None for data without.
+        speaker: number of the speaker.
+    """
+
+    name: str
+    signal: np.ndarray
+    mel: Optional[np.ndarray]
+    speaker: int
+
+    def shortened(self, samples: int, hop_samples: int) -> Example:
+        """Returns the whole frames among the first `samples` samples, at least one."""
+        frames = max(1, samples // hop_samples)
+        mel = None if self.mel is None else self.mel[:frames]
+        return dataclasses.replace(self, signal=self.signal[: frames * hop_samples], mel=mel)
+
+    @property
+    def file_name(self) -> str:
+        """The name with everything replaced that does not belong into the name of a file."""
+        return re.sub(r"[^\w.-]+", "_", self.name)
+
+
+class SampleSummaries(tf.keras.callbacks.Callback):
+    """Generates held-out utterances every so many epochs, beside the recordings.
+
+    Writes `<samples>/<step>/<utterance>.wav` and `.png` (mels of the generated audio above those of
+    the recording), `<samples>/recording/<utterance>.wav`, and all of it for TensorBoard. The same
+    seeds are used every time, and the averaged weights where there are any.
+
+    The model has `generate`, `upsampler` and `speaker_channels`, as `WaveNet`.
+
+    Args:
+        examples: what to generate, at least one.
+        recipe: of the examples.
+        writer: as of `ScalarSummaries`.
+        samples: folder of the WAV files and pictures.
+        every_epochs: int >= 1.
+        steps_per_epoch: int >= 1.
+        seed: of the first utterance.
+        ema: average of the model's weights, or None.
+    """
+
+    def __init__(
+        self,
+        examples: Sequence[Example],
+        *,
+        recipe: FeatureRecipe,
+        writer: tf.summary.SummaryWriter,
+        samples: files.PathLike,
+        every_epochs: int,
+        steps_per_epoch: int,
+        seed: int = 0,
+        ema: Optional[ExponentialMovingAverage] = None,
+    ) -> None:
+        super().__init__()
+        self._supports_tf_logs = True
+        self._examples = list(examples)
+        self._recipe = recipe
+        self._writer = writer
+        self._samples = pathlib.Path(samples)
+        self._every_epochs = every_epochs
+        self._steps_per_epoch = steps_per_epoch
+        self._seed = seed
+        self._ema = ema
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        """Called by Keras."""
+        if (epoch + 1) % self._every_epochs:
+            return
+        step = (epoch + 1) * self._steps_per_epoch
+        logging.info("Generating %d held-out utterances at step %d.", len(self._examples), step)
+        generated = self._generate()
+        with self._writer.as_default(step=step):
+            for example, audio in zip(self._examples, generated):
+                self._write(example, audio, self._samples / f"{step:08d}")
+        self._writer.flush()
+
+    def _generate(self) -> list[np.ndarray]:
+        """Returns one float32 [samples] per example, in the domain of recordings."""
+        if self._ema is None:
+            return generate(self.model, self._examples, seed=self._seed)
+        with self._ema.swapped_in(self.model):
+            return generate(self.model, self._examples, seed=self._seed)
+
+    def _write(self, example: Example, audio: np.ndarray, folder: pathlib.Path) -> None:
+        rate = self._recipe.sample_rate
+        recording, _ = self._recipe.to_audio(example.signal)
+        recording_path = self._samples / "recording" / f"{example.file_name}.wav"
+        if not recording_path.exists():
+            audio_files.write(recording_path, recording, rate)
+        audio_files.write(folder / f"{example.file_name}.wav", audio, rate)
+        for title, samples in (("generated", audio), ("recording", recording)):
+            clip = np.clip(samples, -1.0, 1.0)[np.newaxis, :, np.newaxis]
+            tf.summary.audio(f"{example.name}/{title}", clip, rate)
+        png = self._picture(audio, recording)
+        with files.atomic_write(folder / f"{example.file_name}.png") as file:
+            file.write(png)
+        tf.summary.image(f"{example.name}/mel", tf.image.decode_png(png, channels=3)[tf.newaxis])
+
+    def _picture(self, audio: np.ndarray, recording: np.ndarray) -> bytes:
+        mels = {
+            "generated": self._recipe.mel(audio).numpy(),
+            "recording": self._recipe.mel(recording).numpy(),
+        }
+        seconds = self._recipe.hop_samples / self._recipe.sample_rate
+        return pictures.to_png(pictures.mel_figure(mels, frame_seconds=seconds))
+
+
+def generate(model: Any, examples: Sequence[Example], *, seed: int) -> list[np.ndarray]:
+    """Generates as much audio as the examples have, under their mels and speakers.
+
+    Args:
+        model: has `generate`, `upsampler` and `speaker_channels`, as `WaveNet`.
+        examples: at least one.
+        seed: of the first; the i-th has `seed + i`.
+
+    Returns:
+        float32 [samples] for each example.
+    """
+    options: dict[str, Any] = {"seed": [seed + index for index in range(len(examples))]}
+    if model.speaker_channels:
+        options["speaker"] = np.array([example.speaker for example in examples], np.int32)
+    if model.upsampler is not None:
+        return list(model.generate([example.mel for example in examples], **options))
+    lengths = [len(example.signal) for example in examples]
+    audio = model.generate(samples=max(lengths), **options)
+    return [np.asarray(row[:length]) for row, length in zip(audio, lengths)]

@@ -1,0 +1,261 @@
+"""The folder of one training run: all that is needed to resume, generate, evaluate and export.
+
+config.json      the resolved config
+metadata.json    recipe with the statistics of the training data, names of the speakers
+data/            prepared records, unless the config names others
+checkpoints/     see `checkpoints`
+logs/            TensorBoard
+samples/         generated audio and pictures
+evaluation/      what `evaluate` writes
+train.lock       held by the process that trains
+"""
+
+from __future__ import annotations
+
+import contextlib
+import pathlib
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal, NamedTuple, Optional
+
+import ml_collections
+import tensorflow as tf
+
+from tfwavenet import files
+from tfwavenet.audio.features import FeatureRecipe
+from tfwavenet.training import building
+from tfwavenet.training.checkpoints import Checkpoints
+from tfwavenet.training.config import Config, first_difference, resolve
+from tfwavenet.training.ema import ExponentialMovingAverage
+
+try:
+    import fcntl
+except ImportError:  # not POSIX: two runs at once are then the user's to avoid
+    fcntl = None  # type: ignore[assignment]
+
+Weights = Literal["ema", "raw"]
+
+
+class Metadata(NamedTuple):
+    """What a model was trained for.
+
+    Attributes:
+        recipe: feature recipe, with the statistics of the training data.
+        speakers: names of the speakers, in the order of their numbers.
+        step: updates that the weights have seen.
+    """
+
+    recipe: FeatureRecipe
+    speakers: list[str]
+    step: int
+
+
+class Loaded(NamedTuple):
+    """What `load` gives.
+
+    Attributes:
+        model: with its weights, in float32 unless asked otherwise.
+        config: the resolved config.
+        metadata: recipe, speakers and step.
+    """
+
+    model: tf.keras.Model
+    config: ml_collections.ConfigDict
+    metadata: Metadata
+
+
+class Workdir:
+    """The paths in a workdir, and the files that say what it holds.
+
+    Args:
+        path: the folder; made by the first write.
+    """
+
+    def __init__(self, path: files.PathLike) -> None:
+        self.path = pathlib.Path(path).expanduser()
+        self.config_path = self.path / "config.json"
+        self.metadata_path = self.path / "metadata.json"
+        self.checkpoints = self.path / "checkpoints"
+        self.logs = self.path / "logs"
+        self.samples = self.path / "samples"
+        self.evaluation = self.path / "evaluation"
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Makes the folder and keeps other processes from training in it.
+
+        Raises:
+            ValueError: If another process trains in it already.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        with open(self.path / "train.lock", "ab") as lock:
+            if fcntl is not None:
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError as error:
+                    raise ValueError(
+                        "a workdir can be trained in by one process at a time, and another one "
+                        f"does. Received: workdir={str(self.path)!r}"
+                    ) from error
+            yield
+
+    def config(self) -> Optional[ml_collections.ConfigDict]:
+        """Returns the resolved config, None before the first run.
+
+        Raises:
+            ValueError: If the file is damaged or from a version with other keys.
+        """
+        if not self.config_path.exists():
+            return None
+        try:
+            return resolve(files.read_json(self.config_path))
+        except ValueError as error:
+            raise ValueError(f"{str(self.config_path)!r}: {error}") from error
+
+    def require_same_config(self, config: Config) -> None:
+        """Checks that a run with a config may go on here.
+
+        Args:
+            config: resolved.
+
+        Raises:
+            ValueError: If the workdir was made by another config; names the first key that
+                differs. `training.steps` may be larger than it was.
+        """
+        old = self.config()
+        if old is None:
+            return
+        grown = ml_collections.ConfigDict(old.to_dict())
+        grown.training.steps = max(old.training.steps, config["training"]["steps"])
+        different = first_difference(grown, config)
+        if different:
+            key, before, now = different
+            raise ValueError(
+                f"The workdir {str(self.path)!r} was made by another config; use another workdir "
+                f"or this value. Expected {key}={before!r}. Received: {key}={now!r}"
+            )
+
+    def require_same_data(self, recipe: FeatureRecipe, speakers: Sequence[str]) -> None:
+        """Checks that prepared data are those that the run began with.
+
+        Args:
+            recipe: of the data, with its statistics.
+            speakers: of the data.
+
+        Raises:
+            ValueError: If recipe or speakers are not those in metadata.json.
+        """
+        if not self.metadata_path.exists():
+            return
+        old_recipe, old_speakers = self.metadata()
+        if old_speakers != list(speakers):
+            raise ValueError(
+                f"The workdir {str(self.path)!r} was made for other speakers, expected "
+                f"{old_speakers}. Received: speakers={list(speakers)}"
+            )
+        different = first_difference(old_recipe.get_config(), recipe.get_config())
+        if different:
+            key, before, now = different
+            raise ValueError(
+                f"The workdir {str(self.path)!r} was made for data of another recipe, expected "
+                f"{key}={before!r}. Received: {key}={now!r}"
+            )
+
+    def metadata(self) -> tuple[FeatureRecipe, list[str]]:
+        """Returns the recipe and the speakers of the training data.
+
+        Raises:
+            ValueError: If the workdir has none, or the file is damaged.
+        """
+        path = self.metadata_path
+        try:
+            stored = files.read_json(path)
+            recipe = FeatureRecipe.from_config(stored["recipe"])
+            speakers = [str(name) for name in stored["speakers"]]
+            fingerprint = stored["recipe_fingerprint"]
+        except FileNotFoundError as error:
+            raise ValueError(
+                "a workdir in which a model was trained has a metadata.json. "
+                f"Received: workdir={str(self.path)!r} without it"
+            ) from error
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"{str(path)!r} is damaged: {error!r}") from error
+        if recipe.fingerprint() != fingerprint:
+            raise ValueError(
+                f"The recipe in {str(path)!r} was changed after training, expected the "
+                f"fingerprint {fingerprint}. Received: fingerprint={recipe.fingerprint()}"
+            )
+        return recipe, speakers
+
+    def record(self, config: Config, recipe: FeatureRecipe, speakers: Sequence[str]) -> None:
+        """Writes config.json and metadata.json, where they are not there or the steps grew.
+
+        Args:
+            config: resolved; checked by `require_same_config`.
+            recipe: checked by `require_same_data`.
+            speakers: checked by `require_same_data`.
+
+        Raises:
+            OSError: If a file cannot be written.
+        """
+        if not self.metadata_path.exists():
+            metadata = {
+                "recipe": recipe.get_config(),
+                "recipe_fingerprint": recipe.fingerprint(),
+                "speakers": list(speakers),
+            }
+            files.write_json(self.metadata_path, metadata)
+        old = self.config()
+        if old is None or old.training.steps < config["training"]["steps"]:
+            files.write_json(self.config_path, ml_collections.ConfigDict(config).to_dict())
+
+
+def load(
+    workdir: files.PathLike, *, weights: Weights = "ema", precision: str = "float32"
+) -> Loaded:
+    """Loads the model of a workdir from its newest checkpoint.
+
+    Args:
+        workdir: of a training run, at work or ended.
+        weights: "ema" for the averaged weights (the weights themselves where the run keeps no
+            average), "raw" for the weights themselves.
+        precision: name of the Keras precision policy in which the model computes.
+
+    Returns:
+        See `Loaded`.
+
+    Raises:
+        ValueError: If the folder is no workdir, has no checkpoint yet, or a file is damaged.
+    """
+    if weights not in ("ema", "raw"):
+        raise ValueError(f"weights must be 'ema' or 'raw'. Received: weights={weights!r}")
+    folder = Workdir(workdir)
+    config = folder.config()
+    if config is None:
+        raise ValueError(
+            "a workdir in which a model was trained has a config.json. "
+            f"Received: workdir={str(folder.path)!r} without it"
+        )
+    recipe, speakers = folder.metadata()
+    model = building.build_model(config, recipe=recipe, speakers=speakers, precision=precision)
+    step = _restore(folder, config, model, weights)
+    return Loaded(model, config, Metadata(recipe, speakers, step))
+
+
+def _restore(
+    folder: Workdir, config: ml_collections.ConfigDict, model: tf.keras.Model, weights: Weights
+) -> int:
+    """Reads the newest checkpoint into the model; returns its step."""
+    objects: dict[str, Any] = {"model": model}
+    decay = config.training.ema_decay
+    if weights == "ema" and decay is not None:
+        objects["ema"] = ExponentialMovingAverage(model, decay=decay)
+    step = Checkpoints(folder.checkpoints, **objects).restore(partial=True)
+    if step is None:
+        raise ValueError(
+            "a workdir has its first checkpoint after training.steps_per_epoch="
+            f"{config.training.steps_per_epoch} steps. Received: workdir={str(folder.path)!r} "
+            "without any"
+        )
+    if "ema" in objects:
+        objects["ema"].copy_to(model)
+    return step
