@@ -9,19 +9,23 @@ import numpy as np
 
 
 class Clip(Protocol):
-    """One held-out recording, as `data.Records.utterances` yields it.
+    """One held-out recording, as `data.Records.utterances` yields it."""
 
-    Attributes:
-        name: unique among the recordings.
-        signal: float32 [samples] in [-1, 1], what the network sees.
-        mel: float32 [samples / hop_samples, n_mels], or None for data without.
-        speaker: its number, or None.
-    """
+    @property
+    def name(self) -> str:
+        """Unique among the recordings."""
 
-    name: str
-    signal: np.ndarray
-    mel: Optional[np.ndarray]
-    speaker: Optional[int]
+    @property
+    def signal(self) -> np.ndarray:
+        """What the network sees: float32 [samples] in [-1, 1]."""
+
+    @property
+    def mel(self) -> Optional[np.ndarray]:
+        """Features: float32 [samples / hop_samples, n_mels], or None for data without."""
+
+    @property
+    def speaker(self) -> Optional[int]:
+        """Number of the speaker, or None."""
 
 
 def mel_of(clip: Clip) -> np.ndarray:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import shlex
 import sys
@@ -28,7 +27,6 @@ def evaluate(
     *,
     output_dir: files.PathLike,
     speakers: Sequence[str] = (),
-    max_utterances: Optional[int] = None,
     temperature: float = 1.0,
     seed: int = 0,
     batch_size: int = 8,
@@ -53,7 +51,6 @@ def evaluate(
         utterances: what `data.Records.utterances` yields; see `clips.Clip`.
         output_dir: made if missing. Files of an earlier evaluation are replaced one by one.
         speakers: names of the speakers, by number.
-        max_utterances: how many of the utterances to use, from the first on; None for all.
         temperature: of the sampling; 0 takes the most likely value each time.
         seed: of the first utterance.
         batch_size: utterances generated together.
@@ -75,7 +72,7 @@ def evaluate(
     recipe = model.recipe
     if recipe is None:
         raise ValueError("A model with a feature recipe is expected. Received: recipe=None")
-    clips = list(itertools.islice(utterances, max_utterances))
+    clips = list(utterances)
     logging.info("evaluation: likelihood of %d utterances", len(clips))
     likelihood = held_out_likelihood(model, clips)
     recordings = synthesis.recordings(clips, recipe)

@@ -1,0 +1,238 @@
+"""The generate launcher: inputs, outputs, partial files, and one sentence for bad input."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tests.support.clips import clip, network, voice
+from tfwavenet.audio import files, recipes
+from tfwavenet.launch import generate, generation_job
+from tfwavenet.training import workdir as workdirs
+
+RECIPE = recipes.get("speech_8k")
+SPEAKERS = ["ann", "bob", "7"]
+MODELS = {
+    "speakers": lambda: network(speakers=3, speaker_channels=2),
+    "single": network,
+    "unconditional": lambda: network("Gaussian", conditional=False),
+}
+
+
+@pytest.fixture(scope="module")
+def models():
+    return {name: make() for name, make in MODELS.items()}
+
+
+@pytest.fixture
+def run(models, monkeypatch, tmp_path):
+    """Runs the launcher on one of the models; returns the exit status."""
+
+    def launch(kind, *arguments):
+        names = SPEAKERS if kind == "speakers" else ["ann"]
+        loaded = workdirs.Loaded(models[kind], None, workdirs.Metadata(RECIPE, names, 1))
+        monkeypatch.setattr(workdirs, "load", lambda path, weights: loaded)
+        command = ["tfwavenet-generate", f"--workdir={tmp_path / 'run'}", *arguments]
+        monkeypatch.setattr("sys.argv", [str(item) for item in command])
+        with pytest.raises(SystemExit) as exit_:
+            generate.main()
+        return exit_.value.code
+
+    return launch
+
+
+def _mel_file(path, seconds, **options):
+    mel = clip("x", seconds, **options).mel
+    np.save(path, mel)
+    return mel
+
+
+def test_features_become_files(run, models, tmp_path, caplog, capsys):
+    mels = [_mel_file(tmp_path / "a.npy", 0.2), _mel_file(tmp_path / "b.npy", 0.1, f0_hz=90.0)]
+    arguments = [f"--mel={tmp_path / 'a.npy'},{tmp_path / 'b.npy'}", "--speaker=bob", "--seed=5"]
+    assert run("speakers", *arguments, f"--output={tmp_path / 'out'}") == 0
+    for index, name in enumerate("ab"):
+        audio, rate = files.read(tmp_path / "out" / f"{name}.wav")
+        expected = models["speakers"].generate(mels[index], speaker=1, seed=5 + index)
+        assert rate == 8000
+        np.testing.assert_allclose(audio, np.clip(expected, -1, 1), atol=1e-3)
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.wav", "b.wav"]
+    assert "real-time factor" in caplog.text
+    assert f"wrote {tmp_path / 'out' / 'b.wav'}" in caplog.text
+    assert "generate" in capsys.readouterr().err  # the progress bar
+
+
+def test_batches_do_not_change_the_audio(run, tmp_path):
+    names = "abc"
+    for seconds, name in zip((0.1, 0.2, 0.05), names):
+        _mel_file(tmp_path / f"{name}.npy", seconds)
+    mels = ",".join(str(tmp_path / f"{name}.npy") for name in names)
+    for size in (1, 2):
+        arguments = [f"--mel={mels}", f"--batch_size={size}", f"--output={tmp_path / str(size)}"]
+        assert run("single", *arguments) == 0
+    for name in names:
+        one, two = (files.read(tmp_path / size / f"{name}.wav")[0] for size in "12")
+        np.testing.assert_allclose(one, two, atol=1e-3)
+
+
+@pytest.mark.parametrize("sample_rate", [8000, 16000])
+def test_recordings_are_made_again(run, tmp_path, sample_rate):
+    files.write(tmp_path / "x.wav", voice(0.2, sample_rate=sample_rate), sample_rate)
+    assert run("single", f"--audio={tmp_path / 'x.wav'}", f"--output={tmp_path / 'y.wav'}") == 0
+    audio, rate = files.read(tmp_path / "y.wav")
+    assert (len(audio), rate) == (1600, 8000)
+
+
+def test_without_features_the_length_is_given(run, tmp_path):
+    assert run("unconditional", "--seconds=0.05", "--count=2") == 0
+    folder = tmp_path / "run" / "samples" / "generated"
+    lengths = {path.name: len(files.read(path)[0]) for path in folder.iterdir()}
+    assert lengths == {"generated-0.wav": 400, "generated-1.wav": 400}
+
+
+def test_a_prime_changes_what_follows(run, models, tmp_path):
+    files.write(tmp_path / "p.wav", voice(0.1), 8000)
+    mel = _mel_file(tmp_path / "a.npy", 0.2)
+    arguments = [f"--mel={tmp_path / 'a.npy'}", f"--output={tmp_path / 'o.wav'}"]
+    assert run("single", *arguments, f"--prime={tmp_path / 'p.wav'}") == 0
+    audio, _ = files.read(tmp_path / "o.wav")
+    signal = RECIPE.condition_audio(files.read(tmp_path / "p.wav")[0])
+    expected = models["single"].generate(mel, prime=signal)
+    assert len(audio) == len(mel) * 80 - 800
+    np.testing.assert_allclose(audio, np.clip(expected, -1, 1), atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("speaker", "number"), [("ann", 0), ("bob", 1), ("7", 2), ("0", 0), ("2", 2)]
+)
+def test_speakers_by_name_and_number(models, speaker, number):
+    assert generation_job.speaker_number(models["speakers"], speaker, SPEAKERS) == number
+
+
+def test_a_single_speaker_need_not_be_named(models):
+    assert generation_job.speaker_number(models["single"], None, ["ann"]) is None
+    model = network(speakers=1, speaker_channels=2)
+    assert generation_job.speaker_number(model, None, ["ann"]) == 0
+
+
+def test_the_list_of_known_speakers_is_bounded(models):
+    names = [f"p{number}" for number in range(109)]
+    with pytest.raises(ValueError, match="p19 and 89 more, or a number from 0 to 108"):
+        generation_job.speaker_number(models["speakers"], "q", names)
+
+
+def _corrupt(folder):
+    """Files that cannot be used, by what is wrong with them."""
+    arrays = {
+        "rank": np.zeros((3, 4, 40), np.float32),
+        "bins": np.zeros((9, 41), np.float32),
+        "transposed": np.zeros((40, 9), np.float32),
+        "frames": np.zeros((0, 40), np.float32),
+        "integers": np.zeros((9, 40), np.int64),
+        "nan": np.full((9, 40), np.nan, np.float32),
+    }
+    for name, array in arrays.items():
+        np.save(folder / f"{name}.npy", array)
+    np.save(folder / "objects.npy", np.array([{}]), allow_pickle=True)
+    np.savez(folder / "archive.npz", np.zeros((9, 40)))
+    (folder / "empty.npy").write_bytes(b"")
+    (folder / "text.npy").write_bytes(b"not an array")
+    (folder / "cut.npy").write_bytes((folder / "bins.npy").read_bytes()[:-5])
+    (folder / "text.wav").write_bytes(b"not audio")
+    (folder / "empty.wav").write_bytes(b"")
+    files.write(folder / "short.wav", np.zeros(79, np.float32), 8000)
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        ("single", ["--mel={}/none.npy"], "none.npy: No such file"),
+        ("single", ["--mel={}/rank.npy"], "shape=(3, 4, 40)"),
+        ("single", ["--mel={}/bins.npy"], "shape [frames, 40]. Received: shape=(9, 41)"),
+        ("single", ["--mel={}/transposed.npy"], "looks transposed"),
+        ("single", ["--mel={}/frames.npy"], "shape=(0, 40)"),
+        ("single", ["--mel={}/integers.npy"], "dtype=int64"),
+        ("single", ["--mel={}/nan.npy"], "NaN or infinity in frame 0"),
+        ("single", ["--mel={}/objects.npy"], "objects.npy"),
+        ("single", ["--mel={}/archive.npz"], "archive.npz"),
+        ("single", ["--mel={}/empty.npy"], "empty.npy"),
+        ("single", ["--mel={}/text.npy"], "text.npy"),
+        ("single", ["--mel={}/cut.npy"], "cut.npy"),
+        ("single", ["--audio={}/none.wav"], "none.wav"),
+        ("single", ["--audio={}/text.wav"], "text.wav"),
+        ("single", ["--audio={}/empty.wav"], "empty.wav"),
+        ("single", [], "one of --mel, --audio. Received: none"),
+        ("single", ["--seconds=1"], "one of --mel, --audio. Received: --seconds"),
+        ("single", ["--mel={}/ok.npy", "--audio=x"], "Received: --mel, --audio"),
+        ("single", ["--mel={}/ok.npy", "--speaker=ann"], "knows no speakers"),
+        ("single", ["--mel={}/ok.npy", "--prime={}/ok.wav"], "cover prime too"),
+        ("single", ["--mel={}/ok.npy", "--prime={}/short.wav"], "a frame of 80 samples"),
+        ("single", ["--mel={}/ok.npy", "--prime={}/none.wav"], "none.wav"),
+        ("single", ["--mel={}/ok.npy", "--output={}/ok.npy"], "folder or end in .wav"),
+        ("single", ["--mel={}/ok.npy,{}/ok.npy", "--output=x.wav"], "a folder for 2 utterances"),
+        ("single", ["--mel={}/ok.npy", "--output={}/ok.npy/x.wav"], "ok.npy"),
+        ("single", ["--mel={}/ok.npy", "--temperature=-0.1"], "--temperature=-0.1"),
+        ("speakers", ["--mel={}/ok.npy"], "one of ann, bob, 7"),
+        ("speakers", ["--mel={}/ok.npy", "--speaker=eve"], "speaker='eve'"),
+        ("speakers", ["--mel={}/ok.npy", "--speaker=3"], "number from 0 to 2"),
+        ("speakers", ["--mel={}/ok.npy", "--speaker=-1"], "speaker='-1'"),
+        ("unconditional", ["--mel={}/ok.npy"], "one of --seconds"),
+        ("unconditional", [], "one of --seconds"),
+        ("unconditional", ["--seconds=0"], "seconds=0"),
+    ],
+)
+def test_bad_input_gives_one_sentence_and_no_files(case, run, tmp_path, capsys):
+    kind, arguments, sentence = case
+    _corrupt(tmp_path)
+    _mel_file(tmp_path / "ok.npy", 0.1)
+    files.write(tmp_path / "ok.wav", voice(0.1), 8000)
+    before = sorted(tmp_path.rglob("*"))
+    assert run(kind, *(item.replace("{}", str(tmp_path)) for item in arguments)) == 1
+    *progress, message = capsys.readouterr().err.splitlines()
+    assert message.startswith("tfwavenet-generate: error: ")
+    assert sentence in message
+    assert not progress or "/x.wav" in message  # found out only when the file is opened
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_features_of_another_recipe_are_warned_about(caplog, tmp_path):
+    np.save(tmp_path / "db.npy", np.full((9, 40), -11.5, np.float32))
+    generation_job.read_mel(tmp_path / "db.npy", RECIPE)
+    assert "made by another recipe?" in caplog.text
+    caplog.clear()
+    _mel_file(tmp_path / "ok.npy", 0.1)
+    generation_job.read_mel(tmp_path / "ok.npy", RECIPE)
+    assert not caplog.text
+
+
+def test_an_interrupted_file_is_playable_and_the_old_one_stays(models, tmp_path):
+    path = tmp_path / "a.wav"
+    files.write(path, np.zeros(5, np.float32), 8000)
+    _mel_file(tmp_path / "a.npy", 0.5)
+    job = generation_job.Job.create(
+        models["single"], output=path, mel_paths=[str(tmp_path / "a.npy")]
+    )
+
+    class Interrupting:
+        recipe = RECIPE
+
+        def generate(self, mel, *, on_chunk, **options):
+            on_chunk([np.full(100, 0.5, np.float32)])
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        generation_job.run(Interrupting(), job)
+    assert len(files.read(path)[0]) == 5
+    partial, _ = files.read(tmp_path / "a.wav.partial")
+    np.testing.assert_allclose(partial, 0.5, atol=1e-4)
+    assert len(partial) == 100
+
+
+def test_equal_names_are_told_apart(tmp_path):
+    paths = generation_job.output_paths(tmp_path, ["a", "b", "a", "a"])
+    assert [path[len(str(tmp_path)) + 1 :] for path in paths] == [
+        "a.wav",
+        "b.wav",
+        "a-2.wav",
+        "a-3.wav",
+    ]

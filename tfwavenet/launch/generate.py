@@ -1,0 +1,89 @@
+"""Generate audio with a trained model.
+
+From features, one NumPy file [frames, mels] each, made by the model's own recipe:
+
+    tfwavenet-generate --workdir=runs/digits --speaker=theo --mel=a.npy,b.npy --output=out
+
+From recordings, whose features are computed first (copy synthesis):
+
+    tfwavenet-generate --workdir=runs/digits --speaker=theo --audio=a.wav --output=a-again.wav
+
+Unconditionally, for a model without features:
+
+    tfwavenet-generate --workdir=runs/piano --seconds=5 --output=out
+
+While it runs, each file has its name with `.partial` behind it and can be listened to.
+"""
+
+from __future__ import annotations
+
+from typing import cast
+
+from absl import flags
+
+from tfwavenet.launch import app, generation_job
+from tfwavenet.training import workdir as workdirs
+
+FLAGS = flags.FlagValues()
+_WORKDIR = flags.DEFINE_string(
+    "workdir", None, "Folder of a training run.", required=True, flag_values=FLAGS
+)
+_MEL = flags.DEFINE_list("mel", [], "Features: .npy files, with commas.", flag_values=FLAGS)
+_AUDIO = flags.DEFINE_list("audio", [], "Recordings, with commas.", flag_values=FLAGS)
+_SECONDS = flags.DEFINE_float(
+    "seconds", None, "Length, for a model without features.", lower_bound=0.0, flag_values=FLAGS
+)
+_COUNT = flags.DEFINE_integer(
+    "count", 1, "How many to generate with --seconds.", lower_bound=1, flag_values=FLAGS
+)
+_SPEAKER = flags.DEFINE_string("speaker", None, "Name or number.", flag_values=FLAGS)
+_PRIME = flags.DEFINE_string(
+    "prime", None, "Recording that precedes what is generated.", flag_values=FLAGS
+)
+_TEMPERATURE = flags.DEFINE_float(
+    "temperature", 1.0, "Of the sampling; 0: likeliest value.", lower_bound=0.0, flag_values=FLAGS
+)
+_SEED = flags.DEFINE_integer("seed", 0, "Of the first; the next take the next.", flag_values=FLAGS)
+_BATCH_SIZE = flags.DEFINE_integer(
+    "batch_size", 8, "How many to generate together.", lower_bound=1, flag_values=FLAGS
+)
+_WEIGHTS = flags.DEFINE_enum(
+    "weights", "ema", ["ema", "raw"], "Averaged or last weights.", flag_values=FLAGS
+)
+_OUTPUT = flags.DEFINE_string(
+    "output",
+    None,
+    "A .wav file for one utterance, or a folder; default: <workdir>/samples/generated.",
+    flag_values=FLAGS,
+)
+
+
+def _generate() -> None:
+    loaded = workdirs.load(_WORKDIR.value, weights=cast(workdirs.Weights, _WEIGHTS.value))
+    job = generation_job.Job.create(
+        loaded.model,
+        mel_paths=_MEL.value,
+        audio_paths=_AUDIO.value,
+        seconds=_SECONDS.value,
+        count=_COUNT.value,
+        speaker=_SPEAKER.value,
+        speakers=loaded.metadata.speakers,
+        prime_path=_PRIME.value,
+        output=_OUTPUT.value or workdirs.Workdir(_WORKDIR.value).samples / "generated",
+    )
+    generation_job.run(
+        loaded.model,
+        job,
+        temperature=_TEMPERATURE.value,
+        seed=_SEED.value,
+        batch_size=_BATCH_SIZE.value,
+    )
+
+
+def main() -> None:
+    """Runs the launcher; the entry point of the console script."""
+    app.run(_generate, FLAGS)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,366 @@
+"""What the generate launcher does: files in, files out, with progress."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import pathlib
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any, Optional
+
+import numpy as np
+import tqdm
+from absl import logging
+
+from tfwavenet import files
+from tfwavenet.audio import files as audio_files
+from tfwavenet.audio.features import FeatureRecipe
+from tfwavenet.audio.wav_writer import WavWriter
+
+_LISTED_SPEAKERS = 20
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """What to generate, checked, and where to write it.
+
+    Attributes:
+        paths: final names of the WAV files.
+        mels: float32 [frames, n_mels] for each, or None for a model without features.
+        samples: number of samples to generate for each.
+        speaker: number of the speaker, or None.
+        prime: float32 [samples] that precede, as the network sees them, or None.
+    """
+
+    paths: tuple[str, ...]
+    mels: Optional[tuple[np.ndarray, ...]]
+    samples: tuple[int, ...]
+    speaker: Optional[int] = None
+    prime: Optional[np.ndarray] = None
+
+    @classmethod
+    def create(
+        cls,
+        model: Any,
+        *,
+        output: files.PathLike,
+        mel_paths: Sequence[str] = (),
+        audio_paths: Sequence[str] = (),
+        seconds: Optional[float] = None,
+        count: int = 1,
+        speaker: Optional[str] = None,
+        speakers: Sequence[str] = (),
+        prime_path: Optional[str] = None,
+    ) -> Job:
+        """Reads and checks what the user asks for.
+
+        Args:
+            model: an `AutoregressiveModel` with a recipe.
+            output: a name that ends in `.wav`, for one utterance; otherwise a folder.
+            mel_paths: .npy files with features. Only one of this, the next and `seconds`.
+            audio_paths: recordings to compute features from.
+            seconds: length to generate, for a model without features.
+            count: how many of that length.
+            speaker: name or number.
+            speakers: names of the speakers, by number.
+            prime_path: a recording that precedes; with features, these cover it too.
+
+        Raises:
+            ValueError: if something does not fit the model or cannot be used; the message names
+                the file or option.
+            OSError: if a file cannot be read.
+        """
+        recipe = _recipe(model)
+        _check_source(model, mel_paths, audio_paths, seconds)
+        mels: Optional[tuple[np.ndarray, ...]] = None
+        if model.upsampler is not None:
+            mels = tuple(read_mel(path, recipe) for path in mel_paths)
+            mels += tuple(analyze(path, recipe)[1] for path in audio_paths)
+        prime = None if prime_path is None else read_prime(prime_path, model)
+        names = [pathlib.Path(path).stem for path in [*mel_paths, *audio_paths]]
+        names = names or [f"generated-{index}" for index in range(count)]
+        return cls(
+            paths=output_paths(output, names),
+            mels=mels,
+            samples=_lengths(mels, recipe, seconds, count, prime),
+            speaker=speaker_number(model, speaker, speakers),
+            prime=prime,
+        )
+
+
+def run(
+    model: Any, job: Job, *, temperature: float = 1.0, seed: int = 0, batch_size: int = 8
+) -> None:
+    """Generates and writes every file of a job, with progress on stderr.
+
+    Args:
+        model: the one that the job was made for.
+        job: what to generate.
+        temperature: of the sampling.
+        seed: of the first utterance; the i-th takes `seed + i`.
+        batch_size: how many to generate together.
+
+    Raises:
+        ValueError: if an argument is out of its range.
+        OSError: if a file cannot be written.
+    """
+    rate = model.recipe.sample_rate
+    start = time.monotonic()
+    with tqdm.tqdm(
+        total=sum(job.samples), unit=" samples", unit_scale=True, desc="generate"
+    ) as bar:
+        for first in range(0, len(job.paths), batch_size):
+            chosen = range(first, min(first + batch_size, len(job.paths)))
+            seeds = [seed + index for index in chosen]
+            _run_batch(model, job, chosen, bar, seed=seeds, temperature=temperature)
+    seconds = time.monotonic() - start
+    samples = sum(job.samples)
+    logging.info(
+        "%d files, %.2f s of audio in %.2f s: %.0f samples/s, real-time factor %.2f, compilation "
+        "included",
+        len(job.paths),
+        samples / rate,
+        seconds,
+        samples / seconds,
+        seconds * rate / samples,
+    )
+    for path in job.paths:
+        logging.info("wrote %s", path)
+
+
+def _run_batch(model: Any, job: Job, chosen: range, bar: tqdm.tqdm, **options: Any) -> None:
+    """Generates some of a job's utterances together, writing as it goes."""
+    rate, start = model.recipe.sample_rate, time.monotonic()
+    done = 0
+    with contextlib.ExitStack() as stack:
+        writers = [stack.enter_context(WavWriter(job.paths[i], sample_rate=rate)) for i in chosen]
+
+        def on_chunk(audio: list[np.ndarray]) -> None:
+            nonlocal done
+            for writer, new in zip(writers, audio):
+                writer.append(np.clip(new, -1.0, 1.0))
+            done += sum(map(len, audio))
+            bar.set_postfix_str(f"real-time factor {(time.monotonic() - start) * rate / done:.2f}")
+            bar.update(sum(map(len, audio)))
+
+        model.generate(
+            None if job.mels is None else [job.mels[i] for i in chosen],
+            samples=None if job.mels is not None else job.samples[chosen[0]],
+            speaker=job.speaker,
+            prime=job.prime,
+            on_chunk=on_chunk,
+            **options,
+        )
+
+
+def read_mel(path: files.PathLike, recipe: FeatureRecipe) -> np.ndarray:
+    """Reads features from a NumPy file, and checks them against the recipe.
+
+    Args:
+        path: a .npy file with floats [frames, n_mels].
+        recipe: of the model. Features far outside the range that it gives are warned about.
+
+    Returns:
+        float32 [frames, n_mels].
+
+    Raises:
+        ValueError: if the file does not hold that, or holds NaN or infinity; it is named.
+        OSError: if there is no such file.
+    """
+    name = os.fspath(path)
+    expected = f"mel file {name!r} is expected to hold floats of shape [frames, {recipe.n_mels}]"
+    with open(name, "rb") as file:
+        try:
+            mel = np.lib.format.read_array(file, allow_pickle=False)
+        except ValueError as error:
+            raise ValueError(f"{expected} in NumPy's .npy format. Received: {error}") from error
+    if mel.ndim != 2 or mel.shape[1] != recipe.n_mels or not len(mel):
+        hint = ", which looks transposed" if mel.ndim == 2 and len(mel) == recipe.n_mels else ""
+        raise ValueError(f"{expected}. Received: shape={mel.shape}{hint}")
+    if not np.issubdtype(mel.dtype, np.floating):
+        raise ValueError(f"{expected}. Received: dtype={mel.dtype}")
+    if not np.isfinite(mel).all():
+        frame = int(np.argwhere(~np.isfinite(mel))[0, 0])
+        raise ValueError(f"{expected}. Received: NaN or infinity in frame {frame}")
+    _warn_of_other_recipe(name, mel, recipe)
+    return mel.astype(np.float32)
+
+
+def _warn_of_other_recipe(name: str, mel: np.ndarray, recipe: FeatureRecipe) -> None:
+    """Features made by another recipe are the commonest reason for noise or silence."""
+    if recipe.normalization != "range":
+        return
+    low, high = recipe.output_range
+    margin = 0.25 * (high - low)
+    if mel.min() < low - margin or mel.max() > high + margin:
+        logging.warning(
+            "%s has values from %.3g to %.3g, but this model's features lie in %g to %g: was it "
+            "made by another recipe?",
+            name,
+            mel.min(),
+            mel.max(),
+            low,
+            high,
+        )
+
+
+def analyze(path: files.PathLike, recipe: FeatureRecipe) -> tuple[np.ndarray, np.ndarray]:
+    """Signal and mel of a recording, see `FeatureRecipe.analyze`, at the recipe's sample rate.
+
+    Args:
+        path: an audio file.
+        recipe: of the model.
+
+    Raises:
+        ValueError: if it is no audio file that can be used; it is named.
+    """
+    audio, _ = audio_files.read(path, sample_rate=recipe.sample_rate)
+    try:
+        return recipe.analyze(audio)
+    except ValueError as error:
+        raise ValueError(f"{os.fspath(path)!r} cannot be used: {error}") from error
+
+
+def read_prime(path: files.PathLike, model: Any) -> np.ndarray:
+    """A recording as the network sees it, cut to whole frames for a model with features.
+
+    Args:
+        path: an audio file.
+        model: an `AutoregressiveModel` with a recipe.
+
+    Returns:
+        float32 [samples].
+
+    Raises:
+        ValueError: if it is no audio file that can be used, or shorter than a frame; it is named.
+    """
+    recipe = model.recipe
+    audio, _ = audio_files.read(path, sample_rate=recipe.sample_rate)
+    try:
+        signal = np.pad(recipe.condition_audio(audio), (recipe.signal_offset, 0))
+    except ValueError as error:
+        raise ValueError(f"{os.fspath(path)!r} cannot be used: {error}") from error
+    unit = 1 if model.upsampler is None else recipe.hop_samples
+    whole = len(signal) // unit * unit
+    if not whole:
+        raise ValueError(
+            f"prime must last at least a frame of {unit} samples. "
+            f"Received: samples={len(signal)} in {os.fspath(path)!r}"
+        )
+    return signal[:whole]
+
+
+def speaker_number(model: Any, speaker: Optional[str], speakers: Sequence[str]) -> Optional[int]:
+    """The number of a speaker given by name or number; the only one need not be given.
+
+    Args:
+        model: says with `speaker_channels` whether it knows speakers.
+        speaker: what the user wrote, or None.
+        speakers: names of the speakers, by number.
+
+    Returns:
+        The number, None for a model without speakers.
+
+    Raises:
+        ValueError: for an unknown speaker, naming those that are known; for none where one is
+            needed; and for one where the model knows none.
+    """
+    if not model.speaker_channels:
+        if speaker is not None:
+            raise ValueError(f"this model knows no speakers. Received: speaker={speaker!r}")
+        return None
+    if speaker is None and len(speakers) == 1:
+        return 0
+    if speaker in speakers:
+        return list(speakers).index(str(speaker))
+    if speaker is not None and speaker.isdecimal() and int(speaker) < len(speakers):
+        return int(speaker)
+    shown = ", ".join(speakers[:_LISTED_SPEAKERS])
+    more = len(speakers) - _LISTED_SPEAKERS
+    rest = f" and {more} more" if more > 0 else ""
+    raise ValueError(
+        f"speaker must be one of {shown}{rest}, or a number from 0 to {len(speakers) - 1}. "
+        f"Received: speaker={speaker!r}"
+    )
+
+
+def output_paths(output: files.PathLike, names: Sequence[str]) -> tuple[str, ...]:
+    """Final names of the files: `output` itself if it ends in .wav, or files in that folder.
+
+    Args:
+        output: a .wav file, for one name only, or a folder.
+        names: of the utterances, without extension; equal ones get a number.
+
+    Raises:
+        ValueError: if one file is given for several utterances, or the folder is a file.
+    """
+    text = os.fspath(output)
+    if text.lower().endswith(".wav"):
+        if len(names) != 1:
+            raise ValueError(
+                f"output must be a folder for {len(names)} utterances. Received: output={text!r}"
+            )
+        return (text,)
+    if os.path.exists(text) and not os.path.isdir(text):
+        raise ValueError(
+            f"output must be a folder or end in .wav. Received: the file output={text!r}"
+        )
+    return tuple(os.path.join(text, f"{name}.wav") for name in _distinct(names))
+
+
+def _distinct(names: Sequence[str]) -> Iterator[str]:
+    seen: set[str] = set()
+    for name in names:
+        chosen, number = name, 2
+        while chosen in seen:
+            chosen, number = f"{name}-{number}", number + 1
+        seen.add(chosen)
+        yield chosen
+
+
+def _recipe(model: Any) -> FeatureRecipe:
+    if model.recipe is None:
+        raise ValueError("a model with a feature recipe is expected. Received: recipe=None")
+    return model.recipe
+
+
+def _check_source(
+    model: Any, mel_paths: Sequence[str], audio_paths: Sequence[str], seconds: Optional[float]
+) -> None:
+    given = [
+        name
+        for name, value in (("mel", mel_paths), ("audio", audio_paths), ("seconds", seconds))
+        if value not in (None, [], ())
+    ]
+    needed = ("seconds",) if model.upsampler is None else ("mel", "audio")
+    if len(given) != 1 or given[0] not in needed:
+        what = "without features" if model.upsampler is None else "with features"
+        raise ValueError(
+            f"a model {what} generates from one of {', '.join(f'--{name}' for name in needed)}. "
+            f"Received: {', '.join(f'--{name}' for name in given) or 'none'}"
+        )
+
+
+def _lengths(
+    mels: Optional[tuple[np.ndarray, ...]],
+    recipe: FeatureRecipe,
+    seconds: Optional[float],
+    count: int,
+    prime: Optional[np.ndarray],
+) -> tuple[int, ...]:
+    """Samples to generate of each: what the features or `seconds` say, less what precedes."""
+    if mels is None:
+        samples = round((seconds or 0.0) * recipe.sample_rate)
+        if samples < 1:
+            raise ValueError(f"seconds must be at least one sample. Received: seconds={seconds}")
+        return (samples,) * count
+    primed = 0 if prime is None else len(prime)
+    lengths = tuple(len(mel) * recipe.hop_samples - primed for mel in mels)
+    if min(lengths) <= 0:
+        raise ValueError(
+            "the features cover prime too and must be longer. "
+            f"Received: {primed} samples of prime, features for {min(lengths) + primed}"
+        )
+    return lengths
