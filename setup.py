@@ -20,9 +20,9 @@ REQUIREMENTS = [
     "matplotlib>=3.7",
     "ml_collections>=0.1.1",
     "numpy>=1.23.5,<2",
+    "pystoi>=0.4.1",
     "scipy>=1.10",
     "soundfile>=0.12.1",
-    "soxr>=0.3.7",
     "tensorflow==2.15.*",
     "tensorflow-addons==0.23.*",
     "tensorflow-io==0.36.*",
@@ -31,12 +31,12 @@ REQUIREMENTS = [
 
 EXTRAS = {
     "gpu": ["tensorflow[and-cuda]==2.15.*"],
-    # Metrics whose packages compile C on installation; evaluation leaves them out where absent.
-    "evaluate": ["pesq>=0.0.4", "pystoi>=0.4.1", "pyworld>=0.3.4"],
+    # A metric whose package compiles C on installation; evaluation leaves it out where absent.
+    "evaluate": ["pesq>=0.0.4"],
     "import": ["torch>=2.0"],
     "notebooks": ["ipywidgets>=8", "jupyterlab>=4", "nbclient>=0.9"],
     # ruff is pinned because its formatting changes with its version.
-    "test": ["mypy>=1.15", "pytest>=8", "pytest-xdist>=3.5", "ruff==0.17.5"],
+    "test": ["mypy>=1.15", "pytest>=8", "pytest-xdist>=3.5", "ruff==0.17.5", "setuptools>=58"],
 }
 
 setup(

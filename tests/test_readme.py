@@ -1,0 +1,110 @@
+"""The README's commands and code are what they claim: parsed here, executed in the slow tier."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import pathlib
+import re
+import shlex
+import subprocess
+import sys
+
+import pytest
+
+REPOSITORY = pathlib.Path(__file__).parent.parent
+README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+CI = (REPOSITORY / ".ci" / "run").read_text(encoding="utf-8")
+INSTALL = ("python3 -m venv", ". .venv", "pip install")
+
+
+def blocks(language):
+    """The contents of the fenced blocks of a language."""
+    return re.findall(rf"^```{language}\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
+
+
+def commands():
+    """Every command of the shell blocks, with continued lines joined."""
+    text = "\n".join(blocks("bash")).replace("\\\n", " ")
+    lines = [line.split(" #")[0] for line in text.splitlines()]
+    return [" ".join(c.split()) for line in lines for c in line.split("&&") if c.strip()]
+
+
+def set_up():
+    """The commands of the two set-up blocks: the main job and the tests."""
+    main_job, tests = (block for block in blocks("bash") if "python3 -m venv" in block)
+    return [
+        [c.strip() for c in block.replace("\\\n", " ").split("&&")] for block in (main_job, tests)
+    ]
+
+
+LAUNCHES = [command for command in commands() if command.startswith("tfwavenet-")]
+
+
+@pytest.mark.parametrize("command", LAUNCHES)
+def test_flags_and_config_keys_exist(command, monkeypatch):
+    monkeypatch.chdir(REPOSITORY)
+    program, *arguments = shlex.split(command)
+    launcher = importlib.import_module("tfwavenet.launch." + program[len("tfwavenet-") :])
+    for name in launcher.FLAGS:
+        launcher.FLAGS[name].unparse()
+    try:
+        assert launcher.FLAGS([program, *arguments]) == [program]
+    finally:
+        launcher.FLAGS.unparse_flags()
+
+
+def test_every_launcher_is_shown():
+    shown = {command.split()[0] for command in LAUNCHES}
+    names = {path.stem for path in (REPOSITORY / "tfwavenet" / "launch").glob("*.py")}
+    launchers = {name for name in names if f"tfwavenet-{name}" in " ".join(LAUNCHES)}
+    assert shown == {f"tfwavenet-{name}" for name in launchers}
+    assert {"prepare", "train", "generate", "evaluate", "quickstart"} <= launchers
+
+
+def test_every_experiment_is_in_the_table():
+    configs = {path.stem for path in (REPOSITORY / "configs").glob("[!_]*.py")}
+    assert set(re.findall(r"^\| `(\w+)` \|", README, flags=re.MULTILINE)) == configs
+
+
+def test_links_lead_somewhere():
+    for target in re.findall(r"\]\(([^)#]+)\)", README):
+        assert target.startswith("https://") or (REPOSITORY / target).exists(), target
+
+
+def test_test_command_is_what_ci_runs():
+    _, tests = set_up()
+    assert f"'{tests[2].split(chr(39))[1]}'" in CI
+    assert tests[-1] in CI
+
+
+def run(command, folder):
+    """Runs a command with this interpreter's scripts; the package may be installed or not."""
+    program, *arguments = shlex.split(command)
+    script = pathlib.Path(sys.executable).parent / program
+    launcher = "tfwavenet.launch." + program.replace("tfwavenet-", "")
+    start = [str(script)] if script.exists() else [sys.executable, "-m", launcher]
+    environment = dict(os.environ)
+    if not script.exists():
+        environment["PYTHONPATH"] = str(REPOSITORY)
+    subprocess.run([*start, *arguments], cwd=folder, env=environment, check=True, timeout=600)
+
+
+@pytest.mark.slow
+def test_main_job(tmp_path):
+    main_job, _ = set_up()
+    for command in main_job:
+        if not command.startswith(INSTALL):
+            run(command, tmp_path)
+    evaluation = tmp_path / "quickstart" / "evaluation" / "test"
+    assert (evaluation / "index.html").stat().st_size > 10_000
+    assert len(list((evaluation / "audio").glob("*.wav"))) >= 3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("code", blocks("python"))
+def test_python_code_runs(code, tmp_path):
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=environment, check=True, timeout=600
+    )
