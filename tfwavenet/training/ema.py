@@ -57,10 +57,15 @@ class ExponentialMovingAverage(tf.Module):
         Args:
             model: the model of the constructor, or one of equal structure.
         """
-        count = tf.cast(self.updates.assign_add(1), tf.float32)
+        self._move(model, tf.constant(1, tf.int64))
+
+    def _move(self, model: tf.keras.Model, updates: tf.Tensor) -> None:
+        """One update for `updates` 1, nothing for 0."""
+        count = tf.cast(self.updates.assign_add(updates), tf.float32)
         decay = tf.minimum(self.decay, (1.0 + count) / (10.0 + count))
+        rate = (1.0 - decay) * tf.cast(updates, tf.float32)
         for average, weight in zip(self.averages, model.trainable_variables):
-            average.assign_add((1.0 - decay) * (tf.cast(weight.read_value(), tf.float32) - average))
+            average.assign_add(rate * (tf.cast(weight.read_value(), tf.float32) - average))
 
     def copy_to(self, model: tf.keras.Model) -> None:
         """Overwrites the model's trainable weights with the averages, for good.
@@ -101,13 +106,13 @@ class UpdateAverage(tf.keras.callbacks.Callback):
         super().__init__()
         self._supports_tf_logs = True  # the logs are not looked at: no need to wait for them
         self._ema = ema
-        self._update: Any = None
+        self._move: Any = None
 
     def on_train_begin(self, logs: Any = None) -> None:
-        """Called by Keras before the first update."""
-        function = tf.function(lambda: self._ema.update(self.model), autograph=False)
-        self._update = function.get_concrete_function()
+        """Called by Keras before the first update; compiles, so that no step has to wait for it."""
+        self._move = tf.function(lambda n: self._ema._move(self.model, n), autograph=False)
+        self._move(tf.constant(0, tf.int64))
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Called by Keras after an update."""
-        self._update()
+        self._move(tf.constant(1, tf.int64))
