@@ -1,0 +1,205 @@
+"""Every reader understands the layout of its corpus and says what it misses in another."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import re
+from collections import Counter
+
+import pytest
+
+from tests.support import shared
+from tfwavenet.audio import files as audio_files
+from tfwavenet.data import corpora
+from tfwavenet.data.bundled import make
+
+
+def _touch(root, *names):
+    for name in names:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    return root
+
+
+def _read(name, root):
+    found = corpora.read_corpus(name, root=root, validation=0, test=0).utterances
+    for item in found:
+        assert pathlib.Path(item.path).is_absolute()
+        assert item.split is not None
+    assert len({item.name for item in found}) == len(found)
+    return found
+
+
+def _summary(utterances):
+    return [(item.name, item.speaker) for item in utterances]
+
+
+class TestFolder:
+    def test_first_folder_is_the_speaker_at_any_depth(self, tmp_path):
+        _touch(tmp_path, "ann/x/1.wav", "ann/2.FLAC", "bob/deep/er/1.mp3", "bob/1.ogg")
+        assert _summary(_read("folder", tmp_path)) == [
+            ("ann/2", "ann"),
+            ("ann/x/1", "ann"),
+            ("bob/1", "bob"),
+            ("bob/deep/er/1", "bob"),
+        ]
+
+    def test_files_without_folders_have_the_folder_as_speaker(self, tmp_path):
+        root = _touch(tmp_path / "mine", "1.wav", "2.wav")
+        assert _summary(_read("folder", root)) == [("1", "mine"), ("2", "mine")]
+
+    def test_equal_stems_keep_their_extension(self, tmp_path):
+        _touch(tmp_path, "a/1.wav", "a/1.flac", "a/2.wav")
+        assert [item.name for item in _read("folder", tmp_path)] == ["a/1.flac", "a/1.wav", "a/2"]
+
+    def test_other_files_are_reported_and_hidden_ones_are_not(self, tmp_path):
+        _touch(tmp_path, "1.wav", "notes.txt", "song.m4a", ".DS_Store", ".git/a.wav", "._1.wav")
+        found = corpora.read_corpus("folder", root=tmp_path)
+        assert [item.name for item in found.utterances] == ["1"]
+        assert [os.path.basename(path) for path in found.ignored] == ["notes.txt", "song.m4a"]
+
+    def test_relative_root_and_home_are_resolved(self, tmp_path, monkeypatch):
+        _touch(tmp_path / "c", "1.wav")
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setenv("HOME", str(tmp_path))
+        assert _read("folder", "c") == _read("folder", "~/c") == _read("folder", tmp_path / "c")
+
+
+class TestLJSpeech:
+    def test_names_and_normalised_texts(self, tmp_path):
+        _touch(tmp_path, "wavs/LJ001-0001.wav")
+        text = 'LJ001-0001|Dr. "Who"|Doctor "Who"\nLJ001-0002|two\n'
+        (tmp_path / "metadata.csv").write_text(text, "utf-8")
+        found = _read("ljspeech", tmp_path)
+        assert _summary(found) == [("LJ001-0001", "LJ"), ("LJ001-0002", "LJ")]
+        assert [item.text for item in found] == ['Doctor "Who"', "two"]
+        assert found[0].path == str(tmp_path / "wavs" / "LJ001-0001.wav")
+
+    @pytest.mark.parametrize("text", ["", "just a line\n"])
+    def test_a_malformed_table_is_named(self, tmp_path, text):
+        (tmp_path / "wavs").mkdir()
+        (tmp_path / "metadata.csv").write_text(text)
+        with pytest.raises(ValueError, match=r"name\|text.*metadata\.csv"):
+            _read("ljspeech", tmp_path)
+
+
+class TestVCTK:
+    def test_version_0_80(self, tmp_path):
+        _touch(tmp_path, "wav48/p225/p225_001.wav", "wav48/p226/p226_001.wav")
+        (tmp_path / "txt" / "p225").mkdir(parents=True)
+        (tmp_path / "txt" / "p225" / "p225_001.txt").write_text("Please call Stella.\n")
+        found = _read("vctk", tmp_path)
+        assert _summary(found) == [("p225_001", "p225"), ("p226_001", "p226")]
+        assert [item.text for item in found] == ["Please call Stella.", None]
+
+    def test_version_0_92_takes_the_first_microphone(self, tmp_path):
+        names = [f"p225_001_mic{microphone}.flac" for microphone in (1, 2)]
+        _touch(tmp_path, *(f"wav48_silence_trimmed/p225/{name}" for name in names))
+        _touch(tmp_path, "wav48_silence_trimmed/log.txt")
+        found = _read("vctk", tmp_path)
+        assert _summary(found) == [("p225_001", "p225")]
+        assert found[0].path.endswith("_mic1.flac")
+
+
+class TestCMUArctic:
+    def test_several_voices_with_prompts(self, tmp_path):
+        for voice in ("slt", "bdl"):
+            _touch(tmp_path, f"cmu_us_{voice}_arctic/wav/arctic_a0001.wav")
+        etc = tmp_path / "cmu_us_slt_arctic" / "etc"
+        etc.mkdir()
+        (etc / "txt.done.data").write_text('( arctic_a0001 "Author of the danger trail." )\n')
+        found = _read("cmu_arctic", tmp_path)
+        assert _summary(found) == [("bdl/arctic_a0001", "bdl"), ("slt/arctic_a0001", "slt")]
+        assert [item.text for item in found] == [None, "Author of the danger trail."]
+
+    def test_the_root_may_be_one_voice(self, tmp_path):
+        root = _touch(tmp_path / "cmu_us_awb_arctic", "wav/arctic_a0001.wav")
+        assert _summary(_read("cmu_arctic", root)) == [("awb/arctic_a0001", "awb")]
+
+
+@pytest.mark.parametrize("below", ["", "genres/", "genres_original/"])
+@pytest.mark.parametrize("extension", ["wav", "au"])
+def test_gtzan_has_genres_as_speakers(tmp_path, below, extension):
+    names = [f"{genre}/{genre}.00000.{extension}" for genre in ("blues", "rock")]
+    _touch(tmp_path, *(below + name for name in names), below + "blues/blues.00000.png")
+    assert _summary(_read("gtzan", tmp_path)) == [("blues.00000", "blues"), ("rock.00000", "rock")]
+
+
+@pytest.mark.parametrize("below", ["", "recordings/"])
+def test_fsdd_keeps_its_own_test_split(tmp_path, below):
+    names = [f"{below}7_theo_{index}.wav" for index in range(45)]
+    _touch(tmp_path, *names, below + "other.wav")
+    found = corpora.read_corpus("fsdd", root=tmp_path).utterances
+    assert Counter(item.split for item in found) == {"train": 38, "test": 5, "validation": 2}
+    test = {item.name for item in found if item.split == "test"}
+    assert test == {f"7_theo_{index}" for index in range(5)}
+    assert {(item.speaker, item.text) for item in found} == {("theo", "seven")}
+
+
+def test_fsdd_on_disk():
+    found = corpora.read_corpus("fsdd", root=shared.corpus("fsdd")).utterances
+    assert len({item.speaker for item in found}) == 6
+    for speaker in {item.speaker for item in found}:
+        sizes = Counter(item.split for item in found if item.speaker == speaker)
+        assert min(sizes["train"], sizes["validation"], sizes["test"]) > 0
+
+
+class TestBundled:
+    def test_layout_matches_the_script_that_makes_it(self):
+        found = corpora.read_corpus("bundled").utterances
+        expected = Counter(
+            (speaker, split, text)
+            for speaker in make.VOICES
+            for split, text in make.sentences(speaker)
+        )
+        assert Counter((item.speaker, item.split, item.text) for item in found) == expected
+
+    def test_is_a_minute_of_16_khz_mono_in_2_megabytes(self):
+        found = corpora.read_corpus("bundled").utterances
+        infos = [audio_files.info(item.path) for item in found]
+        assert 50 < sum(info.seconds for info in infos) < 80
+        assert {(info.sample_rate, info.channels) for info in infos} == {(16000, 1)}
+        assert sum(os.path.getsize(item.path) for item in found) < 2 * 10**6
+
+    def test_takes_no_root(self, tmp_path):
+        with pytest.raises(ValueError, match="takes no root"):
+            corpora.read_corpus("bundled", root=tmp_path)
+
+
+ON_DISK = [name for name in corpora._READERS if name != "bundled"]
+
+
+@pytest.mark.parametrize("name", ON_DISK)
+def test_another_layout_says_what_was_expected_and_found(tmp_path, name):
+    _touch(tmp_path, "strange.txt", "folder/file.bin")
+    pattern = rf"'{name}' is expected to have .*found 2 entries \(folder/, strange.txt\).*Received"
+    with pytest.raises(ValueError, match=pattern):
+        corpora.read_corpus(name, root=tmp_path)
+
+
+@pytest.mark.parametrize("name", ON_DISK)
+def test_an_empty_root_is_said_to_be_empty(tmp_path, name):
+    with pytest.raises(ValueError, match="found an empty folder"):
+        corpora.read_corpus(name, root=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("root", "message"),
+    [
+        (None, "needs the folder"),
+        ("", "needs the folder"),
+        ("nowhere", "found nothing"),
+        ("file", "found a file"),
+    ],
+)
+def test_a_bad_root_is_named(tmp_path, root, message):
+    (tmp_path / "file").touch()
+    with pytest.raises(ValueError, match=message):
+        corpora.read_corpus("folder", root=root and tmp_path / root)
+
+
+def test_unknown_corpus_suggests_the_nearest():
+    with pytest.raises(ValueError, match=re.escape("Did you mean 'ljspeech'? Received")):
+        corpora.read_corpus("ljspech", root="x")

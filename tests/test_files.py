@@ -1,0 +1,107 @@
+"""Files are whole or absent, and keep what was there when writing fails."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+
+import pytest
+
+from tests.support.full_disk import file_size_limit
+from tfwavenet import files
+
+
+def test_bytes_appear_only_at_the_end(tmp_path):
+    target = tmp_path / "deep" / "er" / "a.bin"
+    with files.atomic_write(target) as file:
+        file.write(b"new")
+        assert not target.exists()
+    assert target.read_bytes() == b"new"
+    assert [path.name for path in target.parent.iterdir()] == ["a.bin"]
+
+
+def test_written_file_can_be_seeked_and_patched(tmp_path):
+    with files.atomic_write(tmp_path / "a.bin") as file:
+        file.write(b"....data")
+        file.seek(0)
+        file.write(b"head")
+    assert (tmp_path / "a.bin").read_bytes() == b"headdata"
+
+
+@pytest.mark.parametrize("error", [RuntimeError("no"), KeyboardInterrupt(), SystemExit(3)])
+def test_an_exception_keeps_the_old_file_and_leaves_no_other(tmp_path, error):
+    target = tmp_path / "a.bin"
+    target.write_bytes(b"old")
+
+    def fail_halfway():
+        with files.atomic_write(target) as file:
+            file.write(b"half")
+            raise error
+
+    with pytest.raises(type(error)):
+        fail_halfway()
+    assert target.read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["a.bin"]
+
+
+def test_errors_of_other_files_pass_unchanged(tmp_path):
+    with pytest.raises(FileNotFoundError) as caught, files.atomic_write(tmp_path / "a.bin"):
+        (tmp_path / "other").read_bytes()
+    assert caught.value.filename == str(tmp_path / "other")
+
+
+def test_full_disk_names_the_file_and_keeps_the_old_one(tmp_path):
+    target = tmp_path / "a.bin"
+    target.write_bytes(b"old")
+
+    def fill():
+        with file_size_limit(100), files.atomic_write(target) as file:
+            file.write(bytes(10**6))
+
+    with pytest.raises(OSError, match="nothing was changed") as caught:
+        fill()
+    assert (caught.value.errno, caught.value.filename) == (errno.EFBIG, str(target))
+    assert target.read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["a.bin"]
+
+
+def test_a_directory_that_is_a_file_is_named(tmp_path):
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(OSError, match="file"), files.atomic_write(tmp_path / "file" / "a.bin"):
+        pass
+
+
+def test_permissions_follow_the_umask(tmp_path):
+    old = os.umask(0o027)
+    try:
+        files.write_json(tmp_path / "a.json", 1)
+    finally:
+        os.umask(old)
+    assert stat.S_IMODE((tmp_path / "a.json").stat().st_mode) == 0o640
+
+
+@pytest.mark.parametrize("value", [{"b": 1, "a": [1.5, None, "ä"]}, [], "x", 0.1 + 0.2])
+@pytest.mark.parametrize("indent", [None, 2])
+def test_json_round_trip(tmp_path, value, indent):
+    files.write_json(tmp_path / "a.json", value, indent=indent)
+    assert files.read_json(tmp_path / "a.json") == value
+
+
+@pytest.mark.parametrize("value", [float("nan"), [float("inf")]])
+def test_json_refuses_what_has_no_spelling(tmp_path, value):
+    with pytest.raises(ValueError, match="JSON"):
+        files.write_json(tmp_path / "a.json", value)
+    assert not (tmp_path / "a.json").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b'{"a": 1', b"\xff\xfe", b"{} {}"])
+def test_damaged_json_is_named(tmp_path, content):
+    (tmp_path / "a.json").write_bytes(content)
+    with pytest.raises(ValueError, match=r"a\.json.*bytes"):
+        files.read_json(tmp_path / "a.json")
+
+
+def test_missing_json_stays_a_missing_file(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        files.read_json(tmp_path / "a.json")
