@@ -13,7 +13,6 @@ def relative_error(ours, theirs):
     return np.max(np.abs(np.asarray(ours) - theirs)) / np.max(np.abs(theirs))
 
 
-
 def r9y9_batch(data):
     batch = {"audio": tf.constant(data["tokens"] if "tokens" in data else data["audio"])}
     for key in ("mel", "mel_frames_first"):

@@ -163,7 +163,9 @@ def load_codejin() -> WaveNet:
         ),
         local_channels=hparams["Sound"]["Mel_Dim"],
         speakers=sizes["Speaker_Count"],
-        speaker_channels=get.array("Global_Condition_Embedding/layer_with_weights-0/embeddings").shape[1],
+        speaker_channels=get.array(
+            "Global_Condition_Embedding/layer_with_weights-0/embeddings"
+        ).shape[1],
         head_weight_norm=False,
     )
     model.build()

@@ -140,7 +140,9 @@ def generate(
         float32 audio [samples] of each utterance, without the priming samples.
     """
     if temperature < 0:
-        raise ValueError(f"Expected a temperature of 0 or more. Received: temperature={temperature}")
+        raise ValueError(
+            f"Expected a temperature of 0 or more. Received: temperature={temperature}"
+        )
     if chunk_samples < 1:
         raise ValueError(f"Expected a positive chunk. Received: chunk_samples={chunk_samples}")
     outputs: list[list[np.ndarray]] = [[] for _ in request.samples]

@@ -47,9 +47,7 @@ def causal_conv1d(
     return without_bias(inputs, kernel) if bias is None else with_bias(inputs, kernel, bias)
 
 
-def _convolution(
-    inputs: tf.Tensor, kernel: tf.Tensor, dilation: int
-) -> tuple[tf.Tensor, Callable]:
+def _convolution(inputs: tf.Tensor, kernel: tf.Tensor, dilation: int) -> tuple[tf.Tensor, Callable]:
     taps = kernel.shape[0]
     delay = (taps - 1) * dilation
     # As an image of height one: the one-dimensional form would move dilated samples about.
@@ -72,9 +70,7 @@ def _convolution(
     return outputs[:, 0], gradients
 
 
-def _kernel_gradient(
-    inputs: tf.Tensor, upstream: tf.Tensor, taps: int, dilation: int
-) -> tf.Tensor:
+def _kernel_gradient(inputs: tf.Tensor, upstream: tf.Tensor, taps: int, dilation: int) -> tf.Tensor:
     length = tf.shape(inputs)[1]
     products = []
     for tap in range(taps):

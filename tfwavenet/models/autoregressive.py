@@ -71,7 +71,9 @@ class AutoregressiveModel(tf.keras.Model):
     def training_step(self) -> tf.Tensor:
         """Number of updates so far, int64; 0 before `compile`."""
         optimizer = getattr(self, "optimizer", None)
-        return tf.zeros([], tf.int64) if optimizer is None else tf.cast(optimizer.iterations, tf.int64)
+        return (
+            tf.zeros([], tf.int64) if optimizer is None else tf.cast(optimizer.iterations, tf.int64)
+        )
 
     def _loss(self, batch: dict[str, tf.Tensor], training: bool) -> tf.Tensor:
         nll = self.nll(batch, training)
@@ -105,16 +107,29 @@ class AutoregressiveModel(tf.keras.Model):
         """The metrics that Keras resets at each epoch."""
         return [self.loss_tracker]
 
-    def check_mel(self, mel: Any) -> None:
-        """Refuses features of another rank or width.
+    def check_mel(self, mel: tf.Tensor, samples: int | None) -> None:
+        """Refuses features that do not fit the network or the audio, as far as shapes are known.
+
+        Args:
+            mel: [batch, frames + 2 * padding_frames, channels].
+            samples: length of the audio beside it; None where it is not known.
 
         Raises:
-            ValueError: if `mel` is not [batch, frames, local_channels].
+            ValueError: if the features have another rank, width or length.
         """
         if len(mel.shape) != 3 or mel.shape[-1] != self.local_channels:
             raise ValueError(
                 f"Expected mel of shape [batch, frames, {self.local_channels}]. "
                 f"Received: shape={tuple(mel.shape)}"
+            )
+        if samples is None or mel.shape[1] is None:
+            return
+        covered = (mel.shape[1] - 2 * self.upsampler.padding_frames) * self.upsampler.hop_samples
+        if covered != samples:
+            raise ValueError(
+                f"Expected mel for the {samples} samples of the audio, "
+                f"{self.upsampler.hop_samples} a frame, and {self.upsampler.padding_frames} more "
+                f"frames at each end. Received: {covered} samples' worth"
             )
 
     def generate(

@@ -278,7 +278,7 @@ class WaveNet(AutoregressiveModel):
             return None
         if "mel" not in inputs:
             raise ValueError(f'Expected a batch with "mel". Received: keys={sorted(inputs)}')
-        self.check_mel(inputs["mel"])
+        self.check_mel(inputs["mel"], inputs["audio"].shape[1])
         return self.upsampler(inputs["mel"])
 
     def _local_window(self, mel: tf.Tensor | None, mask: tf.Tensor | None) -> tf.Tensor | None:

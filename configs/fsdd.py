@@ -1,0 +1,49 @@
+"""A multi-speaker vocoder of 8 kHz digits, made to be trained within an hour on two CPU cores.
+
+    tfwavenet-train --config=configs/fsdd.py --config.data.root=PATH/TO/fsdd --workdir=runs/fsdd
+    tfwavenet-evaluate --workdir=runs/fsdd --split=test
+
+Data: the Free Spoken Digit Dataset, six speakers, about 20 minutes. To reach: copy synthesis of
+held-out digits that beats Griffin-Lim from the same mels on PESQ, on the median error of F0 and on
+multi-resolution spectral convergence.
+"""
+
+from __future__ import annotations
+
+import ml_collections
+
+from tfwavenet.training.config import default_config
+
+
+def get_config() -> ml_collections.ConfigDict:
+    config = default_config()
+    # The recordings are quiet and pre-emphasis makes them quieter still.
+    config.recipe = {"base": "speech_8k", "pre_emphasis": 0.85, "signal_gain": 2.0}
+    config.model.update(
+        layers=12,
+        dilation_cycle=6,
+        residual_channels=64,
+        gate_channels=128,
+        skip_channels=64,
+        kernel_size=3,
+        distribution="MixtureOfLogistics",
+        upsampler={
+            "class_name": "StretchUpsampler",
+            "config": {"scales": [5, 4, 4], "padding_frames": 2, "input_context": True},
+        },
+        speaker_channels=16,
+    )
+    config.data.update(corpus="fsdd", root="fsdd", batch_size=8, crop_frames=16)
+    config.training.update(
+        steps=8000,
+        steps_per_epoch=250,
+        ema_decay=0.998,
+        precision="mixed_bfloat16",
+        validation_batches=8,
+        sample_epochs=0,
+    )
+    config.training.learning_rate = {
+        "class_name": "CosineWithWarmup",
+        "config": {"peak": 2e-3, "warmup_steps": 200, "total_steps": 8000, "floor": 2e-5},
+    }
+    return config

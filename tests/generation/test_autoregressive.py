@@ -1,0 +1,190 @@
+import re
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfwavenet import generation, rng
+from tfwavenet.generation.autoregressive import compiled_advance, start
+from tfwavenet.generation.windows import Windows
+from tfwavenet.layers import LearnedUpsampler, StretchUpsampler, TransposedUpsampler
+from tfwavenet.models import WaveNet
+
+MELS, HOP = 5, 6
+DISTRIBUTIONS = {
+    "Categorical": {"class_name": "Categorical", "config": {"classes": 16}},
+    "MixtureOfLogistics": {"class_name": "MixtureOfLogistics", "config": {"components": 2}},
+    "Gaussian": "Gaussian",
+}
+UPSAMPLERS = {
+    "stretch": lambda: StretchUpsampler((2, 3), padding_frames=1, input_context=True),
+    "cut": lambda: StretchUpsampler((3, 2), padding_frames=2),
+    "uncut": lambda: StretchUpsampler((3, 2), frequency_kernel_size=3),
+    "transposed": lambda: TransposedUpsampler((2, 3)),
+    "overlapping": lambda: TransposedUpsampler((6,), overlap=2, negative_slope=0.4),
+    "learned": lambda: LearnedUpsampler((6,), kernel_frames=3),
+}
+
+
+def tiny(distribution="Categorical", upsampler=None, speakers=None, **kwargs):
+    tf.keras.utils.set_random_seed(1)
+    sizes = {"layers": 4, "dilation_cycle": 3, "residual_channels": 6, "gate_channels": 8}
+    sizes.update(skip_channels=7, kernel_size=2)
+    model = WaveNet(
+        **{**sizes, **kwargs},
+        distribution=DISTRIBUTIONS[distribution],
+        upsampler=UPSAMPLERS[upsampler]() if upsampler else None,
+        local_channels=MELS if upsampler else None,
+        speakers=speakers,
+        speaker_channels=3 if speakers else None,
+    )
+    model.build()
+    # Zero biases and averaging filters would hide mistakes at the ends of utterances.
+    for index, weight in enumerate(model.trainable_weights):
+        weight.assign_add(0.3 * rng.normal(weight.shape, rng.make_seed(index)))
+    return model
+
+
+def mel(frames, seed=0):
+    return rng.normal([frames, MELS], rng.make_seed(seed)).numpy()
+
+
+def parallel_params(model, audio, features=None, speaker=None):
+    """What the parallel network says of each of the samples `audio` [samples]."""
+    batch = {"audio": model.previous_values(model.to_values(tf.constant(audio)[tf.newaxis]))}
+    if features is not None:
+        padding = model.upsampler.padding_frames
+        batch["mel"] = np.pad(features, ((padding, padding), (0, 0)), mode="edge")[np.newaxis]
+    if speaker is not None:
+        batch["speaker"] = tf.constant([speaker])
+    return model(batch)
+
+
+def assert_same_audio(one, other):
+    np.testing.assert_allclose(one, other, atol=2e-5)
+
+
+@pytest.mark.parametrize("distribution", DISTRIBUTIONS)
+@pytest.mark.parametrize("upsampler", [None, *UPSAMPLERS])
+def test_greedy_generation_equals_the_parallel_network(upsampler, distribution):
+    model = tiny(distribution, upsampler)
+    features = None if upsampler is None else mel(7)
+    length = {"samples": 40} if upsampler is None else {}
+    # 12 samples per chunk: windows at the beginning, in the middle and at the end.
+    audio = np.ravel(model.generate(features, temperature=0.0, chunk_samples=12, **length))
+    modes = model.distribution.mode(parallel_params(model, audio, features))
+    assert_same_audio(model.to_audio(modes)[0], audio)
+
+
+@pytest.mark.parametrize("distribution", DISTRIBUTIONS)
+def test_sampled_generation_equals_sampling_from_the_parallel_network(distribution):
+    model = tiny(distribution, "stretch", speakers=4)
+    audio = model.generate(mel(7), speaker=2, seed=5, chunk_samples=12)
+    params = parallel_params(model, audio, mel(7), speaker=2)
+    seeds = rng.make_seed(5)[tf.newaxis]
+    noise = rng.uniform_stream(seeds, 0, len(audio), model.distribution.noise_channels)
+    assert_same_audio(model.to_audio(model.distribution.sample(params, noise, 1.0))[0], audio)
+
+
+@pytest.mark.parametrize("upsampler", [None, "stretch", "learned"])
+@pytest.mark.parametrize("chunk_samples", [6, 18, 1000])
+def test_chunks_of_any_size_give_the_same_audio(chunk_samples, upsampler):
+    model = tiny("MixtureOfLogistics", upsampler)
+    arguments = {"samples": 42} if upsampler is None else {"mel": mel(7)}
+    whole = model.generate(**arguments, chunk_samples=42)
+    assert_same_audio(model.generate(**arguments, chunk_samples=chunk_samples), whole)
+
+
+@pytest.mark.parametrize("upsampler", UPSAMPLERS)
+def test_an_utterance_alone_equals_itself_in_a_batch(upsampler):
+    model = tiny("MixtureOfLogistics", upsampler, speakers=4)
+    mels = [mel(frames, frames) for frames in (7, 1, 4)]
+    batch = model.generate(mels, speaker=[0, 1, 3], seed=[10, 11, 12], chunk_samples=12)
+    for index, features in enumerate(mels):
+        alone = model.generate(
+            features, speaker=[0, 1, 3][index], seed=10 + index, chunk_samples=12
+        )
+        assert len(alone) == len(features) * HOP
+        assert_same_audio(batch[index], alone)
+
+
+def test_seeds_of_a_batch_count_up():
+    model = tiny()
+    counted = tiny().generate(speaker=None, samples=30, seed=[4, 5])
+    assert_same_audio(counted[1], model.generate(samples=30, seed=5)[0])
+    assert np.any(counted[0] != counted[1])
+
+
+@pytest.mark.parametrize("distribution", DISTRIBUTIONS)
+@pytest.mark.parametrize("upsampler", [None, "stretch", "overlapping", "learned"])
+# Shorter and longer than the receptive field of 9 samples.
+@pytest.mark.parametrize("primed_frames", [1, 4])
+def test_priming_continues_as_if_the_recording_had_been_generated(
+    primed_frames, upsampler, distribution
+):
+    model = tiny(distribution, upsampler)
+    arguments = {"mel": mel(7)} if upsampler else {"samples": 42}
+    whole = np.ravel(model.generate(**arguments, seed=3))
+    primed = primed_frames * HOP
+    if upsampler is None:
+        arguments = {"samples": 42 - primed}
+    continued = model.generate(**arguments, seed=3, prime=whole[:primed], chunk_samples=12)
+    assert_same_audio(np.ravel(continued), whole[primed:])
+
+
+@pytest.mark.parametrize("distribution", DISTRIBUTIONS)
+def test_the_plain_graph_gives_the_same_audio(distribution):
+    model = tiny(distribution, "stretch")
+    plain = model.generate(mel(5), seed=2, jit_compile=False)
+    assert_same_audio(plain, model.generate(mel(5), seed=2))
+
+
+def test_other_seeds_and_temperatures_give_other_audio():
+    model = tiny("Gaussian")
+    first, again, seed, cold = (
+        model.generate(samples=50, **arguments)
+        for arguments in ({}, {}, {"seed": 1}, {"temperature": 0.5})
+    )
+    np.testing.assert_array_equal(first, again)
+    assert np.any(first != seed) and np.any(first != cold)
+
+
+def test_on_chunk_sees_the_audio_as_it_is_made():
+    model, seen = tiny("Gaussian", "stretch"), []
+    audio = model.generate([mel(7), mel(2)], chunk_samples=12, on_chunk=seen.append)
+    assert [len(chunk[0]) for chunk in seen] == [12, 12, 12, 6]
+    for index in range(2):
+        np.testing.assert_array_equal(np.concatenate([c[index] for c in seen]), audio[index])
+
+
+def test_another_length_does_not_compile_again():
+    model = tiny("Gaussian", "stretch")
+    for frames in (1, 3, 20):
+        model.generate(mel(frames), chunk_samples=12)
+    assert compiled_advance(model, True).experimental_get_tracing_count() == 1
+
+
+@pytest.mark.parametrize("kernel_size", [2, 3])
+@pytest.mark.parametrize("batch", [1, 4])
+def test_the_ring_buffers_are_updated_in_place(batch, kernel_size):
+    model = tiny(layers=8, dilation_cycle=8, kernel_size=kernel_size, residual_channels=6)
+    request = generation.Request.create(
+        model, mel=None, speaker=None, samples=64, seed=list(range(batch)), prime=None
+    )
+    state = start(model, request, Windows(model, request))
+    seeds = tf.stack([rng.make_seed(seed) for seed in request.seeds])
+    program = compiled_advance(model, True)
+    arguments = (state, {}, seeds, tf.constant(1.0), 32)
+    hlo = program.experimental_get_compiler_ir(*arguments)(stage="optimized_hlo")
+    body = _loop_body(hlo)
+    for dilation in (32, 64, 128):
+        shape = rf"f32\[{(kernel_size - 1) * dilation},{batch},6\]|f32\[{(kernel_size - 1) * dilation},6\]"
+        assert re.search(rf"({shape})\S* (dynamic-update-slice|fusion)\(", body)
+        assert not re.search(rf"({shape})\S* copy\(", body)
+
+
+def _loop_body(hlo):
+    """The computations that the optimised program runs once per sample."""
+    name = re.search(r" while\(.*body=%?([\w.\-]+)", hlo).group(1)
+    start_of_body = hlo.index(f"%{name} (")
+    return hlo[start_of_body : hlo.index("\n}", start_of_body)]

@@ -1,0 +1,67 @@
+import numpy as np
+import pytest
+
+from tfwavenet.layers import StretchUpsampler
+from tfwavenet.models import WaveNet
+
+TINY = {"layers": 2, "dilation_cycle": 2, "residual_channels": 4, "gate_channels": 4}
+TINY.update(skip_channels=4, distribution="Gaussian")
+
+
+@pytest.fixture(scope="module")
+def vocoder():
+    return WaveNet(
+        **TINY, upsampler=StretchUpsampler((2, 3)), local_channels=5, speakers=3, speaker_channels=2
+    )
+
+
+@pytest.fixture(scope="module")
+def unconditional():
+    return WaveNet(**TINY)
+
+
+MEL = np.zeros([4, 5], np.float32)
+NAN_MEL = np.where(np.arange(4)[:, np.newaxis] == 2, np.nan, MEL)
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ({}, "needs features. Received: mel=None"),
+        ({"mel": MEL[:, :4]}, r"\[frames, 5\] .* Received: shape=\(4, 4\)"),
+        ({"mel": MEL[0]}, r"\[frames, 5\] .* Received: shape=\(\)|shape=\(5,\)"),
+        ({"mel": MEL[:0]}, r"at least one frame for utterance 0. Received: shape=\(0, 5\)"),
+        ({"mel": [MEL, NAN_MEL]}, "finite mel values for utterance 1. Received: nan in frame 2"),
+        ({"mel": MEL}, "needs a speaker. Received: speaker=None"),
+        ({"mel": MEL, "speaker": 3}, r"speaker numbers in 0 .. 2. Received: speaker=\[3\]"),
+        ({"mel": MEL, "speaker": -1}, r"speaker numbers in 0 .. 2. Received: speaker=\[-1\]"),
+        ({"mel": MEL, "speaker": np.zeros([1, 9])}, r"vectors of shape \[batch, 2\]"),
+        ({"mel": [MEL], "speaker": [0, 1]}, "same number of utterances.*'mel': 1, 'speaker': 2"),
+        ({"mel": MEL, "speaker": 0, "samples": 9}, "Received: samples=9 beside mel"),
+        ({"mel": MEL, "speaker": 0, "prime": np.zeros(5)}, "whole frames of 6 samples.*5 samples"),
+        ({"mel": MEL, "speaker": 0, "prime": np.zeros(24)}, "shorter than the features"),
+        ({"mel": MEL, "speaker": 0, "prime": [np.nan] * 6}, "finite prime"),
+        ({"mel": MEL, "speaker": 0, "temperature": -1}, "temperature of 0 or more. Received: .*-1"),
+        (
+            {"mel": MEL, "speaker": 0, "chunk_samples": 0},
+            "positive chunk. Received: chunk_samples=0",
+        ),
+    ],
+)
+def test_a_vocoder_refuses(vocoder, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        vocoder.generate(**arguments)
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ({"samples": 9, "mel": MEL}, "takes no features. Received: mel"),
+        ({"samples": 9, "speaker": 1}, "knows no speakers. Received: speaker=1"),
+        ({}, "positive number of samples. Received: samples=None"),
+        ({"samples": 0}, "positive number of samples. Received: samples=0"),
+    ],
+)
+def test_an_unconditional_network_refuses(unconditional, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        unconditional.generate(**arguments)

@@ -1,0 +1,84 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.support import streaming
+from tfwavenet import rng
+from tfwavenet.layers import CausalConv1D, WeightNormalization
+from tfwavenet.layers.convolution import causal_conv1d
+
+
+def audio(batch, length, channels):
+    return rng.normal([batch, length, channels], rng.make_seed(length))
+
+
+def numpy_convolution(inputs, kernel, bias, dilation):
+    batch, length, _ = inputs.shape
+    outputs = np.zeros((batch, length, kernel.shape[2])) + bias
+    for t in range(length):
+        for tap in range(len(kernel)):
+            past = t - (len(kernel) - 1 - tap) * dilation
+            if past >= 0:
+                outputs[:, t] += inputs[:, past] @ kernel[tap]
+    return outputs
+
+
+# Lengths below, at and above the receptive field of the largest kernel and dilation.
+@pytest.mark.parametrize("length", [3, 11, 17])
+@pytest.mark.parametrize("dilation", [1, 2, 5])
+@pytest.mark.parametrize("kernel_size", [1, 2, 3])
+def test_convolution_equals_a_loop(kernel_size, dilation, length):
+    layer = CausalConv1D(4, kernel_size, dilation_rate=dilation, bias_initializer="ones")
+    inputs = audio(2, length, 3)
+    outputs = layer(inputs)
+    expected = numpy_convolution(inputs.numpy(), layer.kernel.numpy(), 1.0, dilation)
+    np.testing.assert_allclose(outputs, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("weight_norm", [False, True])
+@pytest.mark.parametrize("batch, length", [(1, 12), (3, 4)])
+@pytest.mark.parametrize("dilation", [1, 2, 5])
+@pytest.mark.parametrize("kernel_size", [1, 2, 3])
+def test_streaming_contract(kernel_size, dilation, batch, length, weight_norm):
+    layer = CausalConv1D(4, kernel_size, dilation_rate=dilation, activation="tanh")
+    layer = WeightNormalization(layer) if weight_norm else layer
+    streaming.assert_streams(layer, audio(batch, length, 3))
+
+
+@pytest.mark.parametrize("kernel_size, dilation", [(1, 1), (2, 1), (2, 5), (3, 2)])
+def test_no_output_sees_the_future(kernel_size, dilation):
+    layer = CausalConv1D(4, kernel_size, dilation_rate=dilation)
+    streaming.assert_causal(layer, audio(1, 12, 3), present=6)
+
+
+@pytest.mark.parametrize("kernel_size, dilation", [(1, 1), (2, 1), (2, 5), (3, 2)])
+def test_receptive_field(kernel_size, dilation):
+    layer = CausalConv1D(4, kernel_size, dilation_rate=dilation)
+    measured = streaming.measured_receptive_field(layer, audio(1, 12, 3))
+    assert layer.receptive_field == measured == (kernel_size - 1) * dilation + 1
+
+
+@pytest.mark.parametrize("use_bias", [False, True])
+@pytest.mark.parametrize(
+    "kernel_size, dilation, length", [(1, 1, 9), (2, 5, 9), (3, 2, 9), (3, 5, 4)]
+)
+def test_gradients_equal_those_of_the_plain_convolution(kernel_size, dilation, length, use_bias):
+    seed = rng.split(rng.make_seed(1), 2)
+    variables = [audio(2, length, 3), rng.normal([kernel_size, 3, 4], seed[0])]
+    variables += [rng.normal([4], seed[1])] if use_bias else []
+
+    def plain(inputs, kernel, bias=0.0):
+        padded = tf.pad(inputs, [[0, 0], [(kernel_size - 1) * dilation, 0], [0, 0]])
+        return tf.nn.conv1d(padded, kernel, 1, "VALID", dilations=dilation) + bias
+
+    def gradients(function):
+        with tf.GradientTape() as tape:
+            tape.watch(variables)
+            loss = tf.reduce_sum(function(*variables) ** 3)
+        return tape.gradient(loss, variables)
+
+    def ours(*arguments):
+        return causal_conv1d(*arguments, dilation=dilation)
+
+    for one, other in zip(gradients(ours), gradients(plain)):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4)

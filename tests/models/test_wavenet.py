@@ -1,0 +1,212 @@
+import math
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.support import streaming
+from tfwavenet import rng
+from tfwavenet.layers import StretchUpsampler, TransposedUpsampler
+from tfwavenet.models import WaveNet
+
+TINY = {"layers": 3, "dilation_cycle": 3, "residual_channels": 4, "gate_channels": 8}
+TINY.update(skip_channels=6, kernel_size=2)
+MOL = {"class_name": "MixtureOfLogistics", "config": {"components": 2}}
+
+
+def vocoder(**kwargs):
+    tf.keras.utils.set_random_seed(1)
+    settings = {"distribution": MOL, "speakers": 3, "speaker_channels": 2, "local_channels": 5}
+    upsampler = StretchUpsampler((2, 3), padding_frames=1, input_context=True)
+    return WaveNet(**{**TINY, **settings, "upsampler": upsampler, **kwargs})
+
+
+def batch(samples=24, size=2):
+    draw = rng.split(rng.make_seed(0), 2)
+    return {
+        "audio": 0.5 * tf.sin(rng.normal([size, samples], draw[0])),
+        "mel": rng.normal([size, samples // 6 + 2, 5], draw[1]),
+        "speaker": tf.range(size) % 3,
+    }
+
+
+@pytest.mark.parametrize("input_kernel_size", [1, 2])
+@pytest.mark.parametrize("kernel_size, layers, cycle", [(2, 3, 3), (3, 2, 2), (2, 4, 2), (1, 2, 1)])
+def test_receptive_field(kernel_size, layers, cycle, input_kernel_size):
+    sizes = {"layers": layers, "dilation_cycle": cycle, "kernel_size": kernel_size}
+    model = WaveNet(
+        **{**TINY, **sizes}, distribution="Gaussian", input_kernel_size=input_kernel_size
+    )
+    audio = batch(36, 1)["audio"]
+    measured = streaming.measured_receptive_field(
+        lambda x: model({"audio": x[..., 0]}), audio[..., tf.newaxis]
+    )
+    dilated = sum(2 ** (i % cycle) for i in range(layers)) * (kernel_size - 1)
+    assert model.receptive_field == measured == dilated + input_kernel_size
+
+
+def test_no_parameter_depends_on_the_future():
+    model, data = vocoder(), batch()
+    params = model(data).numpy()
+    audio = tf.where(tf.range(24) > 10, np.nan, data["audio"])
+    poisoned = model({**data, "audio": audio}).numpy()
+    np.testing.assert_array_equal(poisoned[:, :11], params[:, :11])
+    assert np.isnan(poisoned[:, 11:]).all()
+
+
+def test_the_loss_never_sees_the_sample_it_predicts():
+    model, data = vocoder(), batch()
+    audio = tf.where(tf.range(24) > 10, np.nan, data["audio"])
+    nll = model.nll({**data, "audio": audio}).numpy()
+    np.testing.assert_array_equal(nll[:, :11], model.nll(data)[:, :11])
+
+
+SWITCHES = [
+    {},
+    {"skip_mode": "sum"},
+    {"skip_mode": "recursive", "last_residual": True},
+    {"residual_scale": 1.0, "head_bias": False, "head_channels": 5},
+    {"input_kernel_size": 2, "input_bias": False, "input_activation": "tanh"},
+    {"local_bias": True, "global_bias": True, "weight_norm": False},
+    {"head_weight_norm": False, "dropout": 0.1},
+    {"upsampler": TransposedUpsampler((2, 3))},
+    {"distribution": "Gaussian"},
+    {"distribution": {"class_name": "Categorical", "config": {"classes": 16}}},
+    {"recipe": {"base": "speech_8k", "n_mels": 5, "hop_samples": 6}},
+    {"speakers": None},
+]
+
+
+@pytest.mark.parametrize("switches", SWITCHES, ids=lambda s: ",".join(s) or "defaults")
+def test_every_switch_trains_and_survives_its_configuration(switches, tmp_path):
+    model, data = vocoder(**switches), batch()
+    if model.upsampler.padding_frames == 0:
+        data["mel"] = data["mel"][:, 1:-1]
+    if model.speakers is None:
+        data["speaker"] = tf.ones([2, 2])
+    model.compile(tf.keras.optimizers.Adam(1e-3))
+    history = model.fit(tf.data.Dataset.from_tensors(data), verbose=0).history
+    assert math.isfinite(history["loss"][0])
+    model.save(tmp_path / "model.keras")
+    again = tf.keras.models.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(again(data), model(data))
+    assert again.get_config() == model.get_config()
+
+
+def test_fit_with_stock_callbacks(tmp_path):
+    model, data = vocoder(), tf.data.Dataset.from_tensors(batch()).repeat(3)
+    model.compile(tf.keras.optimizers.Adam(1e-2, global_clipnorm=1.0))
+    keras = tf.keras.callbacks
+    callbacks = [
+        keras.EarlyStopping("val_loss", patience=50),
+        keras.ReduceLROnPlateau("val_loss", patience=50),
+        keras.ModelCheckpoint(tmp_path / "{epoch}.keras"),
+        keras.ModelCheckpoint(tmp_path / "best.weights.h5", save_weights_only=True),
+        keras.BackupAndRestore(tmp_path / "backup"),
+        keras.TensorBoard(tmp_path / "logs"),
+        keras.CSVLogger(tmp_path / "log.csv"),
+        keras.TerminateOnNaN(),
+    ]
+    history = model.fit(
+        data, validation_data=data, epochs=8, callbacks=callbacks, verbose=0
+    ).history
+    assert history["loss"][-1] < history["loss"][0] - 0.1
+    assert history["val_bits_per_sample"][-1] == pytest.approx(
+        history["val_loss"][-1] / math.log(2), rel=1e-5
+    )
+    again = tf.keras.models.load_model(tmp_path / "8.keras")
+    np.testing.assert_array_equal(again(batch()), model(batch()))
+
+
+def test_masked_samples_do_not_count():
+    model, data = vocoder(), batch()
+    model.compile()
+    masked = {**data, "mask": tf.tile(tf.range(24)[tf.newaxis] < 12, [2, 1])}
+    results = model.test_step(masked)
+    expected = tf.reduce_mean(model.nll(data)[:, :12])
+    np.testing.assert_allclose(results["loss"], expected, rtol=1e-5)
+
+
+def test_a_batch_may_be_masked_as_a_whole():
+    model = vocoder()
+    model.compile(tf.keras.optimizers.Adam())
+    masked = {**batch(), "mask": tf.zeros([2, 24], tf.bool)}
+    assert model.train_step(masked)["loss"] == 0.0
+    assert all(np.isfinite(weight.numpy()).all() for weight in model.trainable_weights)
+
+
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+def test_mixed_precision_stays_near_float32(policy):
+    reference, data = vocoder(), batch()
+    expected = reference.nll(data).numpy()
+    tf.keras.mixed_precision.set_global_policy(policy)
+    model = vocoder()
+    model.build()
+    model.set_weights(reference.get_weights())
+    assert model.nll(data).dtype == tf.float32
+    np.testing.assert_allclose(model.nll(data), expected, atol=0.1)
+    assert all(weight.dtype == tf.float32 for weight in model.trainable_weights)
+    model.compile(tf.keras.optimizers.Adam(1e-3))
+    history = model.fit(tf.data.Dataset.from_tensors(data), verbose=0).history
+    assert math.isfinite(history["loss"][0])
+
+
+def test_dropout_repeats_itself_with_the_step_and_the_seed():
+    data = batch()
+
+    def trained(seed):
+        model = vocoder(dropout=0.5, seed=seed)
+        model.compile(tf.keras.optimizers.Adam(1e-2))
+        model.fit(tf.data.Dataset.from_tensors(data).repeat(3), verbose=0)
+        return model(data).numpy()
+
+    np.testing.assert_array_equal(trained(0), trained(0))
+    assert np.any(trained(0) != trained(1))
+
+
+@pytest.mark.parametrize("options", [None, tf.saved_model.SaveOptions()])
+def test_saved_model(options, tmp_path):
+    model, data = vocoder(), batch()
+    expected = model(data)
+    tf.saved_model.save(model, str(tmp_path), options=options)
+    loaded = tf.saved_model.load(str(tmp_path))
+    np.testing.assert_allclose(loaded(data), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ({"layers": 0}, "`layers` must be positive. Received: layers=0"),
+        ({"skip_mode": "mean"}, "`skip_mode` must be .* Received: skip_mode='mean'"),
+        ({"local_channels": None}, "`local_channels` or a `recipe`"),
+        (
+            {"recipe": "speech_8k", "local_channels": None},
+            r"recipe's hop of 80 samples. Received: scales=\(2, 3\)",
+        ),
+        (
+            {"recipe": {"base": "speech_8k", "n_mels": 4, "hop_samples": 6}},
+            "recipe's 4 feature channels. Received: local_channels=5",
+        ),
+        ({"upsampler": {"class_name": "Nearest", "config": {}}}, "an upsampler of .*'Nearest'"),
+        ({"channels": 3}, "channels"),
+    ],
+)
+def test_arguments_that_contradict_each_other(arguments, message):
+    with pytest.raises((ValueError, TypeError), match=message):
+        vocoder(**arguments)
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"mel": None}, 'batch with "mel"'),
+        ({"speaker": None}, 'batch with "speaker"'),
+        ({"mel": tf.zeros([2, 6, 4])}, r"\[batch, frames, 5\]. Received: shape=\(2, 6, 4\)"),
+        ({"mel": tf.zeros([6, 5])}, r"\[batch, frames, 5\]. Received: shape=\(6, 5\)"),
+        ({"mel": tf.zeros([2, 9, 5])}, "24 samples.*Received: 42 samples' worth"),
+    ],
+)
+def test_batches_that_do_not_fit(change, message):
+    data = {key: value for key, value in {**batch(), **change}.items() if value is not None}
+    with pytest.raises(ValueError, match=message):
+        vocoder()(data)
