@@ -25,7 +25,7 @@ NAN_MEL = np.where(np.arange(4)[:, np.newaxis] == 2, np.nan, MEL)
 
 
 @pytest.mark.parametrize(
-    "arguments, message",
+    ("arguments", "message"),
     [
         ({}, "needs features. Received: mel=None"),
         ({"mel": MEL[:, :4]}, r"\[frames, 5\] .* Received: shape=\(4, 4\)"),
@@ -54,7 +54,7 @@ def test_a_vocoder_refuses(vocoder, arguments, message):
 
 
 @pytest.mark.parametrize(
-    "arguments, message",
+    ("arguments", "message"),
     [
         ({"samples": 9, "mel": MEL}, "takes no features. Received: mel"),
         ({"samples": 9, "speaker": 1}, "knows no speakers. Received: speaker=1"),

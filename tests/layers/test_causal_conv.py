@@ -36,7 +36,7 @@ def test_convolution_equals_a_loop(kernel_size, dilation, length):
 
 
 @pytest.mark.parametrize("weight_norm", [False, True])
-@pytest.mark.parametrize("batch, length", [(1, 12), (3, 4)])
+@pytest.mark.parametrize(("batch", "length"), [(1, 12), (3, 4)])
 @pytest.mark.parametrize("dilation", [1, 2, 5])
 @pytest.mark.parametrize("kernel_size", [1, 2, 3])
 def test_streaming_contract(kernel_size, dilation, batch, length, weight_norm):
@@ -45,13 +45,13 @@ def test_streaming_contract(kernel_size, dilation, batch, length, weight_norm):
     streaming.assert_streams(layer, audio(batch, length, 3))
 
 
-@pytest.mark.parametrize("kernel_size, dilation", [(1, 1), (2, 1), (2, 5), (3, 2)])
+@pytest.mark.parametrize(("kernel_size", "dilation"), [(1, 1), (2, 1), (2, 5), (3, 2)])
 def test_no_output_sees_the_future(kernel_size, dilation):
     layer = CausalConv1D(4, kernel_size, dilation_rate=dilation)
     streaming.assert_causal(layer, audio(1, 12, 3), present=6)
 
 
-@pytest.mark.parametrize("kernel_size, dilation", [(1, 1), (2, 1), (2, 5), (3, 2)])
+@pytest.mark.parametrize(("kernel_size", "dilation"), [(1, 1), (2, 1), (2, 5), (3, 2)])
 def test_receptive_field(kernel_size, dilation):
     layer = CausalConv1D(4, kernel_size, dilation_rate=dilation)
     measured = streaming.measured_receptive_field(layer, audio(1, 12, 3))
@@ -60,7 +60,7 @@ def test_receptive_field(kernel_size, dilation):
 
 @pytest.mark.parametrize("use_bias", [False, True])
 @pytest.mark.parametrize(
-    "kernel_size, dilation, length", [(1, 1, 9), (2, 5, 9), (3, 2, 9), (3, 5, 4)]
+    ("kernel_size", "dilation", "length"), [(1, 1, 9), (2, 5, 9), (3, 2, 9), (3, 5, 4)]
 )
 def test_gradients_equal_those_of_the_plain_convolution(kernel_size, dilation, length, use_bias):
     seed = rng.split(rng.make_seed(1), 2)

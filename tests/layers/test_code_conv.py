@@ -27,7 +27,7 @@ def test_equals_the_convolution_of_one_hot_vectors(kernel_size, use_bias):
 
 
 @pytest.mark.parametrize("weight_norm", [False, True])
-@pytest.mark.parametrize("batch, length", [(1, 9), (3, 2)])
+@pytest.mark.parametrize(("batch", "length"), [(1, 9), (3, 2)])
 @pytest.mark.parametrize("kernel_size", [1, 2, 3])
 def test_streaming_contract(kernel_size, batch, length, weight_norm):
     layer = CodeConv1D(4, CLASSES, kernel_size=kernel_size)

@@ -60,7 +60,7 @@ def test_equations(residual_scale):
 
 @pytest.mark.parametrize("weight_norm", [False, True])
 @pytest.mark.parametrize(
-    "local_channels, global_channels", list(itertools.product([None, LOCAL], [None, GLOBAL]))
+    ("local_channels", "global_channels"), list(itertools.product([None, LOCAL], [None, GLOBAL]))
 )
 def test_streaming_contract(local_channels, global_channels, weight_norm):
     layer = block(
@@ -108,7 +108,7 @@ def test_receptive_field():
 
 
 @pytest.mark.parametrize(
-    "arguments, message",
+    ("arguments", "message"),
     [
         (
             {"gate_channels": 7},

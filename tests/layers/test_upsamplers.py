@@ -44,7 +44,7 @@ def test_output_length(make):
 
 
 @each
-@pytest.mark.parametrize("first, frames", [(0, 3), (3, 4), (7, 3), (8, 6)])
+@pytest.mark.parametrize(("first", "frames"), [(0, 3), (3, 4), (7, 3), (8, 6)])
 def test_a_window_equals_that_part_of_the_whole(make, first, frames):
     layer, length = built(make), 10
     padding, left, right = (
@@ -93,7 +93,7 @@ def test_stretching_with_averages_keeps_a_constant():
 
 
 @pytest.mark.parametrize(
-    "make, message",
+    ("make", "message"),
     [
         (
             lambda: StretchUpsampler(()),

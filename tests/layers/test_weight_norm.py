@@ -22,14 +22,14 @@ LAYERS = [
 ]
 
 
-@pytest.mark.parametrize("make, shape, filter_axis", LAYERS)
+@pytest.mark.parametrize(("make", "shape", "filter_axis"), LAYERS)
 def test_wrapping_changes_nothing_at_first(make, shape, filter_axis):
     layer = WeightNormalization(make())
     outputs = layer(inputs(*shape))
     np.testing.assert_allclose(outputs, layer.layer(inputs(*shape)), atol=1e-6)
 
 
-@pytest.mark.parametrize("make, shape, filter_axis", LAYERS)
+@pytest.mark.parametrize(("make", "shape", "filter_axis"), LAYERS)
 def test_g_is_the_norm_of_each_filter(make, shape, filter_axis):
     layer = WeightNormalization(make())
     layer.build([None, *shape[1:]])

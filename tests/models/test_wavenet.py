@@ -31,7 +31,9 @@ def batch(samples=24, size=2):
 
 
 @pytest.mark.parametrize("input_kernel_size", [1, 2])
-@pytest.mark.parametrize("kernel_size, layers, cycle", [(2, 3, 3), (3, 2, 2), (2, 4, 2), (1, 2, 1)])
+@pytest.mark.parametrize(
+    ("kernel_size", "layers", "cycle"), [(2, 3, 3), (3, 2, 2), (2, 4, 2), (1, 2, 1)]
+)
 def test_receptive_field(kernel_size, layers, cycle, input_kernel_size):
     sizes = {"layers": layers, "dilation_cycle": cycle, "kernel_size": kernel_size}
     model = WaveNet(
@@ -174,7 +176,7 @@ def test_saved_model(options, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "arguments, message",
+    ("arguments", "message"),
     [
         ({"layers": 0}, "`layers` must be positive. Received: layers=0"),
         ({"skip_mode": "mean"}, "`skip_mode` must be .* Received: skip_mode='mean'"),
@@ -197,7 +199,7 @@ def test_arguments_that_contradict_each_other(arguments, message):
 
 
 @pytest.mark.parametrize(
-    "change, message",
+    ("change", "message"),
     [
         ({"mel": None}, 'batch with "mel"'),
         ({"speaker": None}, 'batch with "speaker"'),

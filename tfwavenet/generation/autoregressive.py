@@ -25,21 +25,39 @@ class StepModel(Protocol):
     recipe: Any
     receptive_field: int
 
-    def initial_values(self, batch_size: int) -> tf.Tensor: ...
-    def initial_state(self, batch_size: int) -> Any: ...
-    def state_after(self, values: tf.Tensor, mel: Any, mask: Any, speaker: Any) -> Any: ...
-    def folded_weights(self) -> Any: ...
-    def conditioning(self, mel: Any, mask: Any, speaker: Any) -> list[Any]: ...
-    def step(self, value_t: Any, state: Any, conditioning_t: Any, weights: Any) -> Any: ...
-    def to_values(self, audio: tf.Tensor) -> tf.Tensor: ...
-    def to_audio(self, values: tf.Tensor) -> tf.Tensor: ...
-    def previous_values(self, values: tf.Tensor) -> tf.Tensor: ...
+    def initial_values(self, batch_size: int) -> tf.Tensor:
+        """What precedes the first sample, [batch]."""
+
+    def initial_state(self, batch_size: int) -> Any:
+        """What the network carries before the first step."""
+
+    def state_after(self, values: tf.Tensor, mel: Any, mask: Any, speaker: Any) -> Any:
+        """What it carries after steps over `values` [batch, samples]."""
+
+    def folded_weights(self) -> Any:
+        """The weights of a step."""
+
+    def conditioning(self, mel: Any, mask: Any, speaker: Any) -> list[Any]:
+        """Each block's conditioning of a window, [batch, samples or 1, channels] or None."""
+
+    def step(self, value_t: Any, state: Any, conditioning_t: Any, weights: Any) -> Any:
+        """Parameters of the value that follows, and the next state."""
+
+    def to_values(self, audio: tf.Tensor) -> tf.Tensor:
+        """Audio as the network takes it."""
+
+    def to_audio(self, values: tf.Tensor) -> tf.Tensor:
+        """The inverse of `to_values`."""
+
+    def previous_values(self, values: tf.Tensor) -> tf.Tensor:
+        """`values` [batch, samples] delayed by one sample."""
 
 
 def advance(
     model: StepModel,
     state: State,
     window: dict[str, tf.Tensor],
+    *,
     seeds: tf.Tensor,
     temperature: tf.Tensor,
     count: int,
@@ -95,8 +113,10 @@ def compiled_advance(model: StepModel, jit_compile: bool) -> Any:
     name = f"_advance_{'xla' if jit_compile else 'graph'}"
     if name not in model.__dict__:
 
-        def advance_model(*args: Any) -> Any:
-            return advance(model, *args)
+        def advance_model(
+            state: State, window: Any, seeds: Any, temperature: Any, count: int
+        ) -> Any:
+            return advance(model, state, window, seeds=seeds, temperature=temperature, count=count)
 
         # Past Keras' tracking: a program is no part of what is saved with a model.
         model.__dict__[name] = tf.function(advance_model, jit_compile=jit_compile)

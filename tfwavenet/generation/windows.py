@@ -20,7 +20,7 @@ class Windows:
 
     def __init__(self, model: Any, request: Request) -> None:
         self._speaker = request.speaker
-        self._mels: np.ndarray | None = None
+        self._mels: Any = None
         self.hop_samples = 1
         if request.mels is None:
             return

@@ -103,7 +103,7 @@ class CausalConv1D(tf.keras.layers.Conv1D):
         if weights["bias"] is not None:
             y_t += weights["bias"]
         y_t = y_t if self.activation is None else self.activation(y_t)
-        return y_t, ring_buffer.push(state, x_t, self.kernel_size[0], self._dilation)
+        return y_t, ring_buffer.push(state, x_t)
 
     def get_config(self) -> dict[str, Any]:
         """The constructor arguments."""

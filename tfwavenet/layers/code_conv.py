@@ -116,7 +116,7 @@ class CodeConv1D(tf.keras.layers.Layer):
         """One time step: codes int32 [batch] to [batch, filters], and the next state."""
         weights = self.folded_weights() if weights is None else weights
         y_t = self._combine([*ring_buffer.taps(state), x_t], weights)
-        return y_t, ring_buffer.push(state, x_t, self.kernel_size, 1)
+        return y_t, ring_buffer.push(state, x_t)
 
     def get_config(self) -> dict[str, Any]:
         """The constructor arguments."""

@@ -11,6 +11,22 @@ from tfwavenet import rng
 from tfwavenet.layers.causal_conv import CausalConv1D
 from tfwavenet.layers.weight_norm import WeightNormalization
 
+_ARGUMENTS = (
+    "residual_channels",
+    "gate_channels",
+    "skip_channels",
+    "kernel_size",
+    "dilation_rate",
+    "residual_scale",
+    "residual_output",
+    "local_channels",
+    "global_channels",
+    "local_bias",
+    "global_bias",
+    "weight_norm",
+    "dropout",
+)
+
 
 @tf.keras.saving.register_keras_serializable("tfwavenet")
 class GatedResidualBlock(tf.keras.layers.Layer):
@@ -154,7 +170,7 @@ class GatedResidualBlock(tf.keras.layers.Layer):
         parts = []
         if self.local_projection is not None:
             parts.append(self.local_projection(local_inputs))
-        if self.global_projection is not None:
+        if self.global_projection is not None and global_inputs is not None:
             parts.append(self.global_projection(global_inputs[:, tf.newaxis]))
         return sum(parts) if parts else None
 
@@ -208,12 +224,7 @@ class GatedResidualBlock(tf.keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         """The constructor arguments."""
-        names = (
-            "residual_channels gate_channels skip_channels kernel_size dilation_rate "
-            "residual_scale residual_output local_channels global_channels local_bias global_bias "
-            "weight_norm dropout"
-        ).split()
-        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
+        return {**super().get_config(), **{name: getattr(self, name) for name in _ARGUMENTS}}
 
 
 def _gate(z: tf.Tensor) -> tf.Tensor:

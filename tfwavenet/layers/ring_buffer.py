@@ -1,8 +1,10 @@
-"""The past of a causal convolution as a value: ring buffer, the taps to be read next, cursor.
+"""The past of a causal convolution as a value: delay lines, the taps to be read next, cursor.
 
-Each step writes its sample first and then reads, from the buffer just written, the past samples
-that the *next* step needs. The reads travel in the state as small tensors of their own. In the
-other order XLA cannot update the buffer in place and copies the whole of it twice per step.
+Each past tap has a delay line of its own, a ring of `dilation` samples that is fed by the tap after
+it, so that every ring is written once and read once per step. A step writes first and then reads,
+from the ring just written, the sample that the *next* step needs; these reads travel in the state
+as small tensors. In the other order, or with two reads from one ring, XLA cannot update the rings
+in place and copies the whole of them at every step.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from typing import Any
 
 import tensorflow as tf
 
-# {"buffer": [(kernel_size - 1) * dilation, batch, ...], "taps": oldest first, each [batch, ...],
+# {"lines": one [dilation, batch, ...] per past tap, oldest first, "taps": one [batch, ...] each,
 #  "cursor": int32 []}, or () for a kernel of one tap, which has no past.
 State = Any
 
@@ -34,13 +36,8 @@ def initial_state(
     """
     if kernel_size == 1:
         return ()
-    size = (kernel_size - 1) * dilation
-    sample = tf.fill(list(sample_shape), tf.cast(fill, dtype))
-    return {
-        "buffer": tf.fill([size, *sample_shape], tf.cast(fill, dtype)),
-        "taps": [sample] * (kernel_size - 1),
-        "cursor": tf.zeros([], tf.int32),
-    }
+    line = tf.fill([dilation, *sample_shape], tf.cast(fill, dtype))
+    return _with_taps([line] * (kernel_size - 1), tf.zeros([], tf.int32))
 
 
 def state_after(inputs: tf.Tensor, kernel_size: int, dilation: int, fill: float = 0) -> State:
@@ -48,14 +45,13 @@ def state_after(inputs: tf.Tensor, kernel_size: int, dilation: int, fill: float 
     if kernel_size == 1:
         return ()
     size = (kernel_size - 1) * dilation
-    past = tf.fill(
-        [size, *tf.unstack(tf.shape(inputs))[:1], *inputs.shape[2:]], tf.cast(fill, inputs.dtype)
-    )
-    swapped = tf.transpose(inputs, [1, 0, *range(2, inputs.shape.rank)])
-    recent = tf.concat([past, swapped], axis=0)[-size:]
-    cursor = tf.shape(inputs)[1] % size
-    # Sample t lives in slot t % size, so the oldest of the last `size` samples is at the cursor.
-    return _with_taps(tf.roll(recent, cursor, axis=0), cursor, kernel_size, dilation)
+    sequence = tf.transpose(inputs, [1, 0, *range(2, inputs.shape.rank)])
+    before = tf.fill(tf.concat([[size], tf.shape(sequence)[1:]], 0), tf.cast(fill, inputs.dtype))
+    recent = tf.concat([before, sequence], axis=0)[-size:]
+    # Sample t lives in slot t % dilation of whichever line it has reached.
+    cursor = tf.shape(inputs)[1] % dilation
+    lines = [tf.roll(line, cursor, axis=0) for line in tf.split(recent, kernel_size - 1)]
+    return _with_taps(lines, cursor)
 
 
 def taps(state: State) -> list[tf.Tensor]:
@@ -63,17 +59,17 @@ def taps(state: State) -> list[tf.Tensor]:
     return state["taps"] if state else []
 
 
-def push(state: State, x_t: tf.Tensor, kernel_size: int, dilation: int) -> State:
+def push(state: State, x_t: tf.Tensor) -> State:
     """The state after one more sample `x_t` [batch, ...]."""
-    if kernel_size == 1:
+    if not state:
         return ()
-    cursor = state["cursor"]
-    buffer = tf.tensor_scatter_nd_update(state["buffer"], [[cursor]], x_t[tf.newaxis])
-    cursor = (cursor + 1) % ((kernel_size - 1) * dilation)
-    return _with_taps(buffer, cursor, kernel_size, dilation)
+    cursor, entering = state["cursor"], [*state["taps"][1:], x_t]
+    lines = [
+        tf.tensor_scatter_nd_update(line, [[cursor]], sample[tf.newaxis])
+        for line, sample in zip(state["lines"], entering)
+    ]
+    return _with_taps(lines, (cursor + 1) % lines[0].shape[0])
 
 
-def _with_taps(buffer: tf.Tensor, cursor: tf.Tensor, kernel_size: int, dilation: int) -> State:
-    size = (kernel_size - 1) * dilation
-    slots = [(cursor + tap * dilation) % size for tap in range(kernel_size - 1)]
-    return {"buffer": buffer, "taps": [buffer[slot] for slot in slots], "cursor": cursor}
+def _with_taps(lines: list[tf.Tensor], cursor: tf.Tensor) -> State:
+    return {"lines": lines, "taps": [line[cursor] for line in lines], "cursor": cursor}

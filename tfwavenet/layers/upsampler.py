@@ -77,6 +77,21 @@ class Upsampler(tf.keras.layers.Layer):
         return {**super().get_config(), "scales": self.scales}
 
 
+def get(identifier: Any) -> Upsampler | None:
+    """The upsampler that is meant: None, a layer, or its `{"class_name", "config"}`.
+
+    Raises:
+        ValueError: if the class is not an upsampler.
+    """
+    if identifier is None or isinstance(identifier, Upsampler):
+        return identifier
+    class_name = identifier["class_name"].split(">")[-1]
+    known = {cls.__name__: cls for cls in Upsampler.__subclasses__()}
+    if class_name not in known:
+        raise ValueError(f"Expected an upsampler of {sorted(known)}. Received: {class_name!r}")
+    return known[class_name].from_config(dict(identifier["config"]))
+
+
 def context_of(scales: Sequence[int]) -> int:
     """Frames of context when each stage looks one of its own input frames to each side."""
     reach, rate = 0.0, 1

@@ -34,14 +34,14 @@ class AutoregressiveModel(tf.keras.Model):
         """Audio in [-1, 1] as the network takes it: mu-law codes, or unchanged."""
         if not self.takes_codes or audio.dtype.is_integer:
             return audio
-        return mulaw.encode(audio, self.distribution.classes, rounding=self._mulaw_rounding)
+        return mulaw.encode(audio, self.distribution.channels, rounding=self._mulaw_rounding)
 
     def to_audio(self, values: tf.Tensor) -> tf.Tensor:
         """The inverse of `to_values`: float32 in [-1, 1]."""
-        return mulaw.decode(values, self.distribution.classes) if self.takes_codes else values
+        return mulaw.decode(values, self.distribution.channels) if self.takes_codes else values
 
     @property
-    def _mulaw_rounding(self) -> str:
+    def _mulaw_rounding(self) -> mulaw.Rounding:
         return "nearest" if self.recipe is None else self.recipe.mulaw_rounding
 
     def initial_values(self, batch_size: int) -> tf.Tensor:

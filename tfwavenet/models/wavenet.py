@@ -14,10 +14,35 @@ from tfwavenet.layers import (
     CodeConv1D,
     GatedResidualBlock,
     SpeakerEmbedding,
-    Upsampler,
     WeightNormalization,
 )
+from tfwavenet.layers import upsampler as upsamplers
 from tfwavenet.models.autoregressive import AutoregressiveModel
+
+# Those that `get_config` returns as they are.
+_PLAIN_ARGUMENTS = (
+    "dilation_cycle",
+    "residual_channels",
+    "gate_channels",
+    "skip_channels",
+    "kernel_size",
+    "input_kernel_size",
+    "input_bias",
+    "head_channels",
+    "head_bias",
+    "residual_scale",
+    "last_residual",
+    "skip_mode",
+    "local_channels",
+    "local_bias",
+    "speakers",
+    "speaker_channels",
+    "global_bias",
+    "weight_norm",
+    "head_weight_norm",
+    "dropout",
+    "seed",
+)
 
 SkipMode = Literal["sum", "scaled", "recursive"]
 
@@ -146,7 +171,7 @@ class WaveNet(AutoregressiveModel):
         self.residual_scale = residual_scale
         self.last_residual = last_residual
         self.skip_mode = skip_mode
-        self.upsampler = _upsampler(upsampler)
+        self.upsampler = upsamplers.get(upsampler)
         self.recipe = None if recipe is None else recipes.get(recipe)
         self.local_channels = self._feature_channels(local_channels)
         self.local_bias = local_bias
@@ -196,8 +221,7 @@ class WaveNet(AutoregressiveModel):
         settings = {"use_bias": self.input_bias, "activation": self.input_activation}
         settings.update(kernel_size=self.input_kernel_size, dtype="float32")
         if self.takes_codes:
-            classes = self.distribution.classes
-            layer = CodeConv1D(self.residual_channels, classes, **settings)
+            layer = CodeConv1D(self.residual_channels, self.distribution.channels, **settings)
         else:
             layer = CausalConv1D(self.residual_channels, **settings)
         return WeightNormalization(layer) if self.weight_norm else layer
@@ -381,9 +405,9 @@ class WaveNet(AutoregressiveModel):
         x, first_state = self.input_conv.step(first, state[0], weights["input"])
         states, skips = [first_state], None
         rows = zip(self.blocks, state[1:], conditioning_t, weights["blocks"])
-        for block, block_state, conditioning, block_weights in rows:
-            (x, skip), block_state = block.step(x, block_state, conditioning, block_weights)
-            states.append(block_state)
+        for block, before, conditioning, block_weights in rows:
+            (x, skip), after = block.step(x, before, conditioning, block_weights)
+            states.append(after)
             skips = self._add_skip(skips, skip)
         y = self._scaled(skips)
         for layer, layer_weights in zip(self.head, weights["head"]):
@@ -392,16 +416,10 @@ class WaveNet(AutoregressiveModel):
 
     def get_config(self) -> dict[str, Any]:
         """The constructor arguments."""
-        plain = (
-            "dilation_cycle residual_channels gate_channels skip_channels kernel_size "
-            "input_kernel_size input_bias head_channels head_bias residual_scale last_residual "
-            "skip_mode local_channels local_bias speakers speaker_channels global_bias "
-            "weight_norm head_weight_norm dropout seed"
-        ).split()
         serialize = tf.keras.saving.serialize_keras_object
         return {
             **super().get_config(),
-            **{name: getattr(self, name) for name in plain},
+            **{name: getattr(self, name) for name in _PLAIN_ARGUMENTS},
             "layers": self.num_layers,
             "distribution": serialize(self.distribution),
             "input_activation": tf.keras.activations.serialize(self.input_activation),
@@ -414,14 +432,3 @@ def _check_positive(**values: int) -> None:
     for name, value in values.items():
         if value < 1:
             raise ValueError(f"`{name}` must be positive. Received: {name}={value}")
-
-
-def _upsampler(identifier: Any) -> Upsampler | None:
-    if identifier is None or isinstance(identifier, Upsampler):
-        return identifier
-    class_name = identifier["class_name"]
-    config = {**identifier, "class_name": class_name.split(">")[-1]}
-    objects = {cls.__name__: cls for cls in Upsampler.__subclasses__()}
-    if config["class_name"] not in objects:
-        raise ValueError(f"Expected an upsampler of {sorted(objects)}. Received: {class_name!r}")
-    return tf.keras.saving.deserialize_keras_object(config, custom_objects=objects)
