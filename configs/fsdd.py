@@ -18,15 +18,20 @@ from tfwavenet.training.config import default_config
 def get_config() -> ml_collections.ConfigDict:
     config = default_config()
     # The recordings are quiet and pre-emphasis makes them quieter still.
-    config.recipe = {"base": "speech_8k", "pre_emphasis": 0.85, "signal_gain": 2.0}
+    config.recipe = {
+        "base": "speech_8k",
+        "n_mels": 32,
+        "pre_emphasis": 0.85,
+        "signal_gain": 3.0,
+    }
     config.model.update(
         layers=12,
         dilation_cycle=6,
         residual_channels=64,
         gate_channels=128,
-        skip_channels=64,
+        skip_channels=128,
         kernel_size=3,
-        distribution="MixtureOfLogistics",
+        distribution={"class_name": "Categorical", "config": {"classes": 256}},
         upsampler={
             "class_name": "StretchUpsampler",
             "config": {"scales": [5, 4, 4], "padding_frames": 2, "input_context": True},
@@ -35,15 +40,15 @@ def get_config() -> ml_collections.ConfigDict:
     )
     config.data.update(corpus="fsdd", root="fsdd", batch_size=8, crop_frames=16)
     config.training.update(
-        steps=8000,
-        steps_per_epoch=250,
+        steps=6000,
+        steps_per_epoch=500,
         ema_decay=0.998,
         precision="mixed_bfloat16",
-        validation_batches=8,
+        validation_batches=4,
         sample_epochs=0,
     )
     config.training.learning_rate = {
         "class_name": "CosineWithWarmup",
-        "config": {"peak": 2e-3, "warmup_steps": 200, "total_steps": 8000, "floor": 2e-5},
+        "config": {"peak": 2e-3, "warmup_steps": 200, "total_steps": 6000, "floor": 2e-5},
     }
     return config

@@ -102,11 +102,11 @@ def test_fit_with_stock_callbacks(tmp_path):
     callbacks = [
         keras.EarlyStopping("val_loss", patience=50),
         keras.ReduceLROnPlateau("val_loss", patience=50),
-        keras.ModelCheckpoint(tmp_path / "{epoch}.keras"),
-        keras.ModelCheckpoint(tmp_path / "best.weights.h5", save_weights_only=True),
-        keras.BackupAndRestore(tmp_path / "backup"),
-        keras.TensorBoard(tmp_path / "logs"),
-        keras.CSVLogger(tmp_path / "log.csv"),
+        keras.ModelCheckpoint(str(tmp_path / "{epoch}.keras")),
+        keras.ModelCheckpoint(str(tmp_path / "best.weights.h5"), save_weights_only=True),
+        keras.BackupAndRestore(str(tmp_path / "backup")),
+        keras.TensorBoard(str(tmp_path / "logs")),
+        keras.CSVLogger(str(tmp_path / "log.csv")),
         keras.TerminateOnNaN(),
     ]
     history = model.fit(

@@ -273,7 +273,7 @@ class WaveNet(AutoregressiveModel):
         """The whole sequence in parallel."""
         seed = self._dropout_seed(training)
         local, speaker = self._local(inputs), self._speaker(inputs)
-        skips, _ = self._run_blocks(inputs["audio"], local, speaker, seed)
+        skips, _ = self._run_blocks(self.to_values(inputs["audio"]), local, speaker, seed)
         return self._head(skips)
 
     def _run_blocks(
