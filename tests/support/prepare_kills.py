@@ -86,16 +86,15 @@ def main(corpus: str, folder: str, stride: int) -> dict[str, object]:
     """Runs through all moments; see the module."""
     base = pathlib.Path(folder)
     problems: list[str] = []
-    kills = 0
     if _run(corpus, base / "whole", None) != 0:
         return {"kills": 0, "problems": ["the run without a kill failed"]}
     whole = content(base / "whole")
-    for moment in itertools.count(0, stride):
+    for kills in itertools.count():
+        moment = kills * stride
         output = base / f"killed-{moment}"
         status = _run(corpus, output, moment)
         if status == 0:
             return {"kills": kills, "problems": problems, "files": len(whole)}
-        kills += 1
         if not (os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL):
             problems.append(f"{moment}: ended with status {status}, not by the kill")
         problems += [f"{moment}: {name} is half-written" for name in _half_written(output, whole)]

@@ -199,7 +199,7 @@ def _prepare(
     if analysis.with_mel and analysis.recipe.normalization == "standard":
         analysis = _fitted(analysis, shards, crew)
     results = crew.run(workers.WriteShard(analysis), shards)
-    _require_training_data(shards, results, state)
+    _require_training_data(shards, results, state, crew.folder)
     written = metadata.write_all(
         crew.folder,
         settings=settings,
@@ -231,13 +231,18 @@ def _fitted(analysis: Analysis, shards: list[Shard], crew: workers.Crew) -> Anal
 
 
 def _require_training_data(
-    shards: list[Shard], results: list[dict[str, Any]], state: progress.Progress
+    shards: list[Shard],
+    results: list[dict[str, Any]],
+    state: progress.Progress,
+    folder: pathlib.Path,
 ) -> None:
-    """Raises ValueError if no file of the training set gave a record."""
+    """Clears the folder and raises ValueError if no file of the training set gave a record."""
     training = [result for shard, result in zip(shards, results) if shard.split == "train"]
     if any(result["entries"] for result in training):
         return
     state.discard()  # the next run may find mended files
+    for shard in shards:
+        (folder / shard.file_name).unlink(missing_ok=True)
     reasons = [item["reason"] for result in training for item in result["skipped"]]
     raise ValueError(
         f"None of the {len(reasons)} training files of the corpus is usable. "
