@@ -79,7 +79,7 @@ def measured(model: WaveNet, batch: int, repetitions: int) -> tuple[list[float],
     frames = CHUNK // model.upsampler.hop_samples if model.upsampler else 0
     request = Request.create(
         model,
-        mel=np.zeros([batch, frames, model.local_channels]) if frames else None,
+        mel=np.zeros([batch, frames, model.local_channels or 0]) if frames else None,
         speaker=None,
         samples=None if frames else CHUNK,
         seed=list(range(batch)),
