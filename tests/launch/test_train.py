@@ -1,0 +1,92 @@
+"""`tfwavenet.launch.train`: flags to `training.run`, and one sentence for what cannot be used."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from tfwavenet import files
+from tfwavenet.launch import train
+from tfwavenet.training.config import resolve
+from tfwavenet.training.workdir import Workdir
+
+CONFIG = """
+from tfwavenet.training.config import default_config
+
+def get_config():
+    config = default_config()
+    config.model.layers = 3
+    return config
+"""
+
+
+@pytest.fixture
+def launch(monkeypatch, tmp_path):
+    """Runs the launcher with `training.run` replaced; returns exit status and what `run` got."""
+    (tmp_path / "config.py").write_text(CONFIG)
+
+    def start(*arguments):
+        calls = []
+        monkeypatch.setattr(train.training, "run", lambda *call: calls.append(call))
+        monkeypatch.setattr(sys, "argv", ["tfwavenet-train", *arguments])
+        with pytest.raises(SystemExit) as caught:
+            train.main()
+        return caught.value.code, calls
+
+    return start
+
+
+def test_config_and_overrides_reach_run(launch, tmp_path):
+    status, ((config, workdir),) = launch(
+        f"--config={tmp_path}/config.py",
+        f"--workdir={tmp_path}/run",
+        "--config.training.steps=2000",
+        "--config.training.learning_rate.config.initial=0.01",
+        "--config.data.root=/data",
+        "--config.training.clip_norm=2",
+    )
+    assert status == 0
+    assert workdir == tmp_path / "run"
+    config = resolve(config)
+    assert config.model.layers == 3
+    assert config.training.steps == 2000
+    assert config.training.learning_rate.config.initial == 0.01
+    assert config.data.root == "/data"
+    assert config.training.clip_norm == 2
+
+
+def test_without_a_config_the_workdirs_is_taken(launch, tmp_path):
+    folder = Workdir(tmp_path / "run")
+    folder.path.mkdir()
+    config = resolve({"seed": 9})
+    files.write_json(folder.config_path, config.to_dict())
+    status, ((found, _),) = launch(f"--workdir={tmp_path}/run")
+    assert status == 0
+    assert found == config
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "--workdir"),
+        (["--workdir={0}/new"], "--config is needed for a new workdir"),
+        (["--workdir={0}/new", "--config={0}/config.py", "stray"], "only flags are expected"),
+        (["--workdir={0}/new", "--config={0}/missing.py"], "missing.py"),
+        (["--workdir={0}/new", "--config={0}/config.py", "--config.training.step=1"], "step"),
+        (["--workdir={0}/new", "--confi={0}/config.py"], "confi"),
+    ],
+)
+def test_what_cannot_be_used_gets_one_sentence(launch, tmp_path, capsys, arguments, message):
+    status, calls = launch(*(argument.format(tmp_path) for argument in arguments))
+    error = capsys.readouterr().err.strip()
+    assert status == 1
+    assert calls == []
+    assert message in error.splitlines()[-1]
+    assert "Traceback" not in error
+
+
+def test_help_shows_the_commands(launch, capsys):
+    status, _ = launch("--help")
+    assert status == 0
+    assert "tfwavenet-train --config=configs/smoke.py" in capsys.readouterr().out

@@ -1,0 +1,119 @@
+"""`tfwavenet.training.callbacks` in a stock `fit` of a plain Keras model."""
+
+from __future__ import annotations
+
+import math
+import time
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from absl import logging
+
+from tfwavenet.training import callbacks
+from tfwavenet.training.checkpoints import Checkpoints
+
+
+class Scripted(tf.keras.Model):
+    """A model whose loss at every step is read from a list."""
+
+    def __init__(self, losses):
+        super().__init__()
+        self.losses_to_come = tf.constant(losses)
+        self.weight = tf.Variable(1.0)
+        self.mean = tf.keras.metrics.Mean(name="loss")
+
+    @property
+    def metrics(self):
+        return [self.mean]
+
+    def train_step(self, data):
+        self.mean.update_state(self.losses_to_come[data])
+        return {"loss": self.mean.result()}
+
+
+def fit(losses, chosen, *, steps_per_epoch=3, initial_epoch=0):
+    model = Scripted(losses)
+    model.compile(tf.keras.optimizers.SGD(0.5))
+    first = initial_epoch * steps_per_epoch
+    return model.fit(
+        tf.data.Dataset.range(first, len(losses)),
+        epochs=len(losses) // steps_per_epoch,
+        steps_per_epoch=steps_per_epoch,
+        initial_epoch=initial_epoch,
+        callbacks=chosen,
+        verbose=0,
+    )
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("step", [0, 1, 2, 3, 4, 8])  # first, inner and last of an epoch and a run
+@pytest.mark.parametrize("initial_epoch", [0, 1])
+def test_stops_at_the_step_whose_loss_is_not_finite(tmp_path, value, step, initial_epoch):
+    if step < 3 * initial_epoch:
+        pytest.skip("the step is before the first one")
+    losses = [1.0] * 9
+    losses[step] = value
+    saver = Checkpoints(tmp_path, weight=tf.Variable(0.0))
+    chosen = [
+        callbacks.StopOnNonFinite(3, lambda number: f"Batch {number}."),
+        callbacks.SaveCheckpoint(saver, 3),
+    ]
+    with pytest.raises(callbacks.NonFiniteLossError, match=rf"at step {step}\. Batch {step}\."):
+        fit(losses, chosen, initial_epoch=initial_epoch)
+    assert saver.steps() == [done for done in (3, 6) if 3 * initial_epoch < done <= step]
+
+
+def test_finite_losses_pass(tmp_path):
+    saver = Checkpoints(tmp_path, weight=tf.Variable(0.0))
+    fit([1e30] * 6, [callbacks.StopOnNonFinite(3, str), callbacks.SaveCheckpoint(saver, 3)])
+    assert saver.steps() == [3, 6]
+
+
+def test_measures_rates_without_the_step_that_compiles():
+    class Slow(tf.keras.callbacks.Callback):
+        def on_train_batch_begin(self, batch, logs=None):
+            first = self.params["steps"] and not hasattr(self, "seen")
+            self.seen = True
+            time.sleep(0.5 if first else 0.02)
+
+    history = fit([1.0] * 8, [Slow(), callbacks.Measurements(10)], steps_per_epoch=4).history
+    assert history["learning_rate"] == [0.5, 0.5]
+    for steps, samples in zip(history["steps_per_second"], history["samples_per_second"]):
+        assert 4 < steps < 50  # 0.02 s a step and some overhead; 4 steps in 0.56 s would be 7
+        assert samples == pytest.approx(10 * steps)
+    assert history["steps_per_second"][0] > 8
+
+
+def test_one_step_in_all_has_no_rate():
+    history = fit([1.0], [callbacks.Measurements(10)], steps_per_epoch=1).history
+    assert set(history) == {"loss", "learning_rate"}
+
+
+def test_a_constant_and_a_scheduled_learning_rate_are_reported():
+    schedule = tf.keras.optimizers.schedules.ExponentialDecay(1.0, 10, 0.5)
+    model = Scripted([1.0] * 2)
+    model.compile(tf.keras.optimizers.SGD(schedule))
+    model.optimizer.iterations.assign(10)
+    data = tf.data.Dataset.range(2)
+    history = model.fit(data, callbacks=[callbacks.Measurements(1)], verbose=0).history
+    np.testing.assert_allclose(history["learning_rate"], [0.5])
+
+
+def test_shows_one_line_per_epoch(caplog, capsys):
+    logging.set_verbosity(logging.INFO)
+    with caplog.at_level("INFO", logger="absl"):
+        fit([1.5] * 6, [callbacks.Measurements(1), callbacks.EpochProgress(2, 3)])
+    lines = [record.getMessage() for record in caplog.records if "epoch" in record.getMessage()]
+    assert len(lines) == 2
+    assert lines[0].startswith("epoch 1/2: loss 1.5, steps/s ")
+    assert lines[1].startswith("epoch 2/2: ")
+    assert lines[1].endswith("0:00:00 left")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "0:00:00"), (59.6, "0:01:00"), (3661, "1:01:01"), (360000, "100:00:00")],
+)
+def test_durations(seconds, text):
+    assert callbacks._duration(seconds) == text

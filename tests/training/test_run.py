@@ -1,0 +1,278 @@
+"""`tfwavenet.training.run`: trains, resumes to the bit, keeps its folder in order, says no clearly."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from tensorflow.python.framework import config as tf_config
+
+from tests.training.conftest import RECIPE, write_corpus
+from tfwavenet import training
+from tfwavenet.audio import files as audio_files
+from tfwavenet.training.callbacks import NonFiniteLossError
+from tfwavenet.training.checkpoints import steps_in
+from tfwavenet.training.workdir import Workdir
+
+
+def newest_checkpoint(workdir):
+    """Every variable in the newest checkpoint, by name."""
+    step = steps_in(workdir / "checkpoints")[-1]
+    reader = tf.train.load_checkpoint(str(workdir / "checkpoints" / f"{step:08d}" / "state"))
+    names = reader.get_variable_to_shape_map()
+    return {name: reader.get_tensor(name) for name in names if "OBJECT_GRAPH" not in name}
+
+
+def assert_same_checkpoint(one, other):
+    first, second = newest_checkpoint(one), newest_checkpoint(other)
+    assert first.keys() == second.keys()
+    for name, value in first.items():
+        np.testing.assert_array_equal(value, second[name], err_msg=name)
+
+
+def scalars(logs):
+    """The scalars in all event files: {tag: [(step, value)]}."""
+    found = {}
+    for path in sorted(logs.glob("events*")):
+        for record in tf.data.TFRecordDataset(str(path)):
+            event = tf.compat.v1.Event.FromString(record.numpy())
+            for value in event.summary.value:
+                kind = value.metadata.plugin_data.plugin_name
+                number = float(tf.make_ndarray(value.tensor)) if kind == "scalars" else kind
+                found.setdefault(value.tag, []).append((event.step, number))
+    return found
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """The workdir and the history of an uninterrupted run of two epochs; see `make_config`."""
+    return tmp_path_factory.mktemp("run") / "workdir", []
+
+
+@pytest.fixture
+def finished(trained, make_config):
+    """`trained`, run by the first test that asks."""
+    workdir, history = trained
+    if not history:
+        config = make_config(sample_epochs=2, sample_utterances=1)
+        history.append(training.run(config, workdir).history)
+    return workdir, history[0]
+
+
+def test_history_has_every_epoch(finished):
+    _, history = finished
+    assert len(history["loss"]) == len(history["val_loss"]) == 2
+    assert history["loss"][1] < history["loss"][0]
+    np.testing.assert_allclose(history["learning_rate"], [1e-2, 1e-2])
+    assert min(history["samples_per_second"]) > 0
+
+
+def test_the_folder_holds_all_that_is_needed(finished):
+    workdir, _ = finished
+    assert steps_in(workdir / "checkpoints") == [2, 4]
+    assert json.loads((workdir / "config.json").read_text())["training"]["steps"] == 4
+    metadata = json.loads((workdir / "metadata.json").read_text())
+    assert metadata["speakers"] == ["high", "low"]
+    assert len(metadata["recipe"]["mean"]) == RECIPE["n_mels"]
+    assert not list(workdir.rglob("*.tmp-*"))
+
+
+def test_tensorboard_gets_scalars_audio_and_pictures(finished):
+    workdir, history = finished
+    found = scalars(workdir / "logs")
+    for tag in ("train/loss", "validation/loss", "train/learning_rate", "train/steps_per_second"):
+        assert [step for step, _ in found[tag]] == [2, 4]
+    np.testing.assert_allclose([value for _, value in found["train/loss"]], history["loss"])
+    kinds = {value for values in found.values() for step, value in values if step == 4}
+    assert {"audio", "images"} <= kinds
+
+
+def test_samples_are_written_beside_the_recording(finished):
+    workdir, _ = finished
+    (generated,) = (workdir / "samples" / "00000004").glob("*.wav")
+    recording = workdir / "samples" / "recording" / generated.name
+    assert generated.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
+    (one, rate), (other, _) = audio_files.read(generated), audio_files.read(recording)
+    assert rate == RECIPE["sample_rate"]
+    assert len(one) == len(other) == 80  # 0.02 s in whole frames of 16 samples
+
+
+@pytest.mark.parametrize("weights", ["ema", "raw"])
+def test_load_gives_the_model_back(finished, weights):
+    workdir, _ = finished
+    model, config, metadata = training.load(workdir, weights=weights)
+    saved = newest_checkpoint(workdir)
+    name = "ema/averages/0" if weights == "ema" else None
+    if name:
+        expected = saved[f"{name}/.ATTRIBUTES/VARIABLE_VALUE"]
+        np.testing.assert_array_equal(model.trainable_variables[0], expected)
+    else:
+        values = [value for key, value in saved.items() if key.startswith("model/")]
+        for variable in model.trainable_variables:
+            assert any(np.array_equal(variable.numpy(), value) for value in values)
+    assert metadata.step == 4
+    assert metadata.speakers == ["high", "low"]
+    assert model.recipe == metadata.recipe
+    assert config.training.steps == 4
+    audio = model.generate(
+        np.zeros([2, RECIPE["n_mels"]], np.float32), speaker=1, jit_compile=False
+    )
+    assert audio.shape == (32,)
+
+
+def test_averaged_and_raw_weights_differ(finished):
+    workdir, _ = finished
+    ema, raw = (training.load(workdir, weights=weights).model for weights in ("ema", "raw"))
+    assert np.any(ema.trainable_variables[0].numpy() != raw.trainable_variables[0].numpy())
+
+
+def test_a_run_in_two_halves_gives_the_same_bits(finished, make_config, tmp_path):
+    workdir, history = finished
+    config = make_config(sample_epochs=2, sample_utterances=1)
+    config["training"]["steps"] = 2
+    first = training.run(config, tmp_path / "halves").history
+    config["training"]["steps"] = 4
+    second = training.run(config, tmp_path / "halves").history
+    assert_same_checkpoint(tmp_path / "halves", workdir)
+    assert first["loss"] + second["loss"] == history["loss"]
+    assert first["val_loss"] + second["val_loss"] == history["val_loss"]
+    assert training.run(config, tmp_path / "halves").history == {}  # nothing left to do
+
+
+def test_global_settings_are_as_before(finished):
+    assert not tf_config.is_op_determinism_enabled()
+    assert tf.keras.mixed_precision.global_policy().name == "float32"
+
+
+@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
+def test_mixed_precision_trains_and_resumes(make_config, tmp_path, precision):
+    config = make_config(precision=precision, steps=2, ema_decay=None, validation_batches=0)
+    first = training.run(config, tmp_path / "run").history
+    config["training"]["steps"] = 4
+    second = training.run(config, tmp_path / "run").history
+    assert len(first["loss"]) == len(second["loss"]) == 1
+    assert math.isfinite(second["loss"][0])
+    assert tf.keras.mixed_precision.global_policy().name == "float32"
+    names = newest_checkpoint(tmp_path / "run")
+    assert any("loss_scale" in name for name in names) == (precision == "mixed_float16")
+    model, _, metadata = training.load(tmp_path / "run")  # no average: the weights themselves
+    assert metadata.step == 4
+    assert model.compute_dtype == "float32"
+
+
+def test_an_unconditional_network_needs_no_mels(make_config, tmp_path):
+    config = make_config(
+        model={"upsampler": None, "speaker_channels": None},
+        data={"with_mel": False},
+        sample_epochs=1,
+        sample_utterances=2,
+        steps=2,
+    )
+    training.run(config, tmp_path / "run")
+    assert len(list((tmp_path / "run" / "samples" / "00000002").glob("*.wav"))) == 2
+
+
+def test_a_loss_that_is_not_finite_stops_the_run(finished, make_config, tmp_path):
+    config = make_config(learning_rate=1e30, steps=8, clip_norm=None)
+    with pytest.raises(NonFiniteLossError, match=r"The loss must be finite.*at step \d") as caught:
+        training.run(config, tmp_path / "run")
+    (batch,) = (tmp_path / "run").glob("failed-batch-*.npz")
+    step = int(batch.stem.split("-")[-1])
+    assert f"at step {step}." in str(caught.value)
+    assert str(batch) in str(caught.value)
+    assert np.load(batch)["audio"].shape == (2, 128)
+    assert all(np.isfinite(value).all() for value in newest_checkpoint(tmp_path / "run").values())
+    assert steps_in(tmp_path / "run" / "checkpoints")[-1] <= step
+    assert not tf_config.is_op_determinism_enabled()
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "value"),
+    [("training", "ema_decay", 0.5), ("model", "skip_channels", 6), ("data", "batch_size", 3)],
+)
+def test_another_config_is_refused(finished, make_config, section, key, value):
+    workdir, _ = finished
+    config = make_config(sample_epochs=2, sample_utterances=1)
+    config[section][key] = value
+    before = (workdir / "config.json").read_bytes()
+    with pytest.raises(ValueError, match=rf"another config.*Received: {section}\.{key}={value}"):
+        training.run(config, workdir)
+    assert (workdir / "config.json").read_bytes() == before
+
+
+def test_fewer_steps_are_refused(finished, make_config):
+    workdir, _ = finished
+    config = make_config(sample_epochs=2, sample_utterances=1, steps=2)
+    with pytest.raises(
+        ValueError, match=r"Expected training\.steps=4\. Received: training\.steps=2"
+    ):
+        training.run(config, workdir)
+
+
+def test_two_processes_cannot_train_in_one_folder(finished, make_config):
+    workdir, _ = finished
+    config = make_config(sample_epochs=2, sample_utterances=1)
+    with Workdir(workdir).locked(), pytest.raises(ValueError, match="one process at a time"):
+        training.run(config, workdir)
+
+
+def test_a_truncated_checkpoint_is_named(finished, make_config, tmp_path):
+    workdir, _ = finished
+    config = make_config(sample_epochs=2, sample_utterances=1, steps=6)
+    path = workdir / "checkpoints" / "00000004" / "state.data-00000-of-00001"
+    content = path.read_bytes()
+    path.write_bytes(content[:-1])
+    try:
+        for use in (lambda: training.run(config, workdir), lambda: training.load(workdir)):
+            with pytest.raises(
+                ValueError, match="missing or cut short.*go on from step 2"
+            ) as caught:
+                use()
+            assert str(path) in str(caught.value)
+    finally:
+        path.write_bytes(content)
+
+
+def test_a_model_that_does_not_fit_is_refused_before_the_data_are_prepared(make_config, tmp_path):
+    config = make_config()
+    config["model"]["upsampler"]["config"]["scales"] = [4, 5]
+    with pytest.raises(ValueError, match=r"recipe's hop of 16.*Received: scales=\(4, 5\)"):
+        training.run(config, tmp_path / "run")
+    assert not (tmp_path / "run" / "data").exists()
+    assert not (tmp_path / "run" / "config.json").exists()
+
+
+def test_a_missing_corpus_can_be_corrected(make_config, tmp_path):
+    config = make_config(data={"root": str(tmp_path / "missing")})
+    with pytest.raises((ValueError, OSError), match="missing"):
+        training.run(config, tmp_path / "run")
+    assert not (tmp_path / "run" / "config.json").exists()
+
+
+def test_records_of_another_recipe_are_refused(finished, make_config, tmp_path):
+    config = make_config(data={"records": str(finished[0] / "data")})
+    config["recipe"]["fmin_hz"] = 50.0
+    with pytest.raises(ValueError, match=r"'recipe' must be that of the prepared data.*fmin_hz=0"):
+        training.run(config, tmp_path / "run")
+
+
+def test_speaker_channels_need_several_speakers(make_config, tmp_path):
+    root = write_corpus(tmp_path / "one", speakers=("alone",))
+    config = make_config(data={"root": str(root)})
+    with pytest.raises(ValueError, match="needs data of several speakers"):
+        training.run(config, tmp_path / "run")
+
+
+def test_too_few_speakers_are_refused(make_config, tmp_path):
+    with pytest.raises(ValueError, match=r"model\.speakers' must be at least 2"):
+        training.run(make_config(model={"speakers": 1}), tmp_path / "run")
+
+
+def test_without_held_out_recordings_training_goes_on(make_config, tmp_path):
+    config = make_config(data={"validation": 0.0, "test": 0.0}, sample_epochs=1, steps=2)
+    history = training.run(config, tmp_path / "run").history
+    assert "val_loss" not in history
+    assert not (tmp_path / "run" / "samples").exists()
