@@ -21,6 +21,7 @@ def get_config() -> ml_collections.ConfigDict:
     config.recipe = {
         "base": "speech_8k",
         "n_mels": 32,
+        "normalization": "standard",
         "pre_emphasis": 0.85,
         "signal_gain": 3.0,
     }
@@ -40,7 +41,7 @@ def get_config() -> ml_collections.ConfigDict:
     )
     config.data.update(corpus="fsdd", root="fsdd", batch_size=8, crop_frames=16)
     config.training.update(
-        steps=6000,
+        steps=5000,
         steps_per_epoch=500,
         ema_decay=0.998,
         precision="mixed_bfloat16",
@@ -49,6 +50,6 @@ def get_config() -> ml_collections.ConfigDict:
     )
     config.training.learning_rate = {
         "class_name": "CosineWithWarmup",
-        "config": {"peak": 2e-3, "warmup_steps": 200, "total_steps": 6000, "floor": 2e-5},
+        "config": {"peak": 2e-3, "warmup_steps": 200, "total_steps": 5000, "floor": 2e-5},
     }
     return config

@@ -32,6 +32,7 @@ class AutoregressiveModel(tf.keras.Model):
 
     def to_values(self, audio: tf.Tensor) -> tf.Tensor:
         """Audio in [-1, 1] as the network takes it: mu-law codes, or unchanged."""
+        audio = tf.convert_to_tensor(audio)
         if not self.takes_codes or audio.dtype.is_integer:
             return audio
         return mulaw.encode(audio, self.distribution.channels, rounding=self._mulaw_rounding)
