@@ -9,15 +9,16 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfwavenet import generation
+from tfwavenet import generation, rng
 from tfwavenet.audio import mulaw
 
 
 class AutoregressiveModel(tf.keras.Model):
     """Training and generation of a network whose `call` predicts the following sample.
 
-    A subclass has a `distribution`, an `upsampler` and `recipe` (or None), `speakers` and
-    `speaker_channels` (or None), and the methods of `generation.StepModel`.
+    A subclass has a `distribution`, an `upsampler` and `recipe` (or None), `speakers`,
+    `speaker_channels` and `speaker_embedding` (or None), `dropout` and its `seed`, and the
+    methods of `generation.StepModel`.
     """
 
     def __init__(self, **kwargs: Any) -> None:
@@ -86,7 +87,9 @@ class AutoregressiveModel(tf.keras.Model):
         """One update on a batch."""
         batch, _, _ = tf.keras.utils.unpack_x_y_sample_weight(data)
         with tf.GradientTape() as tape:
-            loss = self._loss(batch, training=True)
+            # Optimizers add the gradients of the replicas up.
+            replicas = tf.distribute.get_strategy().num_replicas_in_sync
+            loss = self._loss(batch, training=True) / replicas
         self.optimizer.minimize(loss, self.trainable_variables, tape=tape)
         return self._results()
 
@@ -107,6 +110,32 @@ class AutoregressiveModel(tf.keras.Model):
     def metrics(self) -> list[tf.keras.metrics.Metric]:
         """The metrics that Keras resets at each epoch."""
         return [self.loss_tracker]
+
+    def _local(self, inputs: dict[str, tf.Tensor]) -> tf.Tensor | None:
+        """The features of a batch at the sample rate."""
+        if self.upsampler is None:
+            return None
+        if "mel" not in inputs:
+            raise ValueError(f'Expected a batch with "mel". Received: keys={sorted(inputs)}')
+        self.check_mel(inputs["mel"], inputs["audio"].shape[1])
+        return self.upsampler(inputs["mel"])
+
+    def _local_window(self, mel: tf.Tensor | None, mask: tf.Tensor | None) -> tf.Tensor | None:
+        return None if self.upsampler is None else self.upsampler.upsample_window(mel, mask)
+
+    def _speaker(self, inputs: dict[str, tf.Tensor]) -> tf.Tensor | None:
+        if not self.speaker_channels:
+            return None
+        speaker = inputs.get("speaker")
+        if speaker is None:
+            raise ValueError(f'Expected a batch with "speaker". Received: keys={sorted(inputs)}')
+        return speaker if self.speaker_embedding is None else self.speaker_embedding(speaker)
+
+    def _dropout_seed(self, training: bool | None) -> tf.Tensor | None:
+        if not training or not self.dropout:
+            return None
+        replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+        return rng.fold_in(rng.fold_in(rng.make_seed(self.seed), self.training_step()), replica)
 
     def check_mel(self, mel: tf.Tensor, samples: int | None) -> None:
         """Refuses features that do not fit the network or the audio, as far as shapes are known.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import tensorflow as tf
 
@@ -151,11 +151,7 @@ class WaveNet(AutoregressiveModel):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        _check_positive(layers=layers, dilation_cycle=dilation_cycle, kernel_size=kernel_size)
-        if skip_mode not in ("sum", "scaled", "recursive"):
-            raise ValueError(
-                f'`skip_mode` must be "sum", "scaled" or "recursive". Received: skip_mode={skip_mode!r}'
-            )
+        _check(skip_mode, layers=layers, dilation_cycle=dilation_cycle, kernel_size=kernel_size)
         self.num_layers = layers
         self.dilation_cycle = dilation_cycle
         self.residual_channels = residual_channels
@@ -297,31 +293,6 @@ class WaveNet(AutoregressiveModel):
     def _network_input(self, values: tf.Tensor) -> tf.Tensor:
         return values if self.takes_codes else values[..., tf.newaxis]
 
-    def _local(self, inputs: dict[str, tf.Tensor]) -> tf.Tensor | None:
-        if self.upsampler is None:
-            return None
-        if "mel" not in inputs:
-            raise ValueError(f'Expected a batch with "mel". Received: keys={sorted(inputs)}')
-        self.check_mel(inputs["mel"], inputs["audio"].shape[1])
-        return self.upsampler(inputs["mel"])
-
-    def _local_window(self, mel: tf.Tensor | None, mask: tf.Tensor | None) -> tf.Tensor | None:
-        return None if self.upsampler is None else self.upsampler.upsample_window(mel, mask)
-
-    def _speaker(self, inputs: dict[str, tf.Tensor]) -> tf.Tensor | None:
-        if not self.speaker_channels:
-            return None
-        speaker = inputs.get("speaker")
-        if speaker is None:
-            raise ValueError(f'Expected a batch with "speaker". Received: keys={sorted(inputs)}')
-        return speaker if self.speaker_embedding is None else self.speaker_embedding(speaker)
-
-    def _dropout_seed(self, training: bool | None) -> tf.Tensor | None:
-        if not training or not self.dropout:
-            return None
-        replica = tf.distribute.get_replica_context().replica_id_in_sync_group
-        return rng.fold_in(rng.fold_in(rng.make_seed(self.seed), self.training_step()), replica)
-
     def _add_skip(self, skips: tf.Tensor | None, skip: tf.Tensor) -> tf.Tensor:
         if skips is None:
             return skip
@@ -428,7 +399,11 @@ class WaveNet(AutoregressiveModel):
         }
 
 
-def _check_positive(**values: int) -> None:
-    for name, value in values.items():
+def _check(skip_mode: str, **counts: int) -> None:
+    for name, value in counts.items():
         if value < 1:
             raise ValueError(f"`{name}` must be positive. Received: {name}={value}")
+    if skip_mode not in get_args(SkipMode):
+        raise ValueError(
+            f"`skip_mode` must be one of {get_args(SkipMode)}. Received: skip_mode={skip_mode!r}"
+        )
