@@ -39,10 +39,10 @@ def test_some_kills_change_nothing(tmp_path):
 
 
 @pytest.mark.slow
-def test_kills_at_every_moment_change_nothing(tmp_path):
-    found = _kills(tmp_path, stride=1)
+def test_many_kills_change_nothing(tmp_path):
+    found = _kills(tmp_path, stride=3)  # odd: both before and after what makes a file final
     assert found["problems"] == []
-    assert found["kills"] > 60
+    assert found["kills"] > 30
 
 
 _WITH_WORKERS = textwrap.dedent("""

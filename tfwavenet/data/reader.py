@@ -140,11 +140,11 @@ class SplitReader:
         spans = [(row["audio_offset"], frame_bytes, audio)]
         if self.n_mels is not None:
             spans.append((row["mel_offset"], self.n_mels * records.MEL_DTYPE.itemsize, mel))
+        found = []
         with open(path, "rb", buffering=0) as file:
-            found = [
-                os.pread(file.fileno(), (stop - start) * width, offset + start * width)
-                for offset, width, (start, stop) in spans
-            ]
+            for offset, width, (start, stop) in spans:
+                file.seek(offset + start * width)
+                found.append(file.read((stop - start) * width))
         for data, (_, width, (start, stop)) in zip(found, spans):
             if len(data) != (stop - start) * width:
                 raise _damaged(path, self.names[record], "it ends too early")
