@@ -69,7 +69,7 @@ class Records:
         >>> _ = prepare("bundled", output_dir=directory, recipe="speech_16k")
         >>> dataset = Records(directory).dataset("train", batch_size=2, crop_frames=10)
         >>> {name: tuple(value.shape) for name, value in next(iter(dataset)).items()}
-        {'audio': (2, 1280), 'mask': (2, 1280), 'mel': (2, 10, 80), 'speaker': (2,)}
+        {'audio': (2, 1600), 'mask': (2, 1600), 'mel': (2, 10, 80), 'speaker': (2,)}
     """
 
     def __init__(self, directory: files.PathLike) -> None:
