@@ -35,6 +35,15 @@ def test_steady_tones_are_measured_to_a_few_cents(sample_rate, frequency_hz, har
     assert np.max(_cents(inner, frequency_hz)) < 20
 
 
+@pytest.mark.parametrize("frequency_hz", [383.7, 411.3, 470.9])
+def test_high_voices_at_low_rates_are_not_rounded_to_samples(frequency_hz):
+    # A period is about twenty samples, and harmonics up to the band's edge make sharp peaks.
+    time = np.arange(4000) / 8000
+    tone = sum(np.cos(2 * np.pi * k * frequency_hz * time) for k in range(1, 8))
+    track = pitch.track(tone, sample_rate=8000)
+    assert np.max(_cents(track[5:-5], frequency_hz)) < 0.3
+
+
 def test_a_glide_is_followed():
     sample_rate = 16000
     f0_hz = 110.0 * 2 ** np.linspace(0, 1, sample_rate)
