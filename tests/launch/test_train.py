@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 
 import pytest
 
-from tfwavenet import files
+from tfwavenet import files, training
 from tfwavenet.launch import train
 from tfwavenet.training.config import resolve
 from tfwavenet.training.workdir import Workdir
@@ -28,10 +29,15 @@ def launch(monkeypatch, tmp_path):
 
     def start(*arguments):
         calls = []
-        monkeypatch.setattr(train.training, "run", lambda *call: calls.append(call))
+
+        def fake_run(config, workdir):
+            calls.append((resolve(config), workdir))
+
+        monkeypatch.setattr(training, "run", fake_run)
         monkeypatch.setattr(sys, "argv", ["tfwavenet-train", *arguments])
+        # Overrides become flags of the module for good: a process has one command line.
         with pytest.raises(SystemExit) as caught:
-            train.main()
+            importlib.reload(train).main()
         return caught.value.code, calls
 
     return start
@@ -48,7 +54,6 @@ def test_config_and_overrides_reach_run(launch, tmp_path):
     )
     assert status == 0
     assert workdir == tmp_path / "run"
-    config = resolve(config)
     assert config.model.layers == 3
     assert config.training.steps == 2000
     assert config.training.learning_rate.config.initial == 0.01

@@ -75,7 +75,7 @@ def make_config(corpus):
                 "ema_decay": 0.9,
                 "validation_batches": 2,
                 "sample_epochs": 0,
-                "sample_seconds": 0.02,
+                "sample_seconds": 0.04,
                 **training,
             },
         }

@@ -57,7 +57,7 @@ def test_the_optimizer_is_as_configured_and_built(make_config):
     assert optimizer._learning_rate.warmup_steps == 7
     assert (optimizer.beta_1, optimizer.beta_2, optimizer.epsilon) == (0.9, 0.99, 1e-6)
     assert optimizer.global_clipnorm == 0.5
-    assert len(optimizer.variables) == 2 + 2 * len(model.trainable_variables)
+    assert len(optimizer.variables) == 1 + 2 * len(model.trainable_variables)
 
 
 def test_float16_scales_its_loss(make_config):

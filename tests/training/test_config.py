@@ -8,6 +8,8 @@ import re
 
 import ml_collections
 import pytest
+from absl import flags
+from ml_collections import config_flags
 
 from tfwavenet import models
 from tfwavenet.training import config as config_module
@@ -75,6 +77,7 @@ def test_every_default_is_documented():
         ({"model": {"class_name": "WaveNett"}}, r"\(did you mean 'WaveNet'\?\)"),
         ({"model": 3}, r"'model' must be a mapping. Received: model=3"),
         ({"data": [1]}, r"'data' must be a mapping. Received: data=\[1\]"),
+        ([], r"a config must be a mapping\. Received: config=\[\]"),
         ({"seed": object()}, r"a config holds numbers, strings, lists and mappings only"),
     ],
 )
@@ -109,6 +112,40 @@ def test_bad_values_are_named(key, value):
 @pytest.mark.parametrize("key", ["training.clip_norm", "training.ema_decay"])
 def test_some_values_may_be_none(key):
     assert resolve(changed(**{key.replace(".", "__"): None})).training[key.split(".")[1]] is None
+
+
+@pytest.mark.parametrize(
+    ("override", "key", "value"),
+    [
+        ("data.root=/data/2020", "data.root", "/data/2020"),
+        ("data.root=2020", "data.root", "2020"),
+        ("training.clip_norm=None", "training.clip_norm", None),
+        ("training.ema_decay=0.5", "training.ema_decay", 0.5),
+        ("model.speaker_channels=16", "model.speaker_channels", 16),
+        ("model.head_weight_norm=False", "model.head_weight_norm", False),
+        ("model.layers=7", "model.layers", 7),
+        ("training.learning_rate.config.initial=0.1", "training.learning_rate.config.initial", 0.1),
+    ],
+)
+def test_a_command_line_can_change_any_kind_of_key(override, key, value):
+    values = flags.FlagValues()
+    argv = ["program", f"--config.{override}"]
+    holder = config_flags.DEFINE_config_dict(
+        "config", default_config(), flag_values=values, sys_argv=argv
+    )
+    values(argv)
+    found = resolve(holder.value)
+    for part in key.split("."):
+        found = found[part]
+    assert found == value
+    assert type(found) is type(value)
+
+
+def test_an_optional_key_takes_a_mapping_too():
+    config = default_config()
+    config.model.update(upsampler={"class_name": "StretchUpsampler", "config": {"scales": [4]}})
+    config.model.upsampler.config.padding_frames = 2
+    assert resolve(config).model.upsampler.config.to_dict() == {"scales": [4], "padding_frames": 2}
 
 
 def test_steps_must_fill_whole_epochs():

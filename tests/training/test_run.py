@@ -68,6 +68,7 @@ def test_history_has_every_epoch(finished):
     assert history["loss"][1] < history["loss"][0]
     np.testing.assert_allclose(history["learning_rate"], [1e-2, 1e-2])
     assert min(history["samples_per_second"]) > 0
+    assert min(history["gradient_norm"]) > 0
 
 
 def test_the_folder_holds_all_that_is_needed(finished):
@@ -83,7 +84,7 @@ def test_the_folder_holds_all_that_is_needed(finished):
 def test_tensorboard_gets_scalars_audio_and_pictures(finished):
     workdir, history = finished
     found = scalars(workdir / "logs")
-    for tag in ("train/loss", "validation/loss", "train/learning_rate", "train/steps_per_second"):
+    for tag in ("train/loss", "validation/loss", "train/learning_rate", "train/gradient_norm"):
         assert [step for step, _ in found[tag]] == [2, 4]
     np.testing.assert_allclose([value for _, value in found["train/loss"]], history["loss"])
     kinds = {value for values in found.values() for step, value in values if step == 4}
@@ -97,7 +98,7 @@ def test_samples_are_written_beside_the_recording(finished):
     assert generated.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
     (one, rate), (other, _) = audio_files.read(generated), audio_files.read(recording)
     assert rate == RECIPE["sample_rate"]
-    assert len(one) == len(other) == 80  # 0.02 s in whole frames of 16 samples
+    assert len(one) == len(other) == 160  # 0.04 s in whole frames of 16 samples
 
 
 @pytest.mark.parametrize("weights", ["ema", "raw"])
@@ -147,6 +148,7 @@ def test_global_settings_are_as_before(finished):
     assert tf.keras.mixed_precision.global_policy().name == "float32"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
 def test_mixed_precision_trains_and_resumes(make_config, tmp_path, precision):
     config = make_config(precision=precision, steps=2, ema_decay=None, validation_batches=0)
@@ -163,6 +165,7 @@ def test_mixed_precision_trains_and_resumes(make_config, tmp_path, precision):
     assert model.compute_dtype == "float32"
 
 
+@pytest.mark.slow
 def test_an_unconditional_network_needs_no_mels(make_config, tmp_path):
     config = make_config(
         model={"upsampler": None, "speaker_channels": None},
@@ -175,17 +178,27 @@ def test_an_unconditional_network_needs_no_mels(make_config, tmp_path):
     assert len(list((tmp_path / "run" / "samples" / "00000002").glob("*.wav"))) == 2
 
 
-def test_a_loss_that_is_not_finite_stops_the_run(finished, make_config, tmp_path):
-    config = make_config(learning_rate=1e30, steps=8, clip_norm=None)
-    with pytest.raises(NonFiniteLossError, match=r"The loss must be finite.*at step \d") as caught:
-        training.run(config, tmp_path / "run")
-    (batch,) = (tmp_path / "run").glob("failed-batch-*.npz")
-    step = int(batch.stem.split("-")[-1])
-    assert f"at step {step}." in str(caught.value)
-    assert str(batch) in str(caught.value)
+class Poison(tf.keras.callbacks.Callback):
+    """Makes a weight NaN after a step of the second epoch."""
+
+    def on_train_batch_end(self, batch, logs=None):
+        if self.model.optimizer.iterations == 3:
+            self.model.trainable_variables[0].assign(
+                self.model.trainable_variables[0] * float("nan")
+            )
+
+
+def test_a_loss_that_is_not_finite_stops_the_run(make_config, tmp_path):
+    with pytest.raises(NonFiniteLossError, match="The loss must be finite") as caught:
+        training.run(make_config(), tmp_path, extra_callbacks=[Poison()])
+    message = str(caught.value)
+    batch = tmp_path / "failed-batch-3.npz"
+    assert "at step 3." in message
+    assert str(batch) in message
+    assert "the checkpoint of step 2 stays" in message
     assert np.load(batch)["audio"].shape == (2, 128)
-    assert all(np.isfinite(value).all() for value in newest_checkpoint(tmp_path / "run").values())
-    assert steps_in(tmp_path / "run" / "checkpoints")[-1] <= step
+    assert steps_in(tmp_path / "checkpoints") == [2]
+    assert all(np.isfinite(value).all() for value in newest_checkpoint(tmp_path).values())
     assert not tf_config.is_op_determinism_enabled()
 
 
@@ -271,6 +284,7 @@ def test_too_few_speakers_are_refused(make_config, tmp_path):
         training.run(make_config(model={"speakers": 1}), tmp_path / "run")
 
 
+@pytest.mark.slow
 def test_without_held_out_recordings_training_goes_on(make_config, tmp_path):
     config = make_config(data={"validation": 0.0, "test": 0.0}, sample_epochs=1, steps=2)
     history = training.run(config, tmp_path / "run").history

@@ -95,7 +95,12 @@ def _parse(main: Callable[..., Any], flag_values: flags.FlagValues, argv: list[s
         sys.exit(0)
     for name in flag_values:
         flag_values[name].unparse()
-    rest = flag_values(argv)
+    try:
+        rest = flag_values(argv)
+    except AttributeError as error:  # raised by config_flags, with a suggestion
+        raise ValueError(
+            f"--config has no such key: {error}. Received: {' '.join(argv[1:])}"
+        ) from error
     if len(rest) > 1 and not _takes_arguments(main):
         raise ValueError(
             f"only flags are expected, of the form --name=value. Received: argument={rest[1]!r}"

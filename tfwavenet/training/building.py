@@ -13,6 +13,7 @@ from tfwavenet.audio import recipes
 from tfwavenet.audio.features import FeatureRecipe
 from tfwavenet.training import schedules
 from tfwavenet.training.config import model_class
+from tfwavenet.training.optimizer import MeasuredAdam
 
 
 def build_model(
@@ -81,7 +82,7 @@ def compile_model(model: tf.keras.Model, config: ml_collections.ConfigDict) -> N
     """
     training = config.training
     rate = training.learning_rate
-    optimizer = tf.keras.optimizers.Adam(
+    optimizer = MeasuredAdam(
         schedules.get(rate.to_dict() if isinstance(rate, ml_collections.ConfigDict) else rate),
         beta_1=training.beta_1,
         beta_2=training.beta_2,

@@ -12,6 +12,7 @@ from absl import logging
 from tqdm import auto as tqdm
 
 from tfwavenet.training.checkpoints import Checkpoints
+from tfwavenet.training.optimizer import MeasuredAdam
 
 Logs = Optional[dict[str, Any]]
 
@@ -71,7 +72,7 @@ class StopOnNonFinite(tf.keras.callbacks.Callback):
 class Measurements(tf.keras.callbacks.Callback):
     """Adds `learning_rate`, `steps_per_second` and `samples_per_second` to the logs of an epoch.
 
-    The first step of the process, which compiles, is left out of the rates where there are others.
+    With a `MeasuredAdam`, `gradient_norm` too, the mean over the epoch before clipping. The first step of the process, which compiles, is left out of the rates where there are others.
 
     Args:
         samples_per_step: audio samples in a batch.
@@ -98,9 +99,11 @@ class Measurements(tf.keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         """Called by Keras."""
-        optimizer = self.model.optimizer
+        optimizer = getattr(self.model.optimizer, "inner_optimizer", self.model.optimizer)
         rate = self._steps / max(self._end - self._start, 1e-9)
         measured = {"learning_rate": float(optimizer.learning_rate)}
+        if isinstance(optimizer, MeasuredAdam):
+            measured["gradient_norm"] = optimizer.take_mean_gradient_norm()
         if self._steps:
             measured["steps_per_second"] = rate
             measured["samples_per_second"] = rate * self._samples_per_step

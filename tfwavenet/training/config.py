@@ -74,6 +74,12 @@ _PREPARATION = {
     "test": "test",
     "split_seed": "seed",
 }
+# Keys that may be None or something else, with the type that a command line gives them. Others have
+# the type of their default there.
+_OPTIONAL: dict[str, dict[str, type]] = {
+    "data": {"root": str, "records": str},
+    "training": {"clip_norm": object, "ema_decay": object},
+}
 # Arguments of a model that a config does not set: they follow from the data, or are Keras' own.
 _NOT_CONFIGURED = ("self", "recipe", "kwargs")
 
@@ -137,7 +143,17 @@ def default_config(class_name: str = "WaveNet") -> ml_collections.ConfigDict:
         >>> config.training.steps
         100000
     """
-    return ml_collections.ConfigDict(_defaults(class_name), type_safe=False)
+    config = ml_collections.ConfigDict(_defaults(class_name), type_safe=False)
+    for section, keys in _OPTIONAL.items():
+        for key, kind in keys.items():
+            reference = ml_collections.FieldReference(config[section][key], field_type=kind)
+            config[section][key] = reference
+    parameters = inspect.signature(model_class(class_name).__init__).parameters
+    for key in config.model:
+        if key in parameters and str(parameters[key].annotation).endswith("| None"):
+            reference = ml_collections.FieldReference(config.model[key], field_type=object)
+            config.model[key] = reference
+    return config
 
 
 def resolve(config: Config) -> ml_collections.ConfigDict:
@@ -221,6 +237,8 @@ def _defaults(class_name: str) -> dict[str, Any]:
 def _plain(config: Config) -> dict[str, Any]:
     """Returns a config as nested dicts of JSON values."""
     as_dict = config.to_dict() if isinstance(config, ml_collections.ConfigDict) else config
+    if not isinstance(as_dict, Mapping):
+        raise ValueError(f"a config must be a mapping. Received: config={as_dict!r}")
     try:
         return json.loads(json.dumps(as_dict))
     except (TypeError, ValueError) as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import pathlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Optional
 
 import numpy as np
@@ -80,7 +80,8 @@ class SampleSummaries(tf.keras.callbacks.Callback):
     """Generates held-out utterances every so many epochs, beside the recordings.
 
     Writes `<samples>/<step>/<utterance>.wav` and `.png` (mels of the generated audio above those of
-    the recording), `<samples>/recording/<utterance>.wav`, and all of it for TensorBoard. The same
+    the recording, where there is one STFT window of audio), `<samples>/recording/<utterance>.wav`,
+    and all of it for TensorBoard. The same
     seeds are used every time, and the averaged weights where there are any.
 
     The model has `generate`, `upsampler` and `speaker_channels`, as `WaveNet`.
@@ -148,18 +149,19 @@ class SampleSummaries(tf.keras.callbacks.Callback):
         for title, samples in (("generated", audio), ("recording", recording)):
             clip = np.clip(samples, -1.0, 1.0)[np.newaxis, :, np.newaxis]
             tf.summary.audio(f"{example.name}/{title}", clip, rate)
-        png = self._picture(audio, recording)
+        if len(audio) >= self._recipe.n_fft:
+            self._draw(example, {"generated": audio, "recording": recording}, folder)
+
+    def _draw(
+        self, example: Example, audio: Mapping[str, np.ndarray], folder: pathlib.Path
+    ) -> None:
+        """Draws the mels of float32 [samples] by title, before their normalisation."""
+        mels = {title: self._recipe.compressed_mel(one).numpy() for title, one in audio.items()}
+        seconds = self._recipe.hop_samples / self._recipe.sample_rate
+        png = pictures.to_png(pictures.mel_figure(mels, frame_seconds=seconds))
         with files.atomic_write(folder / f"{example.file_name}.png") as file:
             file.write(png)
         tf.summary.image(f"{example.name}/mel", tf.image.decode_png(png, channels=3)[tf.newaxis])
-
-    def _picture(self, audio: np.ndarray, recording: np.ndarray) -> bytes:
-        mels = {
-            "generated": self._recipe.mel(audio).numpy(),
-            "recording": self._recipe.mel(recording).numpy(),
-        }
-        seconds = self._recipe.hop_samples / self._recipe.sample_rate
-        return pictures.to_png(pictures.mel_figure(mels, frame_seconds=seconds))
 
 
 def generate(model: Any, examples: Sequence[Example], *, seed: int) -> list[np.ndarray]:

@@ -1,0 +1,57 @@
+"""Adam that can tell how large the gradients were."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import tensorflow as tf
+
+
+@tf.keras.saving.register_keras_serializable("tfwavenet")
+class MeasuredAdam(tf.keras.optimizers.Adam):
+    """Keras' Adam, which also averages the global norm of the gradients it is given.
+
+    The updates are exactly those of Keras' Adam. The norm is that before any clipping.
+
+    Args:
+        *args: see `tf.keras.optimizers.Adam`.
+        **kwargs: see `tf.keras.optimizers.Adam`.
+
+    Example:
+        >>> optimizer = MeasuredAdam(1e-3, global_clipnorm=1.0)
+        >>> optimizer.apply_gradients([(tf.constant([3.0, 4.0]), tf.Variable([0.0, 0.0]))])
+        <tf.Variable 'UnreadVariable' shape=() dtype=int64, numpy=1>
+        >>> optimizer.take_mean_gradient_norm()
+        5.0
+
+    Reference: Kingma and Ba, "Adam", ICLR 2015.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        settings: dict[str, Any] = {
+            "trainable": False,
+            "synchronization": tf.VariableSynchronization.ON_READ,
+            "aggregation": tf.VariableAggregation.MEAN,
+        }
+        self._norm_total = tf.Variable(0.0, name="norm_total", **settings)
+        self._norm_count = tf.Variable(0.0, name="norm_count", **settings)
+
+    def apply_gradients(
+        self, grads_and_vars: Iterable[tuple[Any, tf.Variable]], *args: Any, **kwargs: Any
+    ) -> Any:
+        """Measures the gradients and applies them; see `tf.keras.optimizers.Adam`."""
+        pairs = list(grads_and_vars)
+        gradients = [gradient for gradient, _ in pairs if gradient is not None]
+        self._norm_total.assign_add(tf.cast(tf.linalg.global_norm(gradients), tf.float32))
+        self._norm_count.assign_add(1.0)
+        return super().apply_gradients(pairs, *args, **kwargs)
+
+    def take_mean_gradient_norm(self) -> float:
+        """Returns the mean global norm since the last call, NaN if there was no update."""
+        count = float(self._norm_count)
+        mean = float(self._norm_total) / count if count else float("nan")
+        self._norm_total.assign(0.0)
+        self._norm_count.assign(0.0)
+        return mean
