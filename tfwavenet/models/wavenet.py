@@ -65,33 +65,28 @@ class WaveNet(AutoregressiveModel):
     Args:
         layers: number of residual blocks, positive.
         dilation_cycle: block i has dilation `2 ** (i % dilation_cycle)`.
-        residual_channels: channels of the residual path.
+        residual_channels, skip_channels: channels of these paths.
         gate_channels: channels before the gate, even; half of it behind.
-        skip_channels: channels of the skip path.
         kernel_size: taps of the dilated convolutions.
         distribution: of the next sample, as `distributions.get` takes it.
         input_kernel_size: taps of the first convolution, 1 or more.
         input_bias: whether the first convolution has a bias.
         input_activation: after the first convolution, as Keras takes it.
-        head_channels: channels between the two convolutions of the head; None for
-            `skip_channels`.
+        head_channels: between the two convolutions of the head; None for `skip_channels`.
         head_bias: whether the convolutions of the head have biases.
         residual_scale: factor of the residual path at each block.
         last_residual: whether the last block has the residual projection that nobody reads.
         skip_mode: "sum" of the blocks' skips, "scaled" by `sqrt(1 / layers)`, or "recursive":
             `(sum so far + skip) * sqrt(1/2)` from the second block on.
-        upsampler: layer (or its serialised form) that brings the features to the sample rate;
-            None for a network without features.
+        upsampler: layer, or its serialised form; None for a network without features.
         local_channels: feature channels; None for the recipe's `n_mels`.
-        local_bias: whether the features' projections have biases.
-        speakers: number of speakers; None where speaker vectors come from elsewhere.
-        speaker_channels: size of a speaker vector; None for a single-speaker network.
-        global_bias: whether the speaker vectors' projections have biases.
+        speakers: how many; None where speaker vectors come from elsewhere.
+        speaker_channels: size of a speaker vector; None for a network without speakers.
+        local_bias, global_bias: whether the features' and the speakers' projections have biases.
         weight_norm: whether convolutions are weight normalised.
-        head_weight_norm: the same for the head; None for `weight_norm`.
+        head_weight_norm: the same of the head; None for `weight_norm`.
         dropout: rate of dropout before each dilated convolution.
-        recipe: the features and waveform this network is made for: a `FeatureRecipe`, its
-            name or its configuration. It is saved with the model.
+        recipe: of features and waveform, as `recipes.get` takes it; saved with the model.
         seed: of dropout.
 
     Call arguments:
@@ -103,8 +98,7 @@ class WaveNet(AutoregressiveModel):
         distribution of the sample that follows `audio[:, t]`, under the features at t.
 
     Raises:
-        ValueError: if arguments contradict each other, for example an upsampler whose scales do
-            not multiply to the recipe's hop.
+        ValueError: if arguments contradict each other, such as the scales of upsampler and recipe.
 
     Example:
         >>> model = WaveNet(layers=4, dilation_cycle=2, distribution="Categorical")
@@ -114,9 +108,8 @@ class WaveNet(AutoregressiveModel):
         >>> model.generate(samples=100).shape
         (1, 100)
 
-    Source: van den Oord et al., "WaveNet", arXiv:1609.03499; mixture of logistics: Salimans et
-    al., arXiv:1701.05517; the vocoder: Tamamori et al., Interspeech 2017, and Shen et al.,
-    "Tacotron 2", arXiv:1712.05884, section 2.3.
+    Source: van den Oord et al., "WaveNet", arXiv:1609.03499; as a vocoder: Tamamori et al.,
+    Interspeech 2017, and Shen et al., "Tacotron 2", arXiv:1712.05884, section 2.3.
     """
 
     def __init__(
@@ -167,6 +160,7 @@ class WaveNet(AutoregressiveModel):
         self.residual_scale = residual_scale
         self.last_residual = last_residual
         self.skip_mode = skip_mode
+        self._skip_scale = math.sqrt(1 / layers) if skip_mode == "scaled" else 1.0
         self.upsampler = upsamplers.get(upsampler)
         self.recipe = None if recipe is None else recipes.get(recipe)
         self.local_channels = self._feature_channels(local_channels)
@@ -300,10 +294,7 @@ class WaveNet(AutoregressiveModel):
         return total * math.sqrt(0.5) if self.skip_mode == "recursive" else total
 
     def _head(self, skips: tf.Tensor) -> tf.Tensor:
-        return self.head[1](tf.nn.relu(self.head[0](tf.nn.relu(self._scaled(skips)))))
-
-    def _scaled(self, skips: tf.Tensor) -> tf.Tensor:
-        return skips * math.sqrt(1 / self.num_layers) if self.skip_mode == "scaled" else skips
+        return self.head[1](tf.nn.relu(self.head[0](tf.nn.relu(skips * self._skip_scale))))
 
     def initial_state(self, batch_size: int) -> list[Any]:
         """The state before the first sample: as if zeros had gone before."""
@@ -380,7 +371,7 @@ class WaveNet(AutoregressiveModel):
             (x, skip), after = block.step(x, before, conditioning, block_weights)
             states.append(after)
             skips = self._add_skip(skips, skip)
-        y = self._scaled(skips)
+        y = skips * self._skip_scale
         for layer, layer_weights in zip(self.head, weights["head"]):
             y, _ = layer.step(tf.nn.relu(y), (), layer_weights)
         return y, states
