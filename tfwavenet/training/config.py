@@ -236,7 +236,7 @@ def _defaults(class_name: str) -> dict[str, Any]:
 
 def _plain(config: Config) -> dict[str, Any]:
     """Returns a config as nested dicts of JSON values."""
-    as_dict = config.to_dict() if isinstance(config, ml_collections.ConfigDict) else config
+    as_dict = config.to_dict() if hasattr(config, "to_dict") else config
     if not isinstance(as_dict, Mapping):
         raise ValueError(f"a config must be a mapping. Received: config={as_dict!r}")
     try:
