@@ -46,8 +46,7 @@ def test_numbers_are_normalised():
 
 def test_fingerprint_is_stable(recipe):
     # Saved with models: it must not change between versions.
-    assert recipe.fingerprint() == recipe.fingerprint()
-    assert len(recipe.fingerprint()) == 16
+    assert recipe.fingerprint() == "f030d3b9c4aea425"
     assert dataclasses.replace(recipe, floor=2e-5).fingerprint() != recipe.fingerprint()
 
 

@@ -1,10 +1,11 @@
 """Decoding audio inside a TensorFlow graph, with tensorflow-io behind guards.
 
 The only module that imports `tensorflow_io`. Its operations do not say the sample rate, end the
-process for empty Vorbis bytes, give no samples for a WAV file with an odd-sized chunk and wrong
-ones for 32-bit integers. So the headers are read here first, in the graph, and only what
-tensorflow-io decodes rightly is handed to it. `tfwavenet.audio.files` reads more formats and finds
-more faults; use this module where decoding must be part of a graph or a `tf.data` pipeline.
+process for empty Vorbis bytes, never return from a FLAC file with fewer frames than it promises,
+give no samples for a WAV file with an odd-sized chunk and wrong ones for 32-bit integers. So the
+headers are read here first, in the graph, and only what tensorflow-io decodes rightly is handed to
+it. `tfwavenet.audio.files` reads more formats and finds more faults; use this module where
+decoding must be part of a graph or a `tf.data` pipeline.
 """
 
 from __future__ import annotations
@@ -12,10 +13,13 @@ from __future__ import annotations
 import tensorflow as tf
 import tensorflow_io as tfio
 
+from tfwavenet.audio import flac_marker
+
 _FIRST_PAGE_BYTES = 58
 _OGG_TAIL_BYTES = 131072
 _PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
 _WAV_ENCODINGS = ((_PCM, 8), (_PCM, 16), (_PCM, 24), (_PCM, 32), (_FLOAT, 32), (_FLOAT, 64))
+_FLAC_BITS = (8, 16, 24)
 _MP3_RATES = (44100, 48000, 32000, 0)
 _MP3_VERSION_DIVISORS = (4, 1, 2, 1)
 
@@ -34,7 +38,8 @@ def decode(contents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 
     Raises:
         tf.errors.InvalidArgumentError: for bytes that are none of these, cut off (MP3: not
-            noticed), in an encoding that cannot be decoded here, or without samples.
+            noticed), in an encoding that cannot be decoded here, or without samples. Damage
+            between the headers is found in Ogg only; a damaged FLAC frame is silent.
     """
     contents = tf.convert_to_tensor(contents)
     if contents.dtype != tf.string or contents.shape.rank not in (0, None):
@@ -106,8 +111,9 @@ def _plain_wav(layout: tf.Tensor, samples: tf.Tensor) -> tf.Tensor:
 
 def _size_bytes(text: tf.Tensor) -> tf.Tensor:
     """The length of a string as four little-endian bytes: string scalar."""
-    digits = tf.strings.length(text) // tf.constant([1, 1 << 8, 1 << 16, 1 << 24]) % 256
-    return tf.strings.reduce_join(tf.gather([bytes([i]) for i in range(256)], digits))
+    return flac_marker.to_bytes(
+        tf.strings.length(text) // tf.constant([1, 1 << 8, 1 << 16, 1 << 24]) % 256
+    )
 
 
 def _find_wav_chunks(contents: tf.Tensor) -> tuple[tf.Tensor, ...]:
@@ -139,23 +145,25 @@ def _decode_flac(contents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     packed = _big(contents, 18, 4)
     rate, bits = _field(packed, 12, 20), _field(packed, 4, 5) + 1
     total = _field(packed, 0, 4) * 2**32 + _big(contents, 22, 4)
-    known = bits == tf.constant((8, 16, 24), tf.int64)
+    known = bits == tf.constant(_FLAC_BITS, tf.int64)
     contents = _require(
-        (tf.strings.length(contents) >= 42) & tf.reduce_any(known) & (rate > 0),
-        "a FLAC file of 8, 16 or 24-bit samples expected",
+        (tf.strings.length(contents) >= 42) & tf.reduce_any(known) & (rate > 0) & (total > 0),
+        "a FLAC file of 8, 16 or 24-bit samples that says its length expected",
         contents,
         bits,
+        total,
     )
+    marked = flac_marker.append(contents, total=total, channels=_field(packed, 9, 3) + 1, bits=bits)
     audio = tf.switch_case(
         tf.argmax(tf.cast(known, tf.int32), output_type=tf.int32),
         [
-            lambda dtype=dtype: _unit(tfio.audio.decode_flac(contents, dtype=dtype))
+            lambda dtype=dtype: _unit(tfio.audio.decode_flac(marked, dtype=dtype))
             for dtype in (tf.uint8, tf.int16, tf.int32)
         ],
     )
-    found = tf.shape(audio, out_type=tf.int64)[0]
+    is_whole = tf.reduce_all(audio[-flac_marker.SAMPLES :] == flac_marker.LEVEL)
     expected = "a FLAC file with all the samples that it promises expected"
-    return _require((total == 0) | (found == total), expected, audio, total, found), _int32(rate)
+    return _require(is_whole, expected, audio[: -flac_marker.SAMPLES], total), _int32(rate)
 
 
 def _decode_vorbis(contents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -164,13 +172,16 @@ def _decode_vorbis(contents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     is_vorbis = (length >= _FIRST_PAGE_BYTES) & _starts_with(contents, b"\x01vorbis", at=start)
     contents = _require(is_vorbis, "Ogg with a Vorbis stream expected", contents)
     rate = _little(contents, start + 12, 4)
+    is_last, total = _last_ogg_page(contents)
     expected = "an Ogg file that reaches its last page expected"
-    contents = _require(_ends_with_last_page(contents), expected, contents)
-    return tfio.audio.decode_vorbis(contents), rate
+    audio = tfio.audio.decode_vorbis(_require(is_last & (rate > 0), expected, contents))
+    found = tf.shape(audio)[0]
+    expected = "an Ogg file with all the samples that it promises expected"
+    return _require(found >= total, expected, audio, total, found), rate
 
 
-def _ends_with_last_page(contents: tf.Tensor) -> tf.Tensor:
-    """Whether the last Ogg page is whole and carries the end-of-stream flag: bool scalar."""
+def _last_ogg_page(contents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Whether the last page is whole and marked as the last, and the samples up to its end."""
     start = tf.maximum(0, tf.strings.length(contents) - _OGG_TAIL_BYTES)
     tail = tf.io.decode_raw(tf.strings.substr(contents, start, _OGG_TAIL_BYTES), tf.uint8)
     names = tf.signal.frame(tf.cast(tail, tf.int32), 4, 1)
@@ -179,7 +190,8 @@ def _ends_with_last_page(contents: tf.Tensor) -> tf.Tensor:
     page = tf.pad(tf.cast(page, tf.int32), [[0, 27]])
     lacing = page[27 : 27 + page[26]]
     whole = tf.size(page) - 27 >= 27 + page[26] + tf.reduce_sum(lacing)
-    return whole & (page[5] & 4 == 4)
+    total = tf.reduce_sum(page[6:9] * [1, 1 << 8, 1 << 16]) + page[9] % 128 * (1 << 24)
+    return whole & (page[5] // 4 % 2 == 1), total
 
 
 def _decode_mp3(contents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
