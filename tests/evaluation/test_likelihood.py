@@ -25,12 +25,17 @@ def _by_steps(model, item):
         index = np.arange(mel.shape[1] - 2 * padding) - extra
         mask = ((index >= 0) & (index < len(item.mel)))[np.newaxis]
         conditioning = model.conditioning(mel, mask, speaker)
+
+    @tf.function
+    def step(previous, current, state, at):
+        params, state = model.step(previous, state, at)
+        return model.distribution.log_prob(params, current)[0], state
+
     state, previous, total = model.initial_state(1), model.initial_values(1), 0.0
     for t in range(values.shape[1]):
         at = [None if c is None else c[:, min(t, c.shape[1] - 1)] for c in conditioning]
-        params, state = model.step(previous, state, at)
-        previous = values[:, t]
-        total -= float(model.distribution.log_prob(params, previous)[0])
+        log_prob, state = step(previous, values[:, t], state, at)
+        previous, total = values[:, t], total - float(log_prob)
     return total
 
 

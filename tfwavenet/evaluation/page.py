@@ -262,10 +262,10 @@ def _data_url(data: bytes, kind: str) -> str:
 
 def _details(report: Mapping[str, Any], config: Optional[Mapping[str, Any]]) -> str:
     model, made = report["model"], report["systems"]["model"]
-    speed = (
-        f"{made['samples_per_second']:.0f} samples/s with compilation, "
-        f"real-time factor {number(made['real_time_factor'])}"
-    )
+    speed = f"{made['seconds']:.0f} s with compilation"
+    if made["samples_per_second"] is not None:
+        factor = number(made["real_time_factor"])
+        speed += f"; then {made['samples_per_second']:.0f} samples/s, real-time factor {factor}"
     rows: list[tuple[str, str]] = [
         ("Model", f"{model['class']}, {model['parameters']:,} parameters".replace(",", " ")),
         ("Receptive field", _duration(model["receptive_field_samples"], report["sample_rate"])),

@@ -122,6 +122,7 @@ def build(
     Returns:
         JSON values. `systems.<name>.metrics.<metric>` has `mean`, `ci95` (half of the 95 %
         confidence interval) and `count`; `differences` the model minus Griffin-Lim, paired.
+        `samples_per_second` counts all utterances of a batch, and leaves compilation out.
     """
     metrics = comparison.metrics_for(sample_rate)
     by_name = {system.name: scores for system, scores in zip(systems, table)}
@@ -157,14 +158,14 @@ def build(
 def _system(
     system: System, scores: Scores, metrics: Sequence[comparison.Metric], sample_rate: int
 ) -> dict[str, Any]:
-    samples = sum(map(len, system.audio))
+    rate = system.speed.samples_per_second if system.speed else None
     return {
         "label": system.label,
         "about": system.about,
         "comparable": system.comparable,
         "seconds": system.seconds,
-        "samples_per_second": samples / system.seconds,
-        "real_time_factor": system.seconds * sample_rate / samples,
+        "samples_per_second": rate,
+        "real_time_factor": None if rate is None else sample_rate / rate,
         "metrics": {
             metric.name: statistics.summary([row[metric.name] for row in scores])
             for metric in metrics

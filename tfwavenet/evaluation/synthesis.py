@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Optional
 
 import numpy as np
 import tensorflow as tf
@@ -14,6 +14,7 @@ from absl import logging
 from tfwavenet.audio import griffin_lim
 from tfwavenet.audio.features import FeatureRecipe
 from tfwavenet.evaluation.clips import Clip, mel_of, speaker_of
+from tfwavenet.evaluation.speed import Speedometer
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,6 +27,7 @@ class System:
         about: one sentence on how it was made.
         audio: float32 [samples] of every recording, aligned with it.
         seconds: time that it took, compilation included.
+        speed: of generation apart from compilation, for a model.
         comparable: whether it competes; not a system that is given the recording itself.
     """
 
@@ -35,6 +37,7 @@ class System:
     audio: list[np.ndarray]
     seconds: float
     comparable: bool = True
+    speed: Optional[Speedometer] = None
 
 
 def recordings(clips: Sequence[Clip], recipe: FeatureRecipe) -> list[np.ndarray]:
@@ -75,17 +78,28 @@ def model_system(
     """
     if batch_size < 1:
         raise ValueError(f"batch_size must be at least 1. Received: batch_size={batch_size}")
-    start = time.monotonic()
+    start, speed = time.monotonic(), Speedometer()
     order = sorted(range(len(clips)), key=lambda i: len(clips[i].signal))
     width = -(-len(clips) // -(-len(clips) // batch_size))  # equal batches: one compilation
     audio: dict[int, np.ndarray] = {}
     for first in range(0, len(order), width):
         chosen = order[first : first + width]
-        seeds = [seed + index for index in chosen]
-        generated = _generate(model, [clips[i] for i in chosen], seeds, temperature, width)
+        speed.start_batch()
+        generated = _generate(
+            model,
+            [clips[index] for index in chosen],
+            width,
+            seed=[seed + index for index in chosen],
+            temperature=temperature,
+            on_chunk=speed.add,
+        )
         audio.update(zip(chosen, generated))
-        samples, seconds = sum(map(len, audio.values())), time.monotonic() - start
-        _log_progress(len(audio), len(clips), samples, seconds, model.recipe.sample_rate)
+        logging.info(
+            "evaluation: generated %d of %d utterances, %s",
+            len(audio),
+            len(clips),
+            speed.describe(model.recipe.sample_rate),
+        )
     conditional = model.upsampler is not None
     return System(
         name="model",
@@ -94,18 +108,16 @@ def model_system(
         audio=[audio[index] for index in range(len(clips))],
         seconds=time.monotonic() - start,
         comparable=conditional,
+        speed=speed,
     )
 
 
 def _generate(
-    model: Any, clips: list[Clip], seeds: list[int], temperature: float, width: int
+    model: Any, clips: list[Clip], width: int, *, seed: list[int], **options: Any
 ) -> list[np.ndarray]:
     """One batch, filled up to `width` with the shortest there is, so that shapes repeat."""
     fill = width - len(clips)
-    arguments: dict[str, Any] = {
-        "seed": seeds + seeds[:1] * fill,
-        "temperature": temperature,
-    }
+    arguments: dict[str, Any] = {"seed": seed + seed[:1] * fill, **options}
     if model.speaker_channels:
         numbers = [speaker_of(clip) for clip in clips]
         arguments["speaker"] = np.array(numbers + numbers[:1] * fill)
@@ -198,13 +210,3 @@ def systems(
 def _audible(audio: np.ndarray) -> np.ndarray:
     """Clips to what a file can hold, so that what is measured is what is heard."""
     return np.clip(np.asarray(audio, np.float32), -1.0, 1.0)
-
-
-def _log_progress(done: int, total: int, samples: int, seconds: float, sample_rate: int) -> None:
-    logging.info(
-        "evaluation: generated %d of %d utterances, %.0f samples/s, real-time factor %.2f",
-        done,
-        total,
-        samples / seconds,
-        seconds * sample_rate / samples,
-    )

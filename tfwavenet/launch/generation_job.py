@@ -7,7 +7,7 @@ import dataclasses
 import os
 import pathlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Optional
 
 import numpy as np
@@ -18,6 +18,7 @@ from tfwavenet import files
 from tfwavenet.audio import files as audio_files
 from tfwavenet.audio.features import FeatureRecipe
 from tfwavenet.audio.wav_writer import WavWriter
+from tfwavenet.evaluation.speed import Speedometer
 
 _LISTED_SPEAKERS = 20
 
@@ -106,44 +107,47 @@ def run(
         ValueError: if an argument is out of its range.
         OSError: if a file cannot be written.
     """
-    rate = model.recipe.sample_rate
-    start = time.monotonic()
+    rate, speed, start = model.recipe.sample_rate, Speedometer(), time.monotonic()
     with tqdm.tqdm(
         total=sum(job.samples), unit=" samples", unit_scale=True, desc="generate"
     ) as bar:
+
+        def on_samples(audio: list[np.ndarray]) -> None:
+            bar.update(speed.add(audio))
+            bar.set_postfix_str(speed.describe(rate))
+
         for first in range(0, len(job.paths), batch_size):
             chosen = range(first, min(first + batch_size, len(job.paths)))
             seeds = [seed + index for index in chosen]
-            _run_batch(model, job, chosen, bar, seed=seeds, temperature=temperature)
-    seconds = time.monotonic() - start
-    samples = sum(job.samples)
+            speed.start_batch()
+            _run_batch(model, job, chosen, on_samples, seed=seeds, temperature=temperature)
     logging.info(
-        "%d files, %.2f s of audio in %.2f s: %.0f samples/s, real-time factor %.2f, compilation "
-        "included",
-        len(job.paths),
-        samples / rate,
-        seconds,
-        samples / seconds,
-        seconds * rate / samples,
+        "%.2f s of audio in %.2f s, of which %.2f s until it began; then %s",
+        sum(job.samples) / rate,
+        time.monotonic() - start,
+        speed.waited_seconds,
+        speed.describe(rate),
     )
     for path in job.paths:
         logging.info("wrote %s", path)
 
 
-def _run_batch(model: Any, job: Job, chosen: range, bar: tqdm.tqdm, **options: Any) -> None:
+def _run_batch(
+    model: Any,
+    job: Job,
+    chosen: range,
+    on_samples: Callable[[list[np.ndarray]], None],
+    **options: Any,
+) -> None:
     """Generates some of a job's utterances together, writing as it goes."""
-    rate, start = model.recipe.sample_rate, time.monotonic()
-    done = 0
+    rate = model.recipe.sample_rate
     with contextlib.ExitStack() as stack:
         writers = [stack.enter_context(WavWriter(job.paths[i], sample_rate=rate)) for i in chosen]
 
         def on_chunk(audio: list[np.ndarray]) -> None:
-            nonlocal done
             for writer, new in zip(writers, audio):
                 writer.append(np.clip(new, -1.0, 1.0))
-            done += sum(map(len, audio))
-            bar.set_postfix_str(f"real-time factor {(time.monotonic() - start) * rate / done:.2f}")
-            bar.update(sum(map(len, audio)))
+            on_samples(audio)
 
         model.generate(
             None if job.mels is None else [job.mels[i] for i in chosen],

@@ -1,0 +1,41 @@
+"""The rate of generation leaves out what precedes the first chunk."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+
+from tfwavenet.evaluation.speed import Speedometer
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    return now
+
+
+def test_compilation_is_not_in_the_rate(clock):
+    speed = Speedometer()
+    for wait in (20.0, 5.0):  # two batches
+        clock[0] += 1000.0
+        speed.start_batch()
+        clock[0] += wait
+        assert speed.add([np.zeros(100), np.zeros(60)]) == 160
+        clock[0] += 0.5
+        assert speed.add([np.zeros(100), np.zeros(0)]) == 100
+    assert speed.samples == 520
+    assert speed.waited_seconds == pytest.approx(25)
+    assert speed.samples_per_second == pytest.approx(200)
+    assert speed.describe(8000) == "200 samples/s, real-time factor 40.000"
+
+
+def test_one_chunk_has_no_rate(clock):
+    speed = Speedometer()
+    speed.start_batch()
+    clock[0] += 3.0
+    speed.add([np.zeros(100)])
+    assert speed.samples_per_second is None
+    assert speed.describe(8000) == "first audio after 3.0 s"

@@ -1,0 +1,72 @@
+"""How fast audio is generated, apart from compiling the program that does it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Optional
+
+import numpy as np
+
+
+class Speedometer:
+    """Measures generation chunk by chunk.
+
+    The first chunk of a batch waits for compilation (and, when primed, for the prime), so the rate
+    is taken over all chunks but those.
+
+    Attributes:
+        samples: number of samples generated so far, over all utterances of a batch.
+        waited_seconds: time up to the first chunk, over all batches.
+    """
+
+    def __init__(self) -> None:
+        self.samples = 0
+        self.waited_seconds = 0.0
+        self._steady_samples = 0
+        self._steady_seconds = 0.0
+        self._is_first = True
+        self._last = time.monotonic()
+
+    def start_batch(self) -> None:
+        """To be called before each batch."""
+        self._is_first = True
+        self._last = time.monotonic()
+
+    def add(self, audio: Sequence[np.ndarray]) -> int:
+        """To be called with each chunk, as `generate` calls its `on_chunk`.
+
+        Args:
+            audio: the new samples of each utterance.
+
+        Returns:
+            How many samples these are.
+        """
+        new, now = sum(map(len, audio)), time.monotonic()
+        if self._is_first:
+            self.waited_seconds += now - self._last
+        else:
+            self._steady_seconds += now - self._last
+            self._steady_samples += new
+        self.samples += new
+        self._is_first, self._last = False, now
+        return new
+
+    @property
+    def samples_per_second(self) -> Optional[float]:
+        """Samples per second after the first chunks; None before there is a second one."""
+        if not self._steady_samples or not self._steady_seconds:
+            return None
+        return self._steady_samples / self._steady_seconds
+
+    def describe(self, sample_rate: int) -> str:
+        """Rate and real-time factor (time over duration) in words.
+
+        Args:
+            sample_rate: int > 0, in Hz.
+        """
+        rate = self.samples_per_second
+        if rate is None:
+            return f"first audio after {self.waited_seconds:.1f} s"
+        factor = sample_rate / rate
+        return f"{rate:.0f} samples/s, real-time factor {factor:.3f}"
