@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Literal, get_args
+from typing import Any, Literal, cast, get_args
 
 import tensorflow as tf
 
@@ -287,7 +287,7 @@ class WaveNet(AutoregressiveModel):
     def _network_input(self, values: tf.Tensor) -> tf.Tensor:
         return values if self.takes_codes else values[..., tf.newaxis]
 
-    def _add_skip(self, skips: tf.Tensor | None, skip: tf.Tensor) -> tf.Tensor:
+    def _add_skip(self, skips: Any, skip: Any) -> Any:
         if skips is None:
             return skip
         total = skips + skip
@@ -363,15 +363,14 @@ class WaveNet(AutoregressiveModel):
         """
         weights = self.folded_weights() if weights is None else weights
         conditioning_t = conditioning_t or [None] * len(self.blocks)
-        first = self._network_input(value_t)
-        x, first_state = self.input_conv.step(first, state[0], weights["input"])
-        states, skips = [first_state], None
+        x, after = self.input_conv.step(self._network_input(value_t), state[0], weights["input"])
+        states, y = [after], cast(Any, None)
         rows = zip(self.blocks, state[1:], conditioning_t, weights["blocks"])
         for block, before, conditioning, block_weights in rows:
             (x, skip), after = block.step(x, before, conditioning, block_weights)
             states.append(after)
-            skips = self._add_skip(skips, skip)
-        y = skips * self._skip_scale
+            y = self._add_skip(y, skip)
+        y = y * self._skip_scale
         for layer, layer_weights in zip(self.head, weights["head"]):
             y, _ = layer.step(tf.nn.relu(y), (), layer_weights)
         return y, states
