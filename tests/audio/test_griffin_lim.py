@@ -45,6 +45,22 @@ def test_a_tone_keeps_pitch_level_and_place(name):
     assert difference < 0.4 * np.linalg.norm(envelope[0])
 
 
+@pytest.mark.parametrize("name", sorted(recipes.RECIPES))
+def test_bursts_of_noise_stay_in_place(name):
+    recipe = ready(name)
+    random = np.random.default_rng(0)
+    audio = np.zeros(8000, np.float32)
+    for start in (500, 3000, 4200, 6900):
+        audio[start : start + 600] = random.uniform(-0.5, 0.5, 600)
+    signal, mel = recipe.analyze(audio)
+    reference, _ = recipe.to_audio(signal)
+    found = griffin_lim.griffin_lim(mel, recipe, iterations=10)
+    smooth = np.hanning(200)
+    envelopes = [np.convolve(np.abs(x), smooth, "same") for x in (found, reference)]
+    lag = np.argmax(np.correlate(*envelopes, "full")) - (len(found) - 1)
+    assert abs(lag) < recipe.hop_samples / 2
+
+
 def test_a_sentence_of_the_package():
     # The bundled recordings come with every installation.
     folder = shared.REPOSITORY / "tfwavenet" / "data" / "bundled"
