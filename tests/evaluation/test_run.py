@@ -175,6 +175,13 @@ def test_the_page_escapes_what_it_is_given(evaluated):
     assert text.count("<script>") == 1
 
 
+def test_the_page_names_the_model(evaluated):
+    folder, result = evaluated
+    text = (folder / "index.html").read_text("utf-8")
+    assert f"WaveNet, {result['model']['parameters']:_} parameters".replace("_", " ") in text
+    assert "Categorical(classes=256)" in text
+
+
 def test_the_page_marks_the_better_system(evaluated):
     folder, result = evaluated
     text = (folder / "index.html").read_text("utf-8")

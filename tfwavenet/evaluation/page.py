@@ -267,7 +267,7 @@ def _details(report: Mapping[str, Any], config: Optional[Mapping[str, Any]]) -> 
         factor = number(made["real_time_factor"])
         speed += f"; then {made['samples_per_second']:.0f} samples/s, real-time factor {factor}"
     rows: list[tuple[str, str]] = [
-        ("Model", f"{model['class']}, {model['parameters']:,} parameters".replace(",", " ")),
+        ("Model", f"{model['class']}, {model['parameters']:_} parameters".replace("_", " ")),
         ("Receptive field", _duration(model["receptive_field_samples"], report["sample_rate"])),
         ("Output", model["distribution"]),
         ("Audio", f"{report['sample_rate']} Hz, feature recipe {model['recipe']}"),

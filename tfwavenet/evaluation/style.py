@@ -69,7 +69,9 @@ summary { cursor: pointer; color: var(--accent); margin-top: 16px; }
   main { padding: 20px 12px 48px; }
   h1 { font-size: 23px; }
   table { font-size: 14.5px; }
-  th, td { padding: 7px 7px; }
+  th, td { padding: 7px 4px; }
+  th:first-child { padding-left: 9px; }
+  td:last-child, thead th:last-child { padding-right: 9px; }
   th:first-child { min-width: 0; }
   th .about { display: none; }
   .card .number { font-size: 24px; }
