@@ -92,6 +92,13 @@ def get(identifier: Any) -> Upsampler | None:
     return known[class_name].from_config(dict(identifier["config"]))
 
 
+def serialize(upsampler: Upsampler | None) -> dict[str, Any] | None:
+    """What `get` makes an equal upsampler of, built or not."""
+    if upsampler is None:
+        return None
+    return {"class_name": type(upsampler).__name__, "config": upsampler.get_config()}
+
+
 def context_of(scales: Sequence[int]) -> int:
     """Frames of context when each stage looks one of its own input frames to each side."""
     reach, rate = 0.0, 1

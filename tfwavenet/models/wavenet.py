@@ -377,14 +377,13 @@ class WaveNet(AutoregressiveModel):
 
     def get_config(self) -> dict[str, Any]:
         """The constructor arguments."""
-        serialize = tf.keras.saving.serialize_keras_object
         return {
             **super().get_config(),
             **{name: getattr(self, name) for name in _PLAIN_ARGUMENTS},
             "layers": self.num_layers,
-            "distribution": serialize(self.distribution),
+            "distribution": tf.keras.saving.serialize_keras_object(self.distribution),
             "input_activation": tf.keras.activations.serialize(self.input_activation),
-            "upsampler": None if self.upsampler is None else serialize(self.upsampler),
+            "upsampler": upsamplers.serialize(self.upsampler),
             "recipe": None if self.recipe is None else self.recipe.get_config(),
         }
 
