@@ -24,6 +24,7 @@ _MP3_RATES = (44100, 48000, 32000, 0)
 _MP3_VERSION_DIVISORS = (4, 1, 2, 1)
 
 
+@tf.autograph.experimental.do_not_convert
 def decode(contents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Decode the bytes of a WAV, FLAC, MP3 or Ogg Vorbis file; the bytes decide which.
 
