@@ -46,6 +46,8 @@ def test_flags_and_config_keys_exist(command, monkeypatch):
     monkeypatch.chdir(REPOSITORY)
     program, *arguments = shlex.split(command)
     launcher = importlib.import_module("tfwavenet.launch." + program[len("tfwavenet-") :])
+    # The flags of a config are found in the process's own command line.
+    monkeypatch.setattr(sys, "argv", [program, *arguments])
     for name in launcher.FLAGS:
         launcher.FLAGS[name].unparse()
     try:

@@ -30,7 +30,7 @@ def test_quickstart_writes_report_page_and_audio_and_resumes(tmp_path):
     report = quickstart.quickstart(tiny_config(), tmp_path)
     evaluation = tmp_path / "evaluation" / "test"
     assert files.read_json(evaluation / "report.json") == report
-    assert report["about"]["settings"]["step"] == 2
+    assert report["settings"]["step"] == 2
     assert (evaluation / "index.html").exists()
     assert list((evaluation / "audio").glob("*.wav"))
     trained = sorted(path.name for path in (tmp_path / "checkpoints").iterdir())

@@ -139,7 +139,13 @@ class WeightNormalization(tfa.layers.WeightNormalization):
         config = super().get_config()
         for name in ("data_init", "dtype", "autocast"):
             config.pop(name, None)
-        return config
+        return {**config, "layer": tf.keras.saving.serialize_keras_object(self.layer)}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> WeightNormalization:
+        """The layer of a configuration."""
+        layer = tf.keras.saving.deserialize_keras_object(config["layer"])
+        return cls(**{**config, "layer": layer})
 
     def remove(self) -> None:
         """Not offered: use `effective_kernel` to obtain the folded weights.
