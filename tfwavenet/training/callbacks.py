@@ -18,6 +18,7 @@ Logs = Optional[dict[str, Any]]
 
 # The bar asks for the loss, and so waits for the step, at most this often.
 _REFRESH_SECONDS = 1.0
+_BAR = "{desc} |{bar:20}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}]{postfix}"
 
 
 class NonFiniteLossError(ValueError):
@@ -154,7 +155,7 @@ class EpochProgress(tf.keras.callbacks.Callback):
         self._bar = tqdm.tqdm(
             total=self._steps_per_epoch,
             desc=f"epoch {epoch + 1}/{self._epochs}",
-            unit="step",
+            bar_format=_BAR,
             disable=None,
         )
 
