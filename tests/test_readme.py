@@ -48,12 +48,16 @@ def test_flags_and_config_keys_exist(command, monkeypatch):
     launcher = importlib.import_module("tfwavenet.launch." + program[len("tfwavenet-") :])
     # The flags of a config are found in the process's own command line.
     monkeypatch.setattr(sys, "argv", [program, *arguments])
-    for name in launcher.FLAGS:
+    known = set(launcher.FLAGS)
+    for name in known:
         launcher.FLAGS[name].unparse()
     try:
         assert launcher.FLAGS([program, *arguments]) == [program]
     finally:
         launcher.FLAGS.unparse_flags()
+        # A parse adds one flag per override of a config's field.
+        for name in set(launcher.FLAGS) - known:
+            delattr(launcher.FLAGS, name)
 
 
 def test_every_launcher_is_shown():
