@@ -1,4 +1,4 @@
-"""Neural audio generation with WaveNet for TensorFlow.
+"""Neural audio generation with WaveNet and DiffWave for TensorFlow.
 
 The public names below are imported when they are first used, so that `import tfwavenet` takes
 milliseconds and worker processes that only read audio never load TensorFlow's training stack.
@@ -14,6 +14,7 @@ from tfwavenet.version import __version__
 # Where each public name lives.
 _HOMES: dict[str, str] = {
     "Categorical": "tfwavenet.distributions",
+    "DiffWave": "tfwavenet.models",
     "FeatureRecipe": "tfwavenet.audio.features",
     "Gaussian": "tfwavenet.distributions",
     "LearnedUpsampler": "tfwavenet.layers",
@@ -29,6 +30,7 @@ _HOMES: dict[str, str] = {
 
 __all__ = [
     "Categorical",
+    "DiffWave",
     "FeatureRecipe",
     "Gaussian",
     "LearnedUpsampler",

@@ -158,6 +158,24 @@ def uniform_stream(seeds: tf.Tensor, start: tf.Tensor, count: int, width: int) -
     return _open_unit(_interleave(words)[:, :, :width])
 
 
+def normal_stream(seeds: tf.Tensor, start: tf.Tensor, count: int) -> tf.Tensor:
+    """Draws a stretch of a stream of standard normals, see `uniform_stream` and `normal`.
+
+    Args:
+        seeds: int32 [batch, 2], one stream per row.
+        start: int64 scalar, position of the first number, at least 0.
+        count: How many, at least 1.
+
+    Returns:
+        float32 [batch, count].
+    """
+    return _box_muller(*tf.unstack(uniform_stream(seeds, start, count, 2), axis=-1))
+
+
+def _box_muller(radius: tf.Tensor, angle: tf.Tensor) -> tf.Tensor:
+    return tf.sqrt(-2.0 * tf.math.log(radius)) * tf.cos((2.0 * math.pi) * angle)
+
+
 def _bits(shape: Shape, seed: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
     """Draws `shape` integers over the full range of `dtype` (uint32 or uint64)."""
     return tf.random.stateless_uniform(
@@ -189,8 +207,7 @@ def normal(shape: Shape, seed: tf.Tensor) -> tf.Tensor:
         float32 of shape `shape`, at most 5.8 in magnitude; equal in eager, graph and XLA up to
         the rounding of the logarithm and the cosine (about 1e-6).
     """
-    pair = uniform(tf.concat([[2], shape], axis=0), seed)
-    return tf.sqrt(-2.0 * tf.math.log(pair[0])) * tf.cos((2.0 * math.pi) * pair[1])
+    return _box_muller(*tf.unstack(uniform(tf.concat([[2], shape], axis=0), seed)))
 
 
 def randint(shape: Shape, seed: tf.Tensor, maxval: Union[int, tf.Tensor]) -> tf.Tensor:

@@ -5,7 +5,7 @@ import tensorflow as tf
 from tests.support import streaming
 from tfwavenet import rng
 from tfwavenet.layers import CausalConv1D, WeightNormalization
-from tfwavenet.layers.convolution import causal_conv1d
+from tfwavenet.layers.convolution import dilated_conv1d
 
 
 def audio(batch, length, channels):
@@ -78,7 +78,7 @@ def test_gradients_equal_those_of_the_plain_convolution(kernel_size, dilation, l
         return tape.gradient(loss, variables)
 
     def ours(*arguments):
-        return causal_conv1d(*arguments, dilation=dilation)
+        return dilated_conv1d(*arguments, dilation=dilation)
 
     for one, other in zip(gradients(ours), gradients(plain)):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4)

@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 
 from tests.support import peers
+from tfwavenet.generation import diffusion
 
 TOLERANCE = 1e-4
 
@@ -108,3 +109,36 @@ def test_codejin_output_and_loss():
     assert relative_error(params, data["output"]) < TOLERANCE
     loss = -tf.reduce_mean(model.distribution.log_prob(params, tf.constant(data["target"])))
     assert relative_error(loss, data["loss"]) < TOLERANCE
+
+
+LMNT = ["lmnt_conditional", "lmnt_unconditional"]
+
+
+@pytest.mark.parametrize("kind", ["int", "float"])
+@pytest.mark.parametrize("name", LMNT)
+def test_lmnt_output(name, kind):
+    data = peers.arrays(f"{name}.npz")
+    batch = {"audio": tf.constant(data["audio"]), "step": tf.constant(data[f"step_{kind}"])}
+    if "spectrogram" in data:
+        batch["mel"] = tf.constant(data["spectrogram"])
+    output = peers.load_lmnt(name)(batch)
+    assert relative_error(output, data[f"output_{kind}"]) < TOLERANCE
+
+
+@pytest.mark.parametrize("name", LMNT)
+def test_lmnt_sampling_with_the_recorded_noise(name, monkeypatch):
+    data = peers.arrays(f"{name}.npz")
+    recorded = tf.constant(data["sampler_noise"])
+
+    def noise(seeds, stream, position, count):
+        # The last step takes none: its factor is zero.
+        drawn = recorded[tf.minimum(len(recorded) - stream, len(recorded) - 1)]
+        return drawn[:, position : position + count]
+
+    monkeypatch.setattr(diffusion, "_noise", noise)
+    model = peers.load_lmnt(name)
+    if "spectrogram" in data:
+        audio = model.generate(data["spectrogram"])
+    else:
+        audio = model.generate(samples=data["sampler_audio"].shape[1])
+    assert relative_error(audio, data["sampler_audio"]) < TOLERANCE

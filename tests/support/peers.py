@@ -13,7 +13,7 @@ from tests.support import torch_zip
 from tests.support.shared import golden
 from tfwavenet.layers import StretchUpsampler, TransposedUpsampler, WeightNormalization
 from tfwavenet.layers.learned_upsampler import LearnedUpsampler
-from tfwavenet.models import WaveNet
+from tfwavenet.models import DiffWave, WaveNet
 
 
 def arrays(name: str) -> dict[str, np.ndarray]:
@@ -171,6 +171,60 @@ def load_codejin() -> WaveNet:
     model.build()
     _set_codejin(model, get, stacks)
     return model
+
+
+def load_lmnt(name: str) -> DiffWave:
+    """A model with the weights of `name.pt`, lmnt-com/diffwave."""
+    params = json.loads(golden(f"{name}.json").read_text())
+    state = torch_zip.load(golden(f"{name}.pt"))["model"]
+    upsampler = TransposedUpsampler((16, 16), overlap=2, negative_slope=0.4, weight_norm=False)
+    model = DiffWave(
+        layers=params["residual_layers"],
+        dilation_cycle=params["dilation_cycle_length"],
+        residual_channels=params["residual_channels"],
+        schedule=params["noise_schedule"],
+        inference_schedule=params["inference_noise_schedule"],
+        upsampler=None if params["unconditional"] else upsampler,
+        local_channels=None if params["unconditional"] else params["n_mels"],
+    )
+    model.build()
+    _set(model.input_conv, state, "input_projection")
+    for index, layer in enumerate(model.step_embedding.dense, start=1):
+        _set(layer, state, f"diffusion_embedding.projection{index}")
+    for index, block in enumerate(model.blocks):
+        prefix = f"residual_layers.{index}."
+        _set(block.step_projection, state, prefix + "diffusion_projection")
+        _set(block.conv, _halves_swapped(state), prefix + "dilated_conv")
+        if block.local_projection is not None:
+            _set(block.local_projection, _halves_swapped(state), prefix + "conditioner_projection")
+        _set(block.residual_projection, _half(state, 0), prefix + "output_projection")
+        _set(block.skip_projection, _half(state, 1), prefix + "output_projection")
+    if model.upsampler is not None:
+        for index, stage in enumerate(model.upsampler.stages, start=1):
+            _set(stage, state, f"spectrogram_upsampler.conv{index}")
+    _set(model.skip_conv, state, "skip_projection")
+    _set(model.output_conv, state, "output_projection")
+    return model
+
+
+class _Halves(dict[str, Any]):
+    """A state whose arrays are put together from halves of their first axis."""
+
+    def __init__(self, state: Mapping[str, Any], chosen: tuple[int, ...]) -> None:
+        super().__init__(
+            {
+                key: np.concatenate([np.array_split(value, 2)[i] for i in chosen])
+                for key, value in state.items()
+            }
+        )
+
+
+def _halves_swapped(state: Mapping[str, Any]) -> Mapping[str, Any]:
+    return _Halves(state, (1, 0))
+
+
+def _half(state: Mapping[str, Any], index: int) -> Mapping[str, Any]:
+    return _Halves(state, (index,))
 
 
 class _CodejinReader:

@@ -1,6 +1,7 @@
-"""Compiled generation loops over any model that can make single steps."""
+"""Compiled generation: loops over single steps, and reverse diffusion."""
 
 from tfwavenet.generation.autoregressive import StepModel, generate
+from tfwavenet.generation.diffusion import NoisePredictor, denoise
 from tfwavenet.generation.request import Request
 
-__all__ = ["Request", "StepModel", "generate"]
+__all__ = ["NoisePredictor", "Request", "StepModel", "denoise", "generate"]

@@ -64,9 +64,10 @@ class Windows:
 
     def _features(self, first: int, frames: int) -> dict[str, tf.Tensor]:
         length = self._left + frames + self._right
-        mel = self._mels[:, first : first + length + 2 * self._padding]
-        missing = length + 2 * self._padding - mel.shape[1]
-        mel = np.pad(mel, ((0, 0), (0, missing), (0, 0)))
+        before, stop = max(0, -first), first + length + 2 * self._padding
+        mel = self._mels[:, max(0, first) : max(0, stop)]
+        behind = stop - first - before - mel.shape[1]
+        mel = np.pad(mel, ((0, 0), (before, behind), (0, 0)))
         index = np.arange(length) + first - self._left
         mask = (index >= 0) & (index < self._lengths[:, np.newaxis])
         return {"mel": tf.constant(mel), "mask": tf.constant(mask)}

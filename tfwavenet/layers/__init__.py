@@ -1,10 +1,13 @@
 """Keras layers of the networks."""
 
 from tfwavenet.layers.causal_conv import CausalConv1D
+from tfwavenet.layers.centred_conv import CentredConv1D
 from tfwavenet.layers.code_conv import CodeConv1D
+from tfwavenet.layers.diffusion_residual_block import DiffusionResidualBlock
 from tfwavenet.layers.gated_residual_block import GatedResidualBlock
 from tfwavenet.layers.learned_upsampler import LearnedUpsampler
 from tfwavenet.layers.speaker_embedding import SpeakerEmbedding
+from tfwavenet.layers.step_embedding import DiffusionStepEmbedding
 from tfwavenet.layers.stretch_upsampler import StretchUpsampler
 from tfwavenet.layers.transposed_upsampler import TransposedUpsampler
 from tfwavenet.layers.upsampler import Upsampler
@@ -12,7 +15,10 @@ from tfwavenet.layers.weight_norm import WeightNormalization
 
 __all__ = [
     "CausalConv1D",
+    "CentredConv1D",
     "CodeConv1D",
+    "DiffusionResidualBlock",
+    "DiffusionStepEmbedding",
     "GatedResidualBlock",
     "LearnedUpsampler",
     "SpeakerEmbedding",

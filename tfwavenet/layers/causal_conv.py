@@ -7,7 +7,7 @@ from typing import Any
 import tensorflow as tf
 
 from tfwavenet.layers import ring_buffer
-from tfwavenet.layers.convolution import causal_conv1d
+from tfwavenet.layers.convolution import dilated_conv1d
 
 
 @tf.keras.saving.register_keras_serializable("tfwavenet")
@@ -60,7 +60,7 @@ class CausalConv1D(tf.keras.layers.Conv1D):
         """The whole sequence."""
         kernel = tf.cast(self.kernel, self.compute_dtype)
         bias = tf.cast(self.bias, self.compute_dtype) if self.use_bias else None
-        outputs = causal_conv1d(inputs, kernel, bias, dilation=self._dilation)
+        outputs = dilated_conv1d(inputs, kernel, bias, dilation=self._dilation)
         return outputs if self.activation is None else self.activation(outputs)
 
     def initial_state(self, batch_size: int) -> ring_buffer.State:

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from tfwavenet import rng
 from tfwavenet.layers.causal_conv import CausalConv1D
+from tfwavenet.layers.gate import gate
 from tfwavenet.layers.weight_norm import WeightNormalization
 
 _ARGUMENTS = (
@@ -151,7 +152,7 @@ class GatedResidualBlock(tf.keras.layers.Layer):
         """The whole sequence."""
         z = self.conv(self._dropped(inputs, dropout_seed))
         conditioning = self.conditioning(local_inputs, global_inputs)
-        y = _gate(z if conditioning is None else z + conditioning)
+        y = gate(z if conditioning is None else z + conditioning)
         skip = self.skip_projection(y)
         if self.residual_projection is None:
             return None, skip
@@ -215,7 +216,7 @@ class GatedResidualBlock(tf.keras.layers.Layer):
         weights = self.folded_weights() if weights is None else weights
         x_t = tf.cast(x_t, self.compute_dtype)
         z, state = self.conv.step(x_t, state, weights["conv"])
-        y = _gate(z if conditioning_t is None else z + tf.cast(conditioning_t, z.dtype))
+        y = gate(z if conditioning_t is None else z + tf.cast(conditioning_t, z.dtype))
         skip, _ = self.skip_projection.step(y, (), weights["skip"])
         if self.residual_projection is None:
             return (None, skip), state
@@ -225,8 +226,3 @@ class GatedResidualBlock(tf.keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         """The constructor arguments."""
         return {**super().get_config(), **{name: getattr(self, name) for name in _ARGUMENTS}}
-
-
-def _gate(z: tf.Tensor) -> tf.Tensor:
-    filtered, gate = tf.split(z, 2, axis=-1)
-    return tf.tanh(filtered) * tf.sigmoid(gate)

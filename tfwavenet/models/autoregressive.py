@@ -11,20 +11,15 @@ import tensorflow as tf
 
 from tfwavenet import generation, rng
 from tfwavenet.audio import mulaw
+from tfwavenet.models.audio_model import AudioModel
 
 
-class AutoregressiveModel(tf.keras.Model):
+class AutoregressiveModel(AudioModel):
     """Training and generation of a network whose `call` predicts the following sample.
 
-    A subclass has a `distribution`, an `upsampler` and `recipe` (or None), `speakers`,
-    `speaker_channels` and `speaker_embedding` (or None), `dropout` and its `seed`, and the
-    methods of `generation.StepModel`.
+    A subclass has, besides what an `AudioModel` has, a `distribution`, `dropout` and its `seed`,
+    and the methods of `generation.StepModel`.
     """
-
-    def __init__(self, **kwargs: Any) -> None:
-        # Audio keeps its precision under a mixed policy: layers cast what they may.
-        super().__init__(autocast=False, **kwargs)
-        self.loss_tracker = tf.keras.metrics.Mean(name="loss")
 
     @property
     def takes_codes(self) -> bool:
@@ -70,97 +65,21 @@ class AutoregressiveModel(tf.keras.Model):
         params = self({**batch, "audio": self.previous_values(values)}, training=training)
         return -self.distribution.log_prob(params, values)
 
-    def training_step(self) -> tf.Tensor:
-        """Number of updates so far, int64; 0 before `compile`."""
-        optimizer = getattr(self, "optimizer", None)
-        return (
-            tf.zeros([], tf.int64) if optimizer is None else tf.cast(optimizer.iterations, tf.int64)
-        )
-
-    def _loss(self, batch: dict[str, tf.Tensor], training: bool) -> tf.Tensor:
-        nll = self.nll(batch, training)
-        mask = tf.cast(batch["mask"], nll.dtype) if "mask" in batch else tf.ones_like(nll)
-        self.loss_tracker.update_state(nll, sample_weight=mask)
-        return tf.math.divide_no_nan(tf.reduce_sum(nll * mask), tf.reduce_sum(mask))
-
-    def train_step(self, data: Any) -> dict[str, tf.Tensor]:
-        """One update on a batch."""
-        batch, _, _ = tf.keras.utils.unpack_x_y_sample_weight(data)
-        with tf.GradientTape() as tape:
-            # Optimizers add the gradients of the replicas up.
-            replicas = tf.distribute.get_strategy().num_replicas_in_sync
-            loss = self._loss(batch, training=True) / replicas
-        self.optimizer.minimize(loss, self.trainable_variables, tape=tape)
-        return self._results()
-
-    def test_step(self, data: Any) -> dict[str, tf.Tensor]:
-        """The loss on a batch."""
-        batch, _, _ = tf.keras.utils.unpack_x_y_sample_weight(data)
-        self._loss(batch, training=False)
-        return self._results()
+    def sample_loss(self, batch: dict[str, tf.Tensor], training: bool) -> tf.Tensor:
+        """The negative log-likelihood, see `nll`."""
+        return self.nll(batch, training)
 
     def _results(self) -> dict[str, tf.Tensor]:
-        nats = self.loss_tracker.result()
-        results = {"loss": nats}
+        results = super()._results()
         if self.distribution.discrete:
-            results["bits_per_sample"] = nats / math.log(2)
+            results["bits_per_sample"] = results["loss"] / math.log(2)
         return results
-
-    @property
-    def metrics(self) -> list[tf.keras.metrics.Metric]:
-        """The metrics that Keras resets at each epoch."""
-        return [self.loss_tracker]
-
-    def _local(self, inputs: dict[str, tf.Tensor]) -> tf.Tensor | None:
-        """The features of a batch at the sample rate."""
-        if self.upsampler is None:
-            return None
-        if "mel" not in inputs:
-            raise ValueError(f'Expected a batch with "mel". Received: keys={sorted(inputs)}')
-        self.check_mel(inputs["mel"], inputs["audio"].shape[1])
-        return self.upsampler(inputs["mel"])
-
-    def _local_window(self, mel: tf.Tensor | None, mask: tf.Tensor | None) -> tf.Tensor | None:
-        return None if self.upsampler is None else self.upsampler.upsample_window(mel, mask)
-
-    def _speaker(self, inputs: dict[str, tf.Tensor]) -> tf.Tensor | None:
-        if not self.speaker_channels:
-            return None
-        speaker = inputs.get("speaker")
-        if speaker is None:
-            raise ValueError(f'Expected a batch with "speaker". Received: keys={sorted(inputs)}')
-        return speaker if self.speaker_embedding is None else self.speaker_embedding(speaker)
 
     def _dropout_seed(self, training: bool | None) -> tf.Tensor | None:
         if not training or not self.dropout:
             return None
         replica = tf.distribute.get_replica_context().replica_id_in_sync_group
         return rng.fold_in(rng.fold_in(rng.make_seed(self.seed), self.training_step()), replica)
-
-    def check_mel(self, mel: tf.Tensor, samples: int | None) -> None:
-        """Refuses features that do not fit the network or the audio, as far as shapes are known.
-
-        Args:
-            mel: [batch, frames + 2 * padding_frames, channels].
-            samples: length of the audio beside it; None where it is not known.
-
-        Raises:
-            ValueError: if the features have another rank, width or length.
-        """
-        if len(mel.shape) != 3 or mel.shape[-1] != self.local_channels:
-            raise ValueError(
-                f"Expected mel of shape [batch, frames, {self.local_channels}]. "
-                f"Received: shape={tuple(mel.shape)}"
-            )
-        if samples is None or mel.shape[1] is None:
-            return
-        covered = (mel.shape[1] - 2 * self.upsampler.padding_frames) * self.upsampler.hop_samples
-        if covered != samples:
-            raise ValueError(
-                f"Expected mel for the {samples} samples of the audio, "
-                f"{self.upsampler.hop_samples} a frame, and {self.upsampler.padding_frames} more "
-                f"frames at each end. Received: {covered} samples' worth"
-            )
 
     def generate(
         self,

@@ -174,27 +174,6 @@ class WaveNet(AutoregressiveModel):
         self.seed = seed
         self._create_layers()
 
-    def _feature_channels(self, local_channels: int | None) -> int | None:
-        """Settles the number of feature channels, and that upsampler and recipe fit together."""
-        if self.upsampler is None:
-            return None
-        if self.recipe is not None and self.recipe.hop_samples != self.upsampler.hop_samples:
-            raise ValueError(
-                f"Expected upsampling scales that multiply to the recipe's hop of "
-                f"{self.recipe.hop_samples} samples. Received: scales={self.upsampler.scales}"
-            )
-        channels = local_channels or (self.recipe.n_mels if self.recipe else None)
-        if channels is None:
-            raise ValueError(
-                "An upsampler needs `local_channels` or a `recipe`. Received: local_channels=None"
-            )
-        if self.recipe is not None and channels != self.recipe.n_mels:
-            raise ValueError(
-                f"Expected the recipe's {self.recipe.n_mels} feature channels. "
-                f"Received: local_channels={channels}"
-            )
-        return channels
-
     def _create_layers(self) -> None:
         self.input_conv = self._input_layer()
         self.blocks = [self._block(index) for index in range(self.num_layers)]

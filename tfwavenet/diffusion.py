@@ -1,0 +1,179 @@
+"""Noise schedules of denoising diffusion, and the coefficients of its reverse process.
+
+Throughout, step n of a schedule (0 the cleanest) has the variance `betas[n]` of its noise, and
+after it a signal x0 has become `sqrt(abar) * x0 + sqrt(1 - abar) * noise` with
+`abar = prod(1 - betas[: n + 1])`.
+
+Source: Ho et al., "Denoising Diffusion Probabilistic Models", arXiv:2006.11239; Kong et al.,
+"DiffWave", arXiv:2009.09761, section 2 and appendix B; Song et al., "Denoising Diffusion Implicit
+Models", arXiv:2010.02502, section 4.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any, Union
+
+import numpy as np
+import tensorflow as tf
+
+
+@dataclasses.dataclass(frozen=True)
+class NoiseSchedule:
+    """The variances of the noise that each diffusion step adds.
+
+    Args:
+        betas: floats in (0, 1), increasing.
+
+    Raises:
+        ValueError: if there are none, or one is out of range or not above the one before.
+
+    Example:
+        >>> schedule = NoiseSchedule.linear(50, 1e-4, 0.05)
+        >>> len(schedule.betas), round(float(schedule.signal_levels[-1]) ** 2, 4)
+        (50, 0.2797)
+    """
+
+    betas: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        betas = tuple(float(beta) for beta in self.betas)
+        object.__setattr__(self, "betas", betas)
+        if not betas:
+            raise ValueError("A noise schedule needs at least one step. Received: betas=()")
+        for index, beta in enumerate(betas):
+            if not 0.0 < beta < 1.0:
+                raise ValueError(
+                    f"A noise schedule holds numbers in (0, 1). Received: betas[{index}]={beta}"
+                )
+            if index and beta <= betas[index - 1]:
+                raise ValueError(
+                    "A noise schedule increases from step to step. "
+                    f"Received: betas[{index - 1}]={betas[index - 1]}, betas[{index}]={beta}"
+                )
+
+    @classmethod
+    def linear(cls, steps: int, first: float, last: float) -> NoiseSchedule:
+        """Evenly spaced variances.
+
+        Args:
+            steps: how many, positive.
+            first: the smallest, in (0, 1).
+            last: the largest, in (0, 1).
+        """
+        return cls(tuple(np.linspace(first, last, max(0, steps)).tolist()))
+
+    @property
+    def signal_levels(self) -> np.ndarray:
+        """float64 [steps]: `sqrt(abar)`, what is left of the signal after each step."""
+        return np.sqrt(np.cumprod(1.0 - np.array(self.betas)))
+
+    def align(self, inference: NoiseSchedule) -> np.ndarray:
+        """Where on this schedule, on which a network was trained, the steps of another one lie.
+
+        Args:
+            inference: the schedule to sample with.
+
+        Returns:
+            float64 [steps of `inference`]: fractional steps of this schedule whose signal level,
+            interpolated linearly, is that of each step.
+
+        Raises:
+            ValueError: if `inference` ends noisier, or begins cleaner, than this schedule.
+
+        Source: DiffWave, appendix B; lmnt-com/diffwave, `inference.py`.
+        """
+        ours, theirs = self.signal_levels, inference.signal_levels
+        tolerance = 1e-9
+        if theirs[-1] < ours[-1] - tolerance:
+            raise ValueError(
+                "An inference schedule must not end noisier than the training schedule, whose last "
+                f"signal level is {ours[-1]:.6f}. Received: a last signal level of {theirs[-1]:.6f}"
+            )
+        if theirs[0] > ours[0] + tolerance:
+            raise ValueError(
+                "An inference schedule must not begin cleaner than the training schedule, whose "
+                f"first variance is {self.betas[0]:g}. Received: betas[0]={inference.betas[0]:g}"
+            )
+        # np.interp wants increasing abscissae.
+        return np.interp(-theirs, -ours, np.arange(len(ours), dtype=np.float64))
+
+    def update_coefficients(self, eta: float = 1.0) -> np.ndarray:
+        """The reverse steps, as factors of what goes into them.
+
+        Reverse step n makes `x <- factors[n] . (x, predicted noise, new standard normal noise)`.
+
+        Args:
+            eta: 1 for ancestral sampling with the variances of the posterior, 0 for deterministic
+                sampling, or between.
+
+        Returns:
+            float64 [steps, 3].
+
+        Raises:
+            ValueError: if `eta` is not in [0, 1].
+
+        Source: Song et al., arXiv:2010.02502, equations 12 and 16. At `eta=1` it is DiffWave's
+        algorithm 2.
+        """
+        if not 0.0 <= eta <= 1.0:
+            raise ValueError(f"eta must be in [0, 1]. Received: eta={eta}")
+        remaining = self.signal_levels**2
+        before = np.concatenate([[1.0], remaining[:-1]])
+        scale = np.sqrt(before / remaining)
+        variance = eta**2 * (1.0 - before) / (1.0 - remaining) * np.array(self.betas)
+        direction = np.sqrt(np.maximum(0.0, 1.0 - before - variance))
+        return np.stack(
+            [scale, direction - scale * np.sqrt(1.0 - remaining), np.sqrt(variance)], axis=1
+        )
+
+    def diffuse(self, signal: tf.Tensor, noise: tf.Tensor, steps: tf.Tensor) -> tf.Tensor:
+        """The signal after some diffusion steps at once.
+
+        Args:
+            signal: float32 [batch, samples].
+            noise: float32 [batch, samples], standard normal.
+            steps: int [batch], in 0 .. number of steps - 1.
+
+        Returns:
+            float32 [batch, samples].
+        """
+        levels = self.signal_levels
+        keep = tf.gather(tf.constant(levels, tf.float32), steps)[:, tf.newaxis]
+        spread = tf.gather(tf.constant(np.sqrt(1.0 - levels**2), tf.float32), steps)[:, tf.newaxis]
+        return keep * signal + spread * noise
+
+
+# What configs and arguments may hold in place of a schedule.
+ScheduleLike = Union[NoiseSchedule, Sequence[float], Mapping[str, Any]]
+
+
+def get(identifier: ScheduleLike) -> NoiseSchedule:
+    """The schedule that is meant.
+
+    Args:
+        identifier: a schedule, its variances, or `{"steps", "first", "last"}` of a linear one.
+
+    Raises:
+        ValueError: if it is none of these, or not a valid schedule.
+
+    Example:
+        >>> get([1e-4, 1e-3, 1e-2]).betas
+        (0.0001, 0.001, 0.01)
+    """
+    if isinstance(identifier, NoiseSchedule):
+        return identifier
+    if isinstance(identifier, Mapping):
+        if set(identifier) != {"steps", "first", "last"}:
+            raise ValueError(
+                "A linear noise schedule has the keys steps, first and last. "
+                f"Received: {sorted(identifier)}"
+            )
+        return NoiseSchedule.linear(identifier["steps"], identifier["first"], identifier["last"])
+    if isinstance(identifier, str) or not hasattr(identifier, "__iter__"):
+        raise ValueError(
+            "A noise schedule is given by its variances or as {steps, first, last}. "
+            f"Received: {identifier!r}"
+        )
+    return NoiseSchedule(tuple(identifier))

@@ -1,0 +1,197 @@
+"""Reverse diffusion: from noise to audio, a compiled network call per step and chunk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import numpy as np
+import tensorflow as tf
+
+from tfwavenet import rng
+from tfwavenet.diffusion import NoiseSchedule
+from tfwavenet.generation.request import Request
+from tfwavenet.generation.windows import Windows
+
+# The conditioning of all chunks is kept from step to step if it is not larger than this.
+_KEPT_CONDITIONING_BYTES = 2**31
+
+
+class NoisePredictor(Protocol):
+    """What reverse diffusion needs of a model; `models.DiffWave` documents the methods."""
+
+    schedule: NoiseSchedule
+    upsampler: Any
+    recipe: Any
+    reach: int
+
+    def conditioning(self, mel: Any, mask: Any, speaker: Any) -> list[Any]:
+        """Each block's conditioning of a window, [batch, samples or 1, channels] or None."""
+
+    def predict_noise(self, audio: Any, step: Any, conditioning: Any, mask: Any) -> tf.Tensor:
+        """The noise in `audio` [batch, samples]."""
+
+
+def denoise(
+    model: NoisePredictor,
+    request: Request,
+    *,
+    schedule: NoiseSchedule,
+    eta: float = 1.0,
+    temperature: float = 1.0,
+    clip: bool = True,
+    chunk_samples: int = 65536,
+    on_step: Callable[[int, int], None] | None = None,
+    jit_compile: bool | None = None,
+) -> list[np.ndarray]:
+    """Generates the utterances of a request; see `DiffWave.generate`.
+
+    Every chunk is computed with as much signal around it as the network looks at, step by step
+    for all chunks, so that the result does not depend on their size.
+
+    Returns:
+        float32 audio [samples] of each utterance.
+    """
+    if temperature < 0:
+        raise ValueError(
+            f"Expected a temperature of 0 or more. Received: temperature={temperature}"
+        )
+    if chunk_samples < 1:
+        raise ValueError(f"Expected a positive chunk. Received: chunk_samples={chunk_samples}")
+    steps = model.schedule.align(schedule)
+    factors = schedule.update_coefficients(eta)
+    factors[:, 2] *= temperature
+    chunks = _Chunks(model, request, chunk_samples, bool(jit_compile))
+    signal = temperature * chunks.noise(len(steps))
+    for done, index in enumerate(reversed(range(len(steps))), start=1):
+        signal = chunks.update(signal, steps[index], factors[index], index, clip)
+        if on_step is not None:
+            on_step(done, len(steps))
+    return [_to_audio(model, s[:n]) for s, n in zip(signal, request.samples)]
+
+
+class _Chunks:
+    """The chunks of a request: their conditioning, and the reverse step of all of them."""
+
+    def __init__(
+        self, model: NoisePredictor, request: Request, chunk_samples: int, jit_compile: bool
+    ) -> None:
+        self._request = request
+        self._windows = Windows(model, request)
+        hop = self._windows.hop_samples
+        total = int(request.samples.max())
+        if total <= chunk_samples:
+            # A program compiled for a shape serves all lengths of one sixteenth octave.
+            self._count = _bucket(-(-total // hop)) * hop if jit_compile else total
+            self._around = 0
+        else:
+            self._count = max(1, round(chunk_samples / hop)) * hop
+            self._around = -(-model.reach // hop) * hop
+        self._starts = range(0, total, self._count)
+        self._condition, self._denoise = compiled_programs(model, jit_compile)
+        self._seeds = tf.stack([rng.make_seed(seed) for seed in request.seeds])
+        self._kept: dict[int, Any] = {}
+
+    def noise(self, stream: int) -> np.ndarray:
+        """Standard normals [batch, samples], those of one stream of each utterance's seed."""
+        parts = [
+            _noise(self._seeds, stream, tf.constant(start, tf.int64), self._count)
+            for start in self._starts
+        ]
+        return np.concatenate([part.numpy() for part in parts], axis=1)
+
+    def update(
+        self, signal: np.ndarray, step: float, factors: np.ndarray, index: int, clip: bool
+    ) -> np.ndarray:
+        """One reverse step of the whole signal [batch, samples]."""
+        around = self._around
+        padded = np.pad(signal, ((0, 0), (around, around)))
+        outputs = []
+        for start in self._starts:
+            window = padded[:, start : start + self._count + 2 * around]
+            position = np.arange(start - around, start + self._count + around)
+            inside = (position >= 0) & (position < self._request.samples[:, np.newaxis])
+            outputs.append(
+                self._denoise(
+                    tf.constant(window),
+                    self._conditioning(start),
+                    mask=tf.constant(inside),
+                    step=tf.constant(step, tf.float32),
+                    factors=tf.constant(factors, tf.float32),
+                    seeds=self._seeds,
+                    stream=tf.constant(index),
+                    position=tf.constant(start, tf.int64),
+                    around=around,
+                    limit=tf.constant(1.0 if clip else np.inf, tf.float32),
+                ).numpy()
+            )
+        return np.concatenate(outputs, axis=1)
+
+    def _conditioning(self, start: int) -> list[Any]:
+        if start in self._kept:
+            return self._kept[start]
+        window = self._windows.window(start - self._around, self._count + 2 * self._around)
+        conditioning = self._condition(window)
+        size = sum(c.shape.num_elements() * c.dtype.size for c in conditioning if c is not None)
+        if size * len(self._starts) <= _KEPT_CONDITIONING_BYTES:
+            self._kept[start] = conditioning
+        return conditioning
+
+
+def compiled_programs(model: NoisePredictor, jit_compile: bool) -> Any:
+    """The conditioning and the reverse step of a model, made once and kept with the model."""
+    name = f"_denoise_{'xla' if jit_compile else 'graph'}"
+    if name not in model.__dict__:
+
+        def condition(window: dict[str, tf.Tensor]) -> list[Any]:
+            return model.conditioning(
+                mel=window.get("mel"), mask=window.get("mask"), speaker=window.get("speaker")
+            )
+
+        def reverse_step(
+            window: tf.Tensor,
+            conditioning: list[Any],
+            *,
+            mask: tf.Tensor,
+            step: tf.Tensor,
+            factors: tf.Tensor,
+            seeds: tf.Tensor,
+            stream: tf.Tensor,
+            position: tf.Tensor,
+            around: int,
+            limit: tf.Tensor,
+        ) -> tf.Tensor:
+            steps = tf.fill([window.shape[0]], step)
+            predicted = model.predict_noise(window, steps, conditioning, mask=mask)
+            count = window.shape[1] - 2 * around
+            inner = slice(around, around + count)
+            noise = _noise(seeds, stream, position, count)
+            updated = (
+                factors[0] * window[:, inner]
+                + factors[1] * predicted[:, inner]
+                + factors[2] * noise
+            )
+            return tf.clip_by_value(updated, -limit, limit)
+
+        # Past Keras' tracking: a program is no part of what is saved with a model.
+        model.__dict__[name] = (
+            tf.function(condition, jit_compile=jit_compile),
+            tf.function(reverse_step, jit_compile=jit_compile),
+        )
+    return model.__dict__[name]
+
+
+def _noise(seeds: tf.Tensor, stream: Any, position: tf.Tensor, count: int) -> tf.Tensor:
+    """Normals [batch, count] of a stream of each utterance's seed, from a position on."""
+    folded = tf.map_fn(lambda seed: rng.fold_in(seed, stream), seeds)
+    return rng.normal_stream(folded, position, count)
+
+
+def _bucket(frames: int) -> int:
+    """`frames`, rounded up to one of 16 sizes per octave."""
+    unit = max(1, 2 ** (frames.bit_length() - 5))
+    return -(-frames // unit) * unit
+
+
+def _to_audio(model: NoisePredictor, signal: np.ndarray) -> np.ndarray:
+    return signal if model.recipe is None else model.recipe.to_audio(signal, None)[0]

@@ -1,0 +1,152 @@
+"""The residual block of DiffWave."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import tensorflow as tf
+
+from tfwavenet.layers.centred_conv import CentredConv1D
+from tfwavenet.layers.gate import gate
+from tfwavenet.layers.weight_norm import WeightNormalization
+
+# Those that `get_config` returns as they are.
+_ARGUMENTS = (
+    "residual_channels",
+    "skip_channels",
+    "step_channels",
+    "kernel_size",
+    "dilation_rate",
+    "local_channels",
+    "global_channels",
+    "step_in_residual",
+    "weight_norm",
+)
+
+
+@tf.keras.saving.register_keras_serializable("tfwavenet")
+class DiffusionResidualBlock(tf.keras.layers.Layer):
+    """Gated dilated convolution in both directions, under a diffusion step and conditions.
+
+    Args:
+        residual_channels: channels of the input and the residual path; twice as many before the
+            gate.
+        skip_channels: channels of the skip output.
+        step_channels: size of the embedding of the diffusion step.
+        kernel_size: taps of the dilated convolution, odd. Defaults to 3.
+        dilation_rate: its dilation. Defaults to 1.
+        local_channels: channels of the conditioning at the sample rate, or None.
+        global_channels: size of a vector such as a speaker's, or None.
+        step_in_residual: whether the residual path keeps the step's projection. Defaults to False.
+        weight_norm: whether convolutions are weight normalised. Defaults to False.
+
+    Call arguments:
+        inputs: [batch, time, residual_channels].
+        step: [batch, step_channels].
+        conditioning: what `conditioning` returns, or None.
+        mask: [batch, time, 1] of the compute dtype: 1 inside, 0 beyond the ends of the signal,
+            which then acts as the zeros that lie there; or None.
+
+    Returns:
+        The output [batch, time, residual_channels] and the skip output
+        [batch, time, skip_channels].
+
+    Example:
+        >>> block = DiffusionResidualBlock(8, 8, 16, dilation_rate=4)
+        >>> output, skip = block(tf.ones([1, 10, 8]), step=tf.ones([1, 16]))
+
+    Source: Kong et al., "DiffWave", arXiv:2009.09761, section 3 and figure 2.
+    """
+
+    def __init__(
+        self,
+        residual_channels: int,
+        skip_channels: int,
+        step_channels: int,
+        *,
+        kernel_size: int = 3,
+        dilation_rate: int = 1,
+        local_channels: int | None = None,
+        global_channels: int | None = None,
+        step_in_residual: bool = False,
+        weight_norm: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.residual_channels = residual_channels
+        self.skip_channels = skip_channels
+        self.step_channels = step_channels
+        self.kernel_size = kernel_size
+        self.dilation_rate = dilation_rate
+        self.local_channels = local_channels
+        self.global_channels = global_channels
+        self.step_in_residual = step_in_residual
+        self.weight_norm = weight_norm
+        gate_channels = 2 * residual_channels
+        self.step_projection = tf.keras.layers.Dense(residual_channels, dtype=self.dtype_policy)
+        self.conv = self._conv(gate_channels, kernel_size, dilation_rate=dilation_rate)
+        self.residual_projection = self._conv(residual_channels, 1)
+        self.skip_projection = self._conv(skip_channels, 1)
+        self.local_projection = self._conv(gate_channels, 1) if local_channels else None
+        self.global_projection = self._conv(gate_channels, 1) if global_channels else None
+
+    def _conv(self, filters: int, kernel_size: int, **kwargs: Any) -> tf.keras.layers.Layer:
+        kwargs.update(dtype=self.dtype_policy, kernel_initializer="he_normal")
+        layer = CentredConv1D(filters, kernel_size, **kwargs)
+        return WeightNormalization(layer) if self.weight_norm else layer
+
+    def build(self, input_shape: Any) -> None:
+        """Creates the weights."""
+        self.step_projection.build([None, self.step_channels])
+        self.conv.build([None, None, self.residual_channels])
+        self.residual_projection.build([None, None, self.residual_channels])
+        self.skip_projection.build([None, None, self.residual_channels])
+        if self.local_projection is not None:
+            self.local_projection.build([None, None, self.local_channels])
+        if self.global_projection is not None:
+            self.global_projection.build([None, None, self.global_channels])
+        super().build([None, None, self.residual_channels])
+
+    @property
+    def reach(self) -> int:
+        """How many samples ahead, and how many back, an output depends on."""
+        return self.kernel_size // 2 * self.dilation_rate
+
+    def conditioning(
+        self, local_inputs: tf.Tensor | None, global_inputs: tf.Tensor | None
+    ) -> tf.Tensor | None:
+        """The projected conditioning, which does not depend on the diffusion step.
+
+        Args:
+            local_inputs: [batch, time, local_channels], or None.
+            global_inputs: [batch, global_channels], or None.
+
+        Returns:
+            [batch, time or 1, 2 * residual_channels]; None without any.
+        """
+        parts = []
+        if self.local_projection is not None:
+            parts.append(self.local_projection(local_inputs))
+        if self.global_projection is not None and global_inputs is not None:
+            parts.append(self.global_projection(global_inputs[:, tf.newaxis]))
+        return sum(parts) if parts else None
+
+    def call(
+        self,
+        inputs: tf.Tensor,
+        step: tf.Tensor,
+        conditioning: tf.Tensor | None = None,
+        mask: tf.Tensor | None = None,
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """The whole sequence."""
+        shifted = inputs + self.step_projection(step)[:, tf.newaxis]
+        z = self.conv(shifted if mask is None else shifted * mask)
+        y = gate(z if conditioning is None else z + conditioning)
+        kept = shifted if self.step_in_residual else inputs
+        output = (kept + self.residual_projection(y)) * tf.cast(math.sqrt(0.5), y.dtype)
+        return output, self.skip_projection(y)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor arguments."""
+        return {**super().get_config(), **{name: getattr(self, name) for name in _ARGUMENTS}}

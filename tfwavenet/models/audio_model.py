@@ -1,0 +1,135 @@
+"""What is common to the models: features, speakers, and one loss for training and testing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tensorflow as tf
+
+
+class AudioModel(tf.keras.Model):
+    """Base of the models: conditions, and the steps of `fit` and `evaluate`.
+
+    A subclass has an `upsampler` and `recipe` (or None), `local_channels`, `speakers`,
+    `speaker_channels` and `speaker_embedding` (or None), and defines `sample_loss`.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        # Audio keeps its precision under a mixed policy: layers cast what they may.
+        super().__init__(autocast=False, **kwargs)
+        self.loss_tracker = tf.keras.metrics.Mean(name="loss")
+
+    def training_step(self) -> tf.Tensor:
+        """Number of updates so far, int64; 0 before `compile`."""
+        optimizer = getattr(self, "optimizer", None)
+        return (
+            tf.zeros([], tf.int64) if optimizer is None else tf.cast(optimizer.iterations, tf.int64)
+        )
+
+    def sample_loss(self, batch: dict[str, tf.Tensor], training: bool) -> tf.Tensor:
+        """What training minimises the mean of.
+
+        Args:
+            batch: see the class; `"mask"` need not be looked at.
+            training: whether this is a training step.
+
+        Returns:
+            float32 [batch, samples].
+        """
+        raise NotImplementedError
+
+    def _loss(self, batch: dict[str, tf.Tensor], training: bool) -> tf.Tensor:
+        losses = self.sample_loss(batch, training)
+        mask = tf.cast(batch["mask"], losses.dtype) if "mask" in batch else tf.ones_like(losses)
+        self.loss_tracker.update_state(losses, sample_weight=mask)
+        return tf.math.divide_no_nan(tf.reduce_sum(losses * mask), tf.reduce_sum(mask))
+
+    def train_step(self, data: Any) -> dict[str, tf.Tensor]:
+        """One update on a batch."""
+        batch, _, _ = tf.keras.utils.unpack_x_y_sample_weight(data)
+        with tf.GradientTape() as tape:
+            # Optimizers add the gradients of the replicas up.
+            replicas = tf.distribute.get_strategy().num_replicas_in_sync
+            loss = self._loss(batch, training=True) / replicas
+        self.optimizer.minimize(loss, self.trainable_variables, tape=tape)
+        return self._results()
+
+    def test_step(self, data: Any) -> dict[str, tf.Tensor]:
+        """The loss on a batch."""
+        batch, _, _ = tf.keras.utils.unpack_x_y_sample_weight(data)
+        self._loss(batch, training=False)
+        return self._results()
+
+    def _results(self) -> dict[str, tf.Tensor]:
+        return {"loss": self.loss_tracker.result()}
+
+    @property
+    def metrics(self) -> list[tf.keras.metrics.Metric]:
+        """The metrics that Keras resets at each epoch."""
+        return [self.loss_tracker]
+
+    def _local(self, inputs: dict[str, tf.Tensor]) -> tf.Tensor | None:
+        """The features of a batch at the sample rate."""
+        if self.upsampler is None:
+            return None
+        if "mel" not in inputs:
+            raise ValueError(f'Expected a batch with "mel". Received: keys={sorted(inputs)}')
+        self.check_mel(inputs["mel"], inputs["audio"].shape[1])
+        return self.upsampler(inputs["mel"])
+
+    def _local_window(self, mel: tf.Tensor | None, mask: tf.Tensor | None) -> tf.Tensor | None:
+        return None if self.upsampler is None else self.upsampler.upsample_window(mel, mask)
+
+    def _speaker(self, inputs: dict[str, tf.Tensor]) -> tf.Tensor | None:
+        if not self.speaker_channels:
+            return None
+        speaker = inputs.get("speaker")
+        if speaker is None:
+            raise ValueError(f'Expected a batch with "speaker". Received: keys={sorted(inputs)}')
+        return speaker if self.speaker_embedding is None else self.speaker_embedding(speaker)
+
+    def check_mel(self, mel: tf.Tensor, samples: int | None) -> None:
+        """Refuses features that do not fit the network or the audio, as far as shapes are known.
+
+        Args:
+            mel: [batch, frames + 2 * padding_frames, channels].
+            samples: length of the audio beside it; None where it is not known.
+
+        Raises:
+            ValueError: if the features have another rank, width or length.
+        """
+        if len(mel.shape) != 3 or mel.shape[-1] != self.local_channels:
+            raise ValueError(
+                f"Expected mel of shape [batch, frames, {self.local_channels}]. "
+                f"Received: shape={tuple(mel.shape)}"
+            )
+        if samples is None or mel.shape[1] is None:
+            return
+        covered = (mel.shape[1] - 2 * self.upsampler.padding_frames) * self.upsampler.hop_samples
+        if covered != samples:
+            raise ValueError(
+                f"Expected mel for the {samples} samples of the audio, "
+                f"{self.upsampler.hop_samples} a frame, and {self.upsampler.padding_frames} more "
+                f"frames at each end. Received: {covered} samples' worth"
+            )
+
+    def _feature_channels(self, local_channels: int | None) -> int | None:
+        """Settles the number of feature channels, and that upsampler and recipe fit together."""
+        if self.upsampler is None:
+            return None
+        if self.recipe is not None and self.recipe.hop_samples != self.upsampler.hop_samples:
+            raise ValueError(
+                f"Expected upsampling scales that multiply to the recipe's hop of "
+                f"{self.recipe.hop_samples} samples. Received: scales={self.upsampler.scales}"
+            )
+        channels = local_channels or (self.recipe.n_mels if self.recipe else None)
+        if channels is None:
+            raise ValueError(
+                "An upsampler needs `local_channels` or a `recipe`. Received: local_channels=None"
+            )
+        if self.recipe is not None and channels != self.recipe.n_mels:
+            raise ValueError(
+                f"Expected the recipe's {self.recipe.n_mels} feature channels. "
+                f"Received: local_channels={channels}"
+            )
+        return channels

@@ -1,0 +1,367 @@
+"""DiffWave as a Keras model."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, get_args
+
+import numpy as np
+import tensorflow as tf
+
+from tfwavenet import diffusion, generation, rng
+from tfwavenet.audio import recipes
+from tfwavenet.layers import (
+    CentredConv1D,
+    DiffusionResidualBlock,
+    DiffusionStepEmbedding,
+    SpeakerEmbedding,
+    WeightNormalization,
+)
+from tfwavenet.layers import upsampler as upsamplers
+from tfwavenet.layers.step_embedding import FrequencyOrder
+from tfwavenet.models.audio_model import AudioModel
+
+Loss = Literal["l1", "l2"]
+
+# Those that `get_config` returns as they are.
+_PLAIN_ARGUMENTS = (
+    "dilation_cycle",
+    "residual_channels",
+    "kernel_size",
+    "step_channels",
+    "step_order",
+    "step_in_residual",
+    "loss_norm",
+    "local_channels",
+    "speakers",
+    "speaker_channels",
+    "weight_norm",
+    "seed",
+)
+
+DEFAULT_SCHEDULE = {"steps": 50, "first": 1e-4, "last": 0.05}
+
+
+@tf.keras.saving.register_keras_serializable("tfwavenet")
+class DiffWave(AudioModel):
+    """A DiffWave: predicts the noise in a noisy recording, and so makes audio out of noise.
+
+    Unconditional, or conditioned on acoustic features (with an `upsampler`), on a speaker or any
+    other class (with `speaker_channels`), or on both.
+
+    Batches, in `fit` and elsewhere, are dictionaries:
+
+    - `"audio"`: float32 [batch, samples] in [-1, 1];
+    - `"mel"`: float32 [batch, frames + 2 * padding_frames, local_channels], with an upsampler;
+    - `"speaker"`: int32 [batch], or float32 [batch, speaker_channels], with `speaker_channels`;
+    - `"mask"`: bool [batch, samples], optional: True for the samples that are part of the
+      recording; the network treats others as lying beyond its ends.
+
+    Args:
+        layers: number of residual blocks, positive.
+        dilation_cycle: block i has dilation `2 ** (i % dilation_cycle)`.
+        residual_channels: channels of the residual and the skip paths.
+        kernel_size: taps of the dilated convolutions, odd.
+        schedule: of training, as `diffusion.get` takes it.
+        inference_schedule: of `generate`, unless it is given another; None for `schedule`.
+        loss_norm: "l1" or "l2": absolute or squared error of the predicted noise.
+        step_channels: of the embedding of the diffusion step.
+        step_order: of its frequencies, see `DiffusionStepEmbedding`.
+        step_in_residual: whether the residual path keeps the step's projection.
+        upsampler: layer, or its serialised form; None for a network without features.
+        local_channels: feature channels; None for the recipe's `n_mels`.
+        speakers: how many; None where speaker vectors come from elsewhere.
+        speaker_channels: size of a speaker vector; None for a network without speakers.
+        weight_norm: whether convolutions are weight normalised.
+        recipe: of features and waveform, as `recipes.get` takes it; saved with the model.
+        seed: of the noise and the steps that training draws.
+
+    Call arguments:
+        inputs: a batch whose `"audio"` is noisy, with `"step"`, int or float [batch]: how many
+            steps of `schedule` it lies behind the first.
+
+    Returns:
+        float32 [batch, samples]: the predicted noise.
+
+    Raises:
+        ValueError: if arguments contradict each other, such as the scales of upsampler and recipe.
+
+    Example:
+        >>> model = DiffWave(layers=4, dilation_cycle=2, residual_channels=8)
+        >>> model.compile(tf.keras.optimizers.Adam(2e-4))
+        >>> audio = tf.sin(tf.range(1000.0) / 10)[tf.newaxis]
+        >>> history = model.fit(tf.data.Dataset.from_tensors({"audio": audio}), verbose=0)
+        >>> model.generate(samples=100, schedule=[1e-4, 1e-2, 0.5]).shape
+        (1, 100)
+
+    Source: Kong et al., "DiffWave: A Versatile Diffusion Model for Audio Synthesis",
+    arXiv:2009.09761; the defaults are those of lmnt-com/diffwave.
+    """
+
+    def __init__(
+        self,
+        *,
+        layers: int = 30,
+        dilation_cycle: int = 10,
+        residual_channels: int = 64,
+        kernel_size: int = 3,
+        schedule: Any = DEFAULT_SCHEDULE,
+        inference_schedule: Any = None,
+        loss_norm: Loss = "l1",
+        step_channels: int = 512,
+        step_order: FrequencyOrder = "ascending",
+        step_in_residual: bool = False,
+        upsampler: Any = None,
+        local_channels: int | None = None,
+        speakers: int | None = None,
+        speaker_channels: int | None = None,
+        weight_norm: bool = False,
+        recipe: Any = None,
+        seed: int = 0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        for name, value in (("layers", layers), ("dilation_cycle", dilation_cycle)):
+            if value < 1:
+                raise ValueError(f"`{name}` must be positive. Received: {name}={value}")
+        if loss_norm not in get_args(Loss):
+            raise ValueError(
+                f"`loss_norm` must be one of {get_args(Loss)}. Received: loss_norm={loss_norm!r}"
+            )
+        self.num_layers = layers
+        self.dilation_cycle = dilation_cycle
+        self.residual_channels = residual_channels
+        self.kernel_size = kernel_size
+        self.schedule = diffusion.get(schedule)
+        self.inference_schedule = inference_schedule
+        self.loss_norm = loss_norm
+        self.step_channels = step_channels
+        self.step_order = step_order
+        self.step_in_residual = step_in_residual
+        self.upsampler = upsamplers.get(upsampler)
+        self.recipe = None if recipe is None else recipes.get(recipe)
+        self.local_channels = self._feature_channels(local_channels)
+        self.speakers = speakers
+        self.speaker_channels = speaker_channels
+        self.weight_norm = weight_norm
+        self.seed = seed
+        self._create_layers()
+
+    @property
+    def inference_schedule(self) -> diffusion.NoiseSchedule | None:
+        """The schedule that `generate` uses unless it is given another; None for the training's."""
+        return self._inference_schedule
+
+    @inference_schedule.setter
+    def inference_schedule(self, schedule: Any) -> None:
+        chosen = None if schedule is None else diffusion.get(schedule)
+        if chosen is not None:
+            self.schedule.align(chosen)
+        self._inference_schedule = chosen
+
+    def _create_layers(self) -> None:
+        # The noisy signal and the noise are kept in float32, whatever the policy.
+        self.input_conv = self._conv(self.residual_channels, dtype="float32")
+        self.step_embedding = DiffusionStepEmbedding(
+            len(self.schedule.betas), self.step_channels, order=self.step_order, dtype="float32"
+        )
+        self.blocks = [self._block(index) for index in range(self.num_layers)]
+        self.skip_conv = self._conv(self.residual_channels)
+        self.output_conv = CentredConv1D(1, 1, kernel_initializer="zeros", dtype="float32")
+        self.speaker_embedding = (
+            SpeakerEmbedding(self.speakers, self.speaker_channels, dtype="float32")
+            if self.speakers and self.speaker_channels
+            else None
+        )
+
+    def _conv(self, filters: int, **kwargs: Any) -> tf.keras.layers.Layer:
+        kwargs.setdefault("dtype", self.dtype_policy)
+        layer = CentredConv1D(filters, 1, kernel_initializer="he_normal", **kwargs)
+        return WeightNormalization(layer) if self.weight_norm else layer
+
+    def _block(self, index: int) -> DiffusionResidualBlock:
+        return DiffusionResidualBlock(
+            self.residual_channels,
+            self.residual_channels,
+            self.step_channels,
+            kernel_size=self.kernel_size,
+            dilation_rate=2 ** (index % self.dilation_cycle),
+            local_channels=self.local_channels,
+            global_channels=self.speaker_channels,
+            step_in_residual=self.step_in_residual,
+            weight_norm=self.weight_norm,
+            dtype=self.dtype_policy,
+            name=f"block_{index}",
+        )
+
+    def build(self, input_shape: Any = None) -> None:
+        """Creates all weights; the shape of the batch does not matter."""
+        self.input_conv.build([None, None, 1])
+        self.step_embedding.build([None])
+        for block in self.blocks:
+            block.build([None, None, self.residual_channels])
+        self.skip_conv.build([None, None, self.residual_channels])
+        self.output_conv.build([None, None, self.residual_channels])
+        if self.upsampler is not None:
+            self.upsampler.build([None, None, self.local_channels])
+        if self.speaker_embedding is not None:
+            self.speaker_embedding.build([None])
+        tf.keras.layers.Layer.build(self, input_shape)
+
+    @property
+    def reach(self) -> int:
+        """How many samples ahead, and how many back, one prediction of the noise depends on."""
+        return sum(block.reach for block in self.blocks)
+
+    def call(self, inputs: dict[str, tf.Tensor], training: bool | None = None) -> tf.Tensor:
+        """The noise in `inputs["audio"]`."""
+        del training  # the network is the same
+        local, speaker = self._local(inputs), self._speaker(inputs)
+        conditioning = [block.conditioning(local, speaker) for block in self.blocks]
+        return self.predict_noise(
+            inputs["audio"], inputs["step"], conditioning, mask=inputs.get("mask")
+        )
+
+    def conditioning(
+        self,
+        mel: tf.Tensor | None = None,
+        mask: tf.Tensor | None = None,
+        speaker: tf.Tensor | None = None,
+    ) -> list[tf.Tensor | None]:
+        """Each block's conditioning of a window of a longer sequence, the same for all steps.
+
+        Args:
+            mel: the window as `Upsampler.upsample_window` takes it; None without an upsampler.
+            mask: bool [batch, frames of the window], False beyond the ends of the sequence.
+            speaker: as in a batch; None for a single-speaker network.
+
+        Returns:
+            For each block [batch, samples of the window or 1, channels], or None.
+        """
+        local, speaker = self._local_window(mel, mask), self._speaker({"speaker": speaker})
+        return [block.conditioning(local, speaker) for block in self.blocks]
+
+    def predict_noise(
+        self,
+        audio: tf.Tensor,
+        step: tf.Tensor,
+        conditioning: Sequence[tf.Tensor | None],
+        mask: tf.Tensor | None = None,
+    ) -> tf.Tensor:
+        """The network behind `call`.
+
+        Args:
+            audio: float32 [batch, samples], noisy.
+            step: int or float [batch].
+            conditioning: from `conditioning`.
+            mask: bool [batch, samples], False beyond the ends of the signal.
+
+        Returns:
+            float32 [batch, samples].
+        """
+        dtype = self.compute_dtype
+        x = tf.cast(tf.nn.relu(self.input_conv(audio[..., tf.newaxis])), dtype)
+        embedded = self.step_embedding(step)
+        inside = None if mask is None else tf.cast(mask, dtype)[..., tf.newaxis]
+        total = None
+        for block, given in zip(self.blocks, conditioning):
+            x, skip = block(x, step=embedded, conditioning=given, mask=inside)
+            total = skip if total is None else total + skip
+        y = tf.nn.relu(self.skip_conv(total * math.sqrt(1 / self.num_layers)))
+        return self.output_conv(y)[..., 0]
+
+    def sample_loss(self, batch: dict[str, tf.Tensor], training: bool) -> tf.Tensor:
+        """The error of the predicted noise at a random step, float32 [batch, samples].
+
+        The draws depend on `seed` and the number of the update; in testing they are always the
+        same.
+        """
+        audio = batch["audio"]
+        seed = rng.fold_in(rng.make_seed(self.seed), self.training_step() + 1 if training else 0)
+        replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+        step_seed, noise_seed = tf.unstack(rng.split(rng.fold_in(seed, replica), 2))
+        steps = rng.randint([tf.shape(audio)[0]], step_seed, len(self.schedule.betas))
+        noise = rng.normal(tf.shape(audio), noise_seed)
+        noisy = self.schedule.diffuse(audio, noise, steps)
+        error = noise - self({**batch, "audio": noisy, "step": steps}, training=training)
+        return tf.abs(error) if self.loss_norm == "l1" else tf.square(error)
+
+    def generate(
+        self,
+        mel: Any = None,
+        *,
+        speaker: Any = None,
+        samples: int | None = None,
+        seed: int | Sequence[int] = 0,
+        temperature: float = 1.0,
+        schedule: Any = None,
+        eta: float = 1.0,
+        clip: bool = True,
+        chunk_samples: int = 65536,
+        on_step: Callable[[int, int], None] | None = None,
+        on_chunk: Callable[[list[np.ndarray]], None] | None = None,
+        jit_compile: bool | None = None,
+    ) -> Any:
+        """Makes audio out of noise, in the steps of a schedule.
+
+        Equal seeds give equal audio up to rounding: whole, in chunks of any size, alone or in a
+        batch.
+
+        Args:
+            mel: features [frames, channels] of one utterance, [batch, frames, channels], or a
+                list of [frames, channels] of any lengths. None for a network without.
+            speaker: number of the speaker, or one per utterance, or vectors
+                [batch, speaker_channels].
+            samples: how many to generate; for networks without features, required.
+            seed: of the first utterance, the i-th one takes `seed + i`; or one per utterance.
+            temperature: factor of all noise, 0 or more.
+            schedule: as `diffusion.get` takes it; None for `inference_schedule`.
+            eta: 1 for ancestral, 0 for deterministic sampling (DDIM), or between.
+            clip: whether the signal is clipped to [-1, 1] after every step.
+            chunk_samples: longer audio is computed in chunks of about this size, so that memory
+                stays bounded. The result is the same.
+            on_step: called with the number of steps done and of all, after each.
+            on_chunk: called at the end with the audio of each utterance, a list of float32 arrays.
+            jit_compile: whether XLA compiles the network; None for where it is faster.
+
+        Returns:
+            float32 audio in [-1, 1] as `recipe` converts it: [samples] for one utterance's mel,
+            a list for a list, otherwise [batch, samples].
+
+        Raises:
+            ValueError: if inputs do not fit this network or each other, or are not finite.
+        """
+        request = generation.Request.create(
+            self, mel=mel, speaker=speaker, samples=samples, seed=seed, prime=None
+        )
+        chosen = self.inference_schedule if schedule is None else diffusion.get(schedule)
+        utterances = generation.denoise(
+            self,
+            request,
+            schedule=chosen or self.schedule,
+            eta=eta,
+            temperature=temperature,
+            clip=clip,
+            chunk_samples=chunk_samples,
+            on_step=on_step,
+            jit_compile=jit_compile,
+        )
+        if on_chunk is not None:
+            on_chunk(utterances)
+        if isinstance(mel, (list, tuple)):
+            return utterances
+        return utterances[0] if mel is not None and np.ndim(mel) == 2 else np.stack(utterances)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor arguments."""
+        chosen = self.inference_schedule
+        return {
+            **super().get_config(),
+            **{name: getattr(self, name) for name in _PLAIN_ARGUMENTS},
+            "layers": self.num_layers,
+            "schedule": list(self.schedule.betas),
+            "inference_schedule": None if chosen is None else list(chosen.betas),
+            "upsampler": upsamplers.serialize(self.upsampler),
+            "recipe": None if self.recipe is None else self.recipe.get_config(),
+        }
