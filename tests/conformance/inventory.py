@@ -24,6 +24,7 @@ from tfwavenet.training.checkpoints import Checkpoints
 
 # What is public but cannot stand alone.
 ABSTRACT = {
+    "AudioModel": "the base class of the models",
     "AutoregressiveModel": "the base class of the autoregressive networks",
     "Distribution": "the base class of the distributions",
     "Upsampler": "the base class of the upsamplers",
@@ -47,9 +48,19 @@ LAYERS: dict[str, LayerEntry] = {
     "CausalConv1D": LayerEntry(
         lambda: layers.CausalConv1D(4, 2, dilation_rate=3), {"inputs": noise(2, 9, 3)}
     ),
+    "CentredConv1D": LayerEntry(
+        lambda: layers.CentredConv1D(4, 3, dilation_rate=3), {"inputs": noise(2, 9, 3)}
+    ),
     "CodeConv1D": LayerEntry(
         lambda: layers.CodeConv1D(4, 8, kernel_size=2),
         {"inputs": np.array([[0, 3, 7, 1], [2, 2, 5, 6]], np.int32)},
+    ),
+    "DiffusionResidualBlock": LayerEntry(
+        lambda: layers.DiffusionResidualBlock(4, 6, 5, dilation_rate=2),
+        {"inputs": noise(2, 9, 4), "step": noise(2, 5), "conditioning": noise(2, 9, 8)},
+    ),
+    "DiffusionStepEmbedding": LayerEntry(
+        lambda: layers.DiffusionStepEmbedding(20, 6), {"inputs": np.array([0.0, 3.5], np.float32)}
     ),
     "GatedResidualBlock": LayerEntry(
         lambda: layers.GatedResidualBlock(
@@ -105,8 +116,41 @@ MASK = {"mask": np.arange(24)[np.newaxis] < np.array([[24], [17]])}
 MEL = {"mel": noise(2, 8, 5)}
 SPEAKER = {"speaker": np.array([0, 2], np.int32)}
 
+SMALL_DIFFUSION = {
+    "layers": 2,
+    "dilation_cycle": 2,
+    "residual_channels": 4,
+    "step_channels": 8,
+    "schedule": {"steps": 4, "first": 0.01, "last": 0.5},
+}
+STEP = {"step": np.array([0.0, 2.5], np.float32)}
+
 MODELS: dict[str, ModelEntry] = {
     # A name's part behind the dash tells the variants of a class apart.
+    "DiffWave-unconditional": ModelEntry(
+        lambda: models.DiffWave(**SMALL_DIFFUSION), {**AUDIO, **STEP}
+    ),
+    "DiffWave-vocoder": ModelEntry(
+        lambda: models.DiffWave(
+            **SMALL_DIFFUSION,
+            upsampler=STRETCH,
+            local_channels=5,
+            speakers=3,
+            speaker_channels=2,
+        ),
+        {**AUDIO, **MASK, **MEL, **SPEAKER, **STEP},
+    ),
+    "DiffWave-switches": ModelEntry(
+        lambda: models.DiffWave(
+            **SMALL_DIFFUSION,
+            inference_schedule=[0.02, 0.3],
+            loss_norm="l2",
+            step_order="descending",
+            step_in_residual=True,
+            weight_norm=True,
+        ),
+        {**AUDIO, **STEP},
+    ),
     "WaveNet-unconditional": ModelEntry(
         lambda: models.WaveNet(**SMALL, distribution=distributions.Categorical(16)), CODES
     ),

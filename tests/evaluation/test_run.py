@@ -86,14 +86,12 @@ def test_the_report_says_what_was_measured(evaluated):
     assert result["model"]["class"] == "WaveNet"
     assert result["model"]["parameters"] > 100
     samples = sum(len(item.signal) for item in _clips())
-    assert result["likelihood"]["samples"] == samples
-    bits = result["likelihood"]["bits_per_sample"]
-    assert bits == pytest.approx(result["likelihood"]["nats_per_sample"] / np.log(2))
+    assert result["loss"]["samples"] == samples
+    bits = result["loss"]["bits_per_sample"]
+    assert bits == pytest.approx(result["loss"]["per_sample"] / np.log(2))
     weights = [row["samples"] for row in result["segments"]]
     means = [row["nats_per_sample"] for row in result["segments"]]
-    assert np.average(means, weights=weights) == pytest.approx(
-        result["likelihood"]["nats_per_sample"]
-    )
+    assert np.average(means, weights=weights) == pytest.approx(result["loss"]["per_sample"])
 
 
 def test_short_recordings_of_a_speaker_are_joined(evaluated):
@@ -196,7 +194,7 @@ def test_an_unconditional_model_is_measured_by_its_likelihood(tmp_path):
     model = network("Gaussian", conditional=False)
     result = evaluation.evaluate(model, _clips()[:1], output_dir=tmp_path)
     assert result["systems"]["model"]["metrics"] == {}
-    assert result["likelihood"]["bits_per_sample"] is None
+    assert result["loss"]["bits_per_sample"] is None
     text = (tmp_path / "index.html").read_text("utf-8")
     assert "Negative log-likelihood" in text
     assert "Against the recording" not in text

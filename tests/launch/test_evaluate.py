@@ -140,11 +140,16 @@ def test_a_folder_that_is_no_workdir(run, tmp_path, capsys):
 
 def test_missing_metrics_are_shown_as_none():
     report = {
-        "likelihood": {"nats_per_sample": 1.5, "bits_per_sample": None},
+        "loss": {
+            "name": "negative log-likelihood",
+            "unit": "nats",
+            "per_sample": 1.5,
+            "bits_per_sample": None,
+        },
         "metrics": [{"name": "pesq_nb", "label": "PESQ", "better": "higher"}],
         "systems": {"model": {"label": "Model", "metrics": {"pesq_nb": {"mean": None}}}},
     }
     assert evaluate.summary_lines(report) == [
-        "likelihood: 1.5000 nats per sample",
+        "negative log-likelihood: 1.5000 nats per sample",
         "PESQ (higher is better): Model none",
     ]

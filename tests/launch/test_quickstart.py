@@ -35,7 +35,7 @@ def test_quickstart_writes_report_page_and_audio_and_resumes(tmp_path):
     assert list((evaluation / "audio").glob("*.wav"))
     trained = sorted(path.name for path in (tmp_path / "checkpoints").iterdir())
     again = quickstart.quickstart(tiny_config(), tmp_path)
-    assert again["likelihood"] == report["likelihood"]
+    assert again["loss"] == report["loss"]
     assert sorted(path.name for path in (tmp_path / "checkpoints").iterdir()) == trained
 
 

@@ -1,4 +1,4 @@
-"""Evaluation: likelihood of held-out recordings, copy synthesis, metrics, report and page."""
+"""Evaluation: loss of held-out recordings, copy synthesis, metrics, report and page."""
 
 from tfwavenet.evaluation.run import evaluate
 

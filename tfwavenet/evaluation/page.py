@@ -100,21 +100,18 @@ def _subtitle(report: Mapping[str, Any]) -> str:
 
 
 def _cards(report: Mapping[str, Any]) -> str:
-    cards = [_likelihood_card(report["likelihood"])]
+    cards = [_loss_card(report["loss"])]
     by_name = {metric["name"]: metric for metric in report["metrics"]}
     cards += [_card(report, by_name[name]) for name in _HEADLINES if name in by_name]
     return f'<div class="cards">{"".join(cards)}</div>'
 
 
-def _likelihood_card(likelihood: Mapping[str, Any]) -> str:
-    nats, bits = likelihood["nats_per_sample"], likelihood["bits_per_sample"]
-    if bits is None:
-        label, value, unit = "Negative log-likelihood", number(nats), "nats per sample"
-        note = "of a density, so it may be negative"
-    else:
-        label, value, unit = "Likelihood", number(bits), "bits per sample"
-        note = f"{number(nats)} nats"
-    return _card_html(label, value, unit, escape(note))
+def _loss_card(loss: Mapping[str, Any]) -> str:
+    label, value, unit = loss["name"].capitalize(), number(loss["per_sample"]), loss["unit"]
+    note = "of a density, so it may be negative" if unit == "nats" else ""
+    if loss["bits_per_sample"] is not None:
+        note, value, unit = f"{value} nats", number(loss["bits_per_sample"]), "bits"
+    return _card_html(label, value, f"{unit} per sample", escape(note))
 
 
 def _card(report: Mapping[str, Any], metric: Mapping[str, Any]) -> str:
@@ -269,7 +266,7 @@ def _details(report: Mapping[str, Any], config: Optional[Mapping[str, Any]]) -> 
     rows: list[tuple[str, str]] = [
         ("Model", f"{model['class']}, {model['parameters']:_} parameters".replace("_", " ")),
         ("Receptive field", _duration(model["receptive_field_samples"], report["sample_rate"])),
-        ("Output", model["distribution"]),
+        ("Output", model["output"]),
         ("Audio", f"{report['sample_rate']} Hz, feature recipe {model['recipe']}"),
         ("Generation", speed),
         ("Settings", ", ".join(f"{key} {value}" for key, value in report["settings"].items())),

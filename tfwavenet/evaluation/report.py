@@ -14,7 +14,7 @@ from tfwavenet.audio import comparison
 from tfwavenet.evaluation import clips as clips_
 from tfwavenet.evaluation import statistics
 from tfwavenet.evaluation.clips import Clip
-from tfwavenet.evaluation.likelihood import Likelihood
+from tfwavenet.evaluation.loss import HeldOutLoss
 from tfwavenet.evaluation.synthesis import System
 
 FORMAT_VERSION = 1
@@ -102,7 +102,7 @@ def score(found: Sequence[Segment], systems: Sequence[System], *, sample_rate: i
 
 def build(
     *,
-    likelihood: Likelihood,
+    loss: HeldOutLoss,
     found: Sequence[Segment],
     systems: Sequence[System],
     table: Sequence[Scores],
@@ -112,7 +112,7 @@ def build(
     """Puts the report together.
 
     Args:
-        likelihood: of the recordings.
+        loss: of the recordings.
         found: the segments.
         systems: in the order of the segments' `systems`.
         table: from `score`.
@@ -126,21 +126,23 @@ def build(
     """
     metrics = comparison.metrics_for(sample_rate)
     by_name = {system.name: scores for system, scores in zip(systems, table)}
-    total = sum(likelihood.samples)
+    total = sum(loss.samples)
     return {
         "format": FORMAT_VERSION,
         "package": f"tfwavenet {version.__version__}",
         "created": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         **about,
         "sample_rate": sample_rate,
-        "utterances": len(likelihood.samples),
+        "utterances": len(loss.samples),
         "seconds": total / sample_rate,
-        "likelihood": {
-            "nats_per_sample": likelihood.nats_per_sample,
-            "nats_per_sample_ci95": likelihood.ci95_nats,
-            "bits_per_sample": likelihood.bits_per_sample,
+        "loss": {
+            "name": loss.name,
+            "unit": loss.unit,
+            "per_sample": loss.per_sample,
+            "per_sample_ci95": loss.ci95,
+            "bits_per_sample": loss.bits_per_sample,
             "samples": total,
-            "discrete": likelihood.discrete,
+            "discrete": loss.discrete,
         },
         "metrics": [metric._asdict() for metric in metrics],
         "systems": {
@@ -149,7 +151,7 @@ def build(
         },
         "differences": _differences(by_name, metrics),
         "segments": [
-            _segment(item, systems, [scores[i] for scores in table], likelihood)
+            _segment(item, systems, [scores[i] for scores in table], loss)
             for i, item in enumerate(found)
         ],
     }
@@ -192,16 +194,16 @@ def _segment(
     item: Segment,
     systems: Sequence[System],
     scores: Sequence[dict[str, comparison.Score]],
-    likelihood: Likelihood,
+    loss: HeldOutLoss,
 ) -> dict[str, Any]:
-    nats = sum(likelihood.nats[i] for i in item.clips)
-    samples = sum(likelihood.samples[i] for i in item.clips)
+    total = sum(loss.totals[i] for i in item.clips)
+    samples = sum(loss.samples[i] for i in item.clips)
     return {
         "name": item.name,
         "speaker": item.speaker,
         "utterances": len(item.clips),
         "samples": samples,
-        "nats_per_sample": nats / samples,
+        "loss_per_sample": total / samples,
         "scores": {
             system.name: {name: value.value for name, value in row.items()}
             for system, row in zip(systems, scores)

@@ -1,4 +1,4 @@
-"""Evaluating a model: likelihood, copy synthesis, metrics, report and page."""
+"""Evaluating a model: held-out loss, copy synthesis, metrics, report and page."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tfwavenet import files
 from tfwavenet.audio import files as audio_files
 from tfwavenet.evaluation import page, report, synthesis
 from tfwavenet.evaluation.clips import Clip
-from tfwavenet.evaluation.likelihood import held_out_likelihood
+from tfwavenet.evaluation.loss import held_out_loss
 
 REPORT = "report.json"
 PAGE = "index.html"
@@ -33,6 +33,7 @@ def evaluate(
     join_seconds: float = 4.0,
     page_segments: int = 8,
     griffin_lim_iterations: int = 60,
+    sampling: Optional[Mapping[str, Any]] = None,
     title: str = "WaveNet",
     settings: Optional[Mapping[str, Any]] = None,
     config: Optional[Mapping[str, Any]] = None,
@@ -42,22 +43,23 @@ def evaluate(
     Writes into `output_dir`: `report.json`; `index.html`, one page without other files, with
     audio, spectrograms and the table; and `audio/<utterance>.<system>.wav` for every utterance.
 
-    The likelihood is exact: whole recordings, every sample counted once. For the metrics, the
+    The loss is that of whole recordings, every sample counted once. For the metrics, the
     model generates every recording from its mel, and so does Griffin-Lim; both are compared with
-    the recording. A model without features is measured by its likelihood alone.
+    the recording. A model without features is measured by its loss alone.
 
     Args:
-        model: an `AutoregressiveModel` with a recipe.
+        model: an `AudioModel` with a recipe.
         utterances: what `data.Records.utterances` yields; see `clips.Clip`.
         output_dir: made if missing. Files of an earlier evaluation are replaced one by one.
         speakers: names of the speakers, by number.
-        temperature: of the sampling; 0 takes the most likely value each time.
+        temperature: of the sampling, see the model's `generate`.
         seed: of the first utterance.
         batch_size: utterances generated together.
         join_seconds: shorter utterances of one speaker are joined up to this before they are
             measured, see `clips.joined`; 0 measures each by itself.
         page_segments: how many of the (joined) utterances the page lets one hear.
         griffin_lim_iterations: of the baseline.
+        sampling: further arguments of the model's `generate`.
         title: of the page.
         settings: what else the report should say, such as split, weights and step.
         config: of the experiment, shown on the page.
@@ -73,14 +75,15 @@ def evaluate(
     if recipe is None:
         raise ValueError("A model with a feature recipe is expected. Received: recipe=None")
     clips = list(utterances)
-    logging.info("evaluation: likelihood of %d utterances", len(clips))
-    likelihood = held_out_likelihood(model, clips)
+    logging.info("evaluation: loss of %d utterances", len(clips))
+    loss = held_out_loss(model, clips)
     recordings = synthesis.recordings(clips, recipe)
     systems = synthesis.systems(
         model,
         clips,
         seed=seed,
         temperature=temperature,
+        sampling=sampling,
         batch_size=batch_size,
         griffin_lim_iterations=griffin_lim_iterations,
     )
@@ -94,8 +97,9 @@ def evaluate(
     logging.info("evaluation: metrics of %d segments", len(found))
     table = report.score(found, systems, sample_rate=recipe.sample_rate)
     options = {"temperature": temperature, "seed": seed, "join_seconds": join_seconds}
+    options.update(sampling or {})
     result = report.build(
-        likelihood=likelihood,
+        loss=loss,
         found=found,
         systems=systems,
         table=table,
@@ -122,7 +126,7 @@ def _describe(model: Any) -> dict[str, Any]:
         "class": type(model).__name__,
         "parameters": int(sum(w.shape.num_elements() for w in model.trainable_weights)),
         "receptive_field_samples": int(model.receptive_field),
-        "distribution": repr(model.distribution),
+        "output": model.describe_output(),
         "recipe": model.recipe.fingerprint(),
     }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Optional
 
 import numpy as np
@@ -59,6 +59,7 @@ def model_system(
     *,
     seed: int = 0,
     temperature: float = 1.0,
+    sampling: Optional[Mapping[str, Any]] = None,
     batch_size: int = 8,
 ) -> System:
     """Lets the model generate every recording from its mel and speaker.
@@ -67,10 +68,11 @@ def model_system(
     features generates something of the same length instead, which does not compete.
 
     Args:
-        model: an `AutoregressiveModel` with a recipe.
+        model: an `AudioModel` with a recipe.
         clips: the recordings.
         seed: of the first recording.
         temperature: as `generate` takes it.
+        sampling: its further arguments.
         batch_size: recordings generated together.
 
     Raises:
@@ -92,6 +94,7 @@ def model_system(
             seed=[seed + index for index in chosen],
             temperature=temperature,
             on_chunk=speed.add,
+            **(sampling or {}),
         )
         audio.update(zip(chosen, generated))
         logging.info(
@@ -183,20 +186,31 @@ def systems(
     *,
     seed: int = 0,
     temperature: float = 1.0,
+    sampling: Optional[Mapping[str, Any]] = None,
     batch_size: int = 8,
     griffin_lim_iterations: int = 60,
 ) -> list[System]:
     """All systems that make sense for a model, its own first.
 
     Args:
-        model: an `AutoregressiveModel` with a recipe.
+        model: an `AudioModel` with a recipe.
         clips: the recordings.
         seed: of the first recording, in every system.
         temperature: of the model.
+        sampling: further arguments of its `generate`.
         batch_size: recordings that the model generates together.
         griffin_lim_iterations: of the baseline.
     """
-    found = [model_system(model, clips, seed=seed, temperature=temperature, batch_size=batch_size)]
+    found = [
+        model_system(
+            model,
+            clips,
+            seed=seed,
+            temperature=temperature,
+            sampling=sampling,
+            batch_size=batch_size,
+        )
+    ]
     if model.upsampler is not None:
         logging.info("evaluation: Griffin-Lim for %d utterances", len(clips))
         found.append(

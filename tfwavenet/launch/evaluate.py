@@ -2,7 +2,7 @@
 
     tfwavenet-evaluate --workdir=runs/digits
 
-Computes the likelihood, lets the model generate the recordings again from their features, and
+Computes the loss, lets the model generate the recordings again from their features, and
 compares both with the recordings and with Griffin-Lim. Writes `report.json`, `index.html` (open it
 in a browser) and WAV files into `<workdir>/evaluation/<split>`.
 """
@@ -10,6 +10,7 @@ in a browser) and WAV files into `<workdir>/evaluation/<split>`.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import Any, Optional, cast
 
 from absl import flags, logging
@@ -17,7 +18,7 @@ from absl import flags, logging
 from tfwavenet import evaluation, files
 from tfwavenet.data.pipeline import Records
 from tfwavenet.data.splits import SPLITS, Split
-from tfwavenet.launch import app
+from tfwavenet.launch import app, sampling
 from tfwavenet.training import workdir as workdirs
 
 FLAGS = flags.FlagValues()
@@ -33,8 +34,9 @@ _MAX_UTTERANCES = flags.DEFINE_integer(
     flag_values=FLAGS,
 )
 _TEMPERATURE = flags.DEFINE_float(
-    "temperature", 1.0, "Of the sampling; 0: likeliest value.", lower_bound=0.0, flag_values=FLAGS
+    "temperature", 1.0, "Of the sampling; 0: no randomness.", lower_bound=0.0, flag_values=FLAGS
 )
+_SCHEDULE, _ETA = sampling.define_flags(FLAGS)
 _SEED = flags.DEFINE_integer("seed", 0, "Of the first utterance.", flag_values=FLAGS)
 _BATCH_SIZE = flags.DEFINE_integer(
     "batch_size", 8, "Utterances generated together.", lower_bound=1, flag_values=FLAGS
@@ -54,6 +56,8 @@ def evaluate_workdir(
     weights: workdirs.Weights = "ema",
     max_utterances: Optional[int] = None,
     output_dir: Optional[files.PathLike] = None,
+    schedule: Sequence[str] = (),
+    eta: Optional[float] = None,
     **options: Any,
 ) -> dict[str, Any]:
     """Evaluates the newest checkpoint of a workdir on a split of the data it was trained on.
@@ -64,6 +68,8 @@ def evaluate_workdir(
         weights: "ema" for the averaged weights, "raw" for the last.
         max_utterances: how many recordings to use, spread evenly over the split; None for all.
         output_dir: where to write; `<workdir>/evaluation/<split>` by default.
+        schedule: of a diffusion model, see `sampling.arguments`.
+        eta: of a diffusion model, see `sampling.arguments`.
         **options: further arguments of `evaluation.evaluate`, such as `temperature`.
 
     Returns:
@@ -95,6 +101,7 @@ def evaluate_workdir(
         speakers=loaded.metadata.speakers,
         settings=settings,
         config=loaded.config.to_dict(),
+        sampling=sampling.arguments(loaded.model, schedule, eta),
         **{"title": f"{type(loaded.model).__name__}, {loaded.config.data.corpus}", **options},
     )
 
@@ -115,6 +122,8 @@ def _evaluate() -> None:
         temperature=_TEMPERATURE.value,
         seed=_SEED.value,
         batch_size=_BATCH_SIZE.value,
+        schedule=_SCHEDULE.value,
+        eta=_ETA.value,
     )
     for line in summary_lines(report):
         logging.info("%s", line)
@@ -126,10 +135,10 @@ def summary_lines(report: dict[str, Any]) -> list[str]:
     Args:
         report: from `evaluation.evaluate`.
     """
-    likelihood = report["likelihood"]
-    bits = likelihood["bits_per_sample"]
+    loss = report["loss"]
+    bits = loss["bits_per_sample"]
     shown = "" if bits is None else f", {bits:.4f} bits"
-    lines = [f"likelihood: {likelihood['nats_per_sample']:.4f} nats{shown} per sample"]
+    lines = [f"{loss['name']}: {loss['per_sample']:.4f} {loss['unit']}{shown} per sample"]
     for metric in report["metrics"]:
         means = [
             f"{system['label']} {_shown(system['metrics'][metric['name']]['mean'])}"

@@ -12,6 +12,10 @@ Unconditionally, for a model without features:
 
     tfwavenet-generate --workdir=runs/piano --seconds=5 --output=out
 
+By a diffusion model, in six steps:
+
+    tfwavenet-generate --workdir=runs/diffwave --schedule=1e-4,1e-3,0.01,0.05,0.2,0.5 --mel=a.npy
+
 While it runs, each file has its name with `.partial` behind it and can be listened to.
 """
 
@@ -21,7 +25,7 @@ from typing import cast
 
 from absl import flags
 
-from tfwavenet.launch import app, generation_job
+from tfwavenet.launch import app, generation_job, sampling
 from tfwavenet.training import workdir as workdirs
 
 FLAGS = flags.FlagValues()
@@ -41,8 +45,9 @@ _PRIME = flags.DEFINE_string(
     "prime", None, "Recording that precedes what is generated.", flag_values=FLAGS
 )
 _TEMPERATURE = flags.DEFINE_float(
-    "temperature", 1.0, "Of the sampling; 0: likeliest value.", lower_bound=0.0, flag_values=FLAGS
+    "temperature", 1.0, "Of the sampling; 0: no randomness.", lower_bound=0.0, flag_values=FLAGS
 )
+_SCHEDULE, _ETA = sampling.define_flags(FLAGS)
 _SEED = flags.DEFINE_integer("seed", 0, "Of the first; the next take the next.", flag_values=FLAGS)
 _BATCH_SIZE = flags.DEFINE_integer(
     "batch_size", 8, "How many to generate together.", lower_bound=1, flag_values=FLAGS
@@ -77,6 +82,7 @@ def _generate() -> None:
         temperature=_TEMPERATURE.value,
         seed=_SEED.value,
         batch_size=_BATCH_SIZE.value,
+        **sampling.arguments(loaded.model, _SCHEDULE.value, _ETA.value),
     )
 
 

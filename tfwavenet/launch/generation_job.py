@@ -19,6 +19,8 @@ from tfwavenet.audio import files as audio_files
 from tfwavenet.audio.features import FeatureRecipe
 from tfwavenet.audio.wav_writer import WavWriter
 from tfwavenet.evaluation.speed import Speedometer
+from tfwavenet.models import DiffWave
+from tfwavenet.models.autoregressive import AutoregressiveModel
 
 _LISTED_SPEAKERS = 20
 
@@ -58,7 +60,7 @@ class Job:
         """Reads and checks what the user asks for.
 
         Args:
-            model: an `AutoregressiveModel` with a recipe.
+            model: an `AudioModel` with a recipe.
             output: a name that ends in `.wav`, for one utterance; otherwise a folder.
             mel_paths: .npy files with features. Only one of this, the next and `seconds`.
             audio_paths: recordings to compute features from.
@@ -91,17 +93,15 @@ class Job:
         )
 
 
-def run(
-    model: Any, job: Job, *, temperature: float = 1.0, seed: int = 0, batch_size: int = 8
-) -> None:
+def run(model: Any, job: Job, *, seed: int = 0, batch_size: int = 8, **sampling: Any) -> None:
     """Generates and writes every file of a job, with progress on stderr.
 
     Args:
         model: the one that the job was made for.
         job: what to generate.
-        temperature: of the sampling.
         seed: of the first utterance; the i-th takes `seed + i`.
         batch_size: how many to generate together.
+        **sampling: further arguments of the model's `generate`, such as `temperature`.
 
     Raises:
         ValueError: if an argument is out of its range.
@@ -116,11 +116,13 @@ def run(
             bar.update(speed.add(audio))
             bar.set_postfix_str(speed.describe(rate))
 
+        if isinstance(model, DiffWave):
+            sampling["on_step"] = lambda done, of: bar.set_postfix_str(f"step {done} of {of}")
         for first in range(0, len(job.paths), batch_size):
             chosen = range(first, min(first + batch_size, len(job.paths)))
             seeds = [seed + index for index in chosen]
             speed.start_batch()
-            _run_batch(model, job, chosen, on_samples, seed=seeds, temperature=temperature)
+            _run_batch(model, job, chosen, on_samples, seed=seeds, **sampling)
     logging.info(
         "%.2f s of audio in %.2f s, of which %.2f s until it began; then %s",
         sum(job.samples) / rate,
@@ -149,11 +151,12 @@ def _run_batch(
                 writer.append(np.clip(new, -1.0, 1.0))
             on_samples(audio)
 
+        if job.prime is not None:
+            options["prime"] = job.prime
         model.generate(
             None if job.mels is None else [job.mels[i] for i in chosen],
             samples=None if job.mels is not None else job.samples[chosen[0]],
             speaker=job.speaker,
-            prime=job.prime,
             on_chunk=on_chunk,
             **options,
         )
@@ -232,14 +235,20 @@ def read_prime(path: files.PathLike, model: Any) -> np.ndarray:
 
     Args:
         path: an audio file.
-        model: an `AutoregressiveModel` with a recipe.
+        model: an `AudioModel` with a recipe.
 
     Returns:
         float32 [samples].
 
     Raises:
         ValueError: if it is no audio file that can be used, or shorter than a frame; it is named.
+            If the model cannot continue a recording.
     """
+    if not isinstance(model, AutoregressiveModel):
+        raise ValueError(
+            "prime is for models that predict sample by sample. "
+            f"Received: a model of class {type(model).__name__}"
+        )
     recipe = model.recipe
     audio, _ = audio_files.read(path, sample_rate=recipe.sample_rate)
     try:

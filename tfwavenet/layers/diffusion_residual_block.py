@@ -18,6 +18,7 @@ _ARGUMENTS = (
     "step_channels",
     "kernel_size",
     "dilation_rate",
+    "residual_output",
     "local_channels",
     "global_channels",
     "step_in_residual",
@@ -36,6 +37,8 @@ class DiffusionResidualBlock(tf.keras.layers.Layer):
         step_channels: size of the embedding of the diffusion step.
         kernel_size: taps of the dilated convolution, odd. Defaults to 3.
         dilation_rate: its dilation. Defaults to 1.
+        residual_output: whether there is a residual output; the last block needs none. Defaults to
+            True.
         local_channels: channels of the conditioning at the sample rate, or None.
         global_channels: size of a vector such as a speaker's, or None.
         step_in_residual: whether the residual path keeps the step's projection. Defaults to False.
@@ -50,7 +53,7 @@ class DiffusionResidualBlock(tf.keras.layers.Layer):
 
     Returns:
         The output [batch, time, residual_channels] and the skip output
-        [batch, time, skip_channels].
+        [batch, time, skip_channels]; without `residual_output` the first is None.
 
     Example:
         >>> block = DiffusionResidualBlock(8, 8, 16, dilation_rate=4)
@@ -67,6 +70,7 @@ class DiffusionResidualBlock(tf.keras.layers.Layer):
         *,
         kernel_size: int = 3,
         dilation_rate: int = 1,
+        residual_output: bool = True,
         local_channels: int | None = None,
         global_channels: int | None = None,
         step_in_residual: bool = False,
@@ -79,6 +83,7 @@ class DiffusionResidualBlock(tf.keras.layers.Layer):
         self.step_channels = step_channels
         self.kernel_size = kernel_size
         self.dilation_rate = dilation_rate
+        self.residual_output = residual_output
         self.local_channels = local_channels
         self.global_channels = global_channels
         self.step_in_residual = step_in_residual
@@ -86,7 +91,7 @@ class DiffusionResidualBlock(tf.keras.layers.Layer):
         gate_channels = 2 * residual_channels
         self.step_projection = tf.keras.layers.Dense(residual_channels, dtype=self.dtype_policy)
         self.conv = self._conv(gate_channels, kernel_size, dilation_rate=dilation_rate)
-        self.residual_projection = self._conv(residual_channels, 1)
+        self.residual_projection = self._conv(residual_channels, 1) if residual_output else None
         self.skip_projection = self._conv(skip_channels, 1)
         self.local_projection = self._conv(gate_channels, 1) if local_channels else None
         self.global_projection = self._conv(gate_channels, 1) if global_channels else None
@@ -100,7 +105,8 @@ class DiffusionResidualBlock(tf.keras.layers.Layer):
         """Creates the weights."""
         self.step_projection.build([None, self.step_channels])
         self.conv.build([None, None, self.residual_channels])
-        self.residual_projection.build([None, None, self.residual_channels])
+        if self.residual_projection is not None:
+            self.residual_projection.build([None, None, self.residual_channels])
         self.skip_projection.build([None, None, self.residual_channels])
         if self.local_projection is not None:
             self.local_projection.build([None, None, self.local_channels])
@@ -138,14 +144,17 @@ class DiffusionResidualBlock(tf.keras.layers.Layer):
         step: tf.Tensor,
         conditioning: tf.Tensor | None = None,
         mask: tf.Tensor | None = None,
-    ) -> tuple[tf.Tensor, tf.Tensor]:
+    ) -> tuple[tf.Tensor | None, tf.Tensor]:
         """The whole sequence."""
         shifted = inputs + self.step_projection(step)[:, tf.newaxis]
         z = self.conv(shifted if mask is None else shifted * mask)
         y = gate(z if conditioning is None else z + conditioning)
+        skip = self.skip_projection(y)
+        if self.residual_projection is None:
+            return None, skip
         kept = shifted if self.step_in_residual else inputs
         output = (kept + self.residual_projection(y)) * tf.cast(math.sqrt(0.5), y.dtype)
-        return output, self.skip_projection(y)
+        return output, skip
 
     def get_config(self) -> dict[str, Any]:
         """The constructor arguments."""

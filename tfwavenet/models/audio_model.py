@@ -12,7 +12,18 @@ class AudioModel(tf.keras.Model):
 
     A subclass has an `upsampler` and `recipe` (or None), `local_channels`, `speakers`,
     `speaker_channels` and `speaker_embedding` (or None), and defines `sample_loss`.
+
+    Attributes:
+        loss_name: what `sample_loss` is.
+        loss_unit: its unit.
+        loss_is_discrete: whether it is a discrete distribution's, which bits can measure.
+        takes_codes: whether the network works on integer codes rather than on samples.
     """
+
+    loss_name: str
+    loss_unit: str
+    loss_is_discrete: bool = False
+    takes_codes: bool = False
 
     def __init__(self, **kwargs: Any) -> None:
         # Audio keeps its precision under a mixed policy: layers cast what they may.

@@ -21,6 +21,18 @@ class AutoregressiveModel(AudioModel):
     and the methods of `generation.StepModel`.
     """
 
+    loss_name = "negative log-likelihood"
+    loss_unit = "nats"
+
+    @property
+    def loss_is_discrete(self) -> bool:
+        """Whether the likelihood is that of a discrete distribution."""
+        return bool(self.distribution.discrete)
+
+    def describe_output(self) -> str:
+        """What the network predicts, for people."""
+        return repr(self.distribution)
+
     @property
     def takes_codes(self) -> bool:
         """Whether the network works on integer codes rather than on samples in [-1, 1]."""
@@ -71,7 +83,7 @@ class AutoregressiveModel(AudioModel):
 
     def _results(self) -> dict[str, tf.Tensor]:
         results = super()._results()
-        if self.distribution.discrete:
+        if self.loss_is_discrete:
             results["bits_per_sample"] = results["loss"] / math.log(2)
         return results
 

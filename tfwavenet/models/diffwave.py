@@ -148,6 +148,17 @@ class DiffWave(AudioModel):
         self.seed = seed
         self._create_layers()
 
+    loss_name = "denoising error"
+
+    @property
+    def loss_unit(self) -> str:
+        """What `loss_norm` measures."""
+        return "absolute error" if self.loss_norm == "l1" else "squared error"
+
+    def describe_output(self) -> str:
+        """What the network predicts, for people."""
+        return f"noise of {len(self.schedule.betas)} diffusion steps"
+
     @property
     def inference_schedule(self) -> diffusion.NoiseSchedule | None:
         """The schedule that `generate` uses unless it is given another; None for the training's."""
@@ -187,6 +198,7 @@ class DiffWave(AudioModel):
             self.step_channels,
             kernel_size=self.kernel_size,
             dilation_rate=2 ** (index % self.dilation_cycle),
+            residual_output=index < self.num_layers - 1,
             local_channels=self.local_channels,
             global_channels=self.speaker_channels,
             step_in_residual=self.step_in_residual,
@@ -208,6 +220,11 @@ class DiffWave(AudioModel):
         if self.speaker_embedding is not None:
             self.speaker_embedding.build([None])
         tf.keras.layers.Layer.build(self, input_shape)
+
+    @property
+    def receptive_field(self) -> int:
+        """Number of samples that one prediction of the noise depends on."""
+        return 2 * self.reach + 1
 
     @property
     def reach(self) -> int:
@@ -274,11 +291,13 @@ class DiffWave(AudioModel):
     def sample_loss(self, batch: dict[str, tf.Tensor], training: bool) -> tf.Tensor:
         """The error of the predicted noise at a random step, float32 [batch, samples].
 
-        The draws depend on `seed` and the number of the update; in testing they are always the
-        same.
+        The draws depend on `seed` and the number of the update; in testing on `seed` and the
+        audio, so that they differ between batches and repeat themselves.
         """
         audio = batch["audio"]
-        seed = rng.fold_in(rng.make_seed(self.seed), self.training_step() + 1 if training else 0)
+        seed = rng.split(rng.make_seed(self.seed), 2)[int(training)]
+        content = tf.reduce_sum(tf.bitcast(audio, tf.int32))
+        seed = rng.fold_in(seed, self.training_step() if training else content)
         replica = tf.distribute.get_replica_context().replica_id_in_sync_group
         step_seed, noise_seed = tf.unstack(rng.split(rng.fold_in(seed, replica), 2))
         steps = rng.randint([tf.shape(audio)[0]], step_seed, len(self.schedule.betas))

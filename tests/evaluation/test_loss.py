@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from tests.support.clips import FakeClip, clip, network
-from tfwavenet.evaluation import likelihood
+from tfwavenet.evaluation import loss
 
 
 def _by_steps(model, item):
@@ -47,36 +47,34 @@ def test_equals_the_sum_over_single_steps(distribution, conditional):
     speakers = {"speakers": 2, "speaker_channels": 3} if conditional else {}
     model = network(distribution, conditional=conditional, **speakers)
     item = clip("a", 0.02, speaker=1 if conditional else None)
-    found = likelihood.held_out_likelihood(model, [item])
+    found = loss.held_out_loss(model, [item])
     assert found.samples == (len(item.signal),)
-    assert found.nats[0] == pytest.approx(_by_steps(model, item), rel=2e-5)
+    assert found.totals[0] == pytest.approx(_by_steps(model, item), rel=2e-5)
 
 
 def test_the_mean_is_weighted_by_samples():
     model = network(conditional=False)
     items = [clip("a", 0.05), clip("b", 0.2, f0_hz=90.0)]
-    both = likelihood.held_out_likelihood(model, items)
-    single = [likelihood.held_out_likelihood(model, [item]) for item in items]
-    assert both.nats == pytest.approx([one.nats[0] for one in single], rel=1e-6)
-    total = sum(one.nats[0] for one in single) / sum(len(item.signal) for item in items)
-    assert both.nats_per_sample == pytest.approx(total)
+    both = loss.held_out_loss(model, items)
+    single = [loss.held_out_loss(model, [item]) for item in items]
+    assert both.totals == pytest.approx([one.totals[0] for one in single], rel=1e-6)
+    total = sum(one.totals[0] for one in single) / sum(len(item.signal) for item in items)
+    assert both.per_sample == pytest.approx(total)
     assert both.bits_per_sample == pytest.approx(total / math.log(2))
-    assert both.ci95_nats is not None
-    assert single[0].ci95_nats is None
+    assert both.ci95 is not None
+    assert single[0].ci95 is None
 
 
 def test_a_uniform_prediction_costs_eight_bits():
     model = network(conditional=False)
     for weight in model.weights:
         weight.assign(tf.zeros_like(weight))
-    found = likelihood.held_out_likelihood(model, [clip("a", 0.05)])
+    found = loss.held_out_loss(model, [clip("a", 0.05)])
     assert found.bits_per_sample == pytest.approx(8, abs=1e-5)
 
 
 def test_a_density_has_no_bits():
-    found = likelihood.held_out_likelihood(
-        network("Gaussian", conditional=False), [clip("a", 0.05)]
-    )
+    found = loss.held_out_loss(network("Gaussian", conditional=False), [clip("a", 0.05)])
     assert not found.discrete
     assert found.bits_per_sample is None
 
@@ -91,19 +89,19 @@ def test_lengths_share_one_graph():
         return original(batch)
 
     model.nll = counted
-    likelihood.held_out_likelihood(model, [clip("a", 0.05), clip("b", 0.06), clip("c", 0.1)])
+    loss.held_out_loss(model, [clip("a", 0.05), clip("b", 0.06), clip("c", 0.1)])
     assert len(traces) == 1
 
 
 def test_bad_recordings():
     model = network(speakers=2, speaker_channels=3)
     with pytest.raises(ValueError, match="At least one recording"):
-        likelihood.held_out_likelihood(model, [])
+        loss.held_out_loss(model, [])
     with pytest.raises(ValueError, match="needs mels"):
-        likelihood.held_out_likelihood(model, [FakeClip("x", np.zeros(80, np.float32), speaker=0)])
+        loss.held_out_loss(model, [FakeClip("x", np.zeros(80, np.float32), speaker=0)])
     with pytest.raises(ValueError, match="needs a speaker"):
-        likelihood.held_out_likelihood(model, [clip("x", 0.05)])
+        loss.held_out_loss(model, [clip("x", 0.05)])
     broken = clip("x", 0.05, speaker=0)
     broken.mel = np.full_like(broken.mel, np.nan)
     with pytest.raises(ValueError, match="finite.*'x'"):
-        likelihood.held_out_likelihood(model, [broken])
+        loss.held_out_loss(model, [broken])

@@ -1,4 +1,4 @@
-"""How well a model predicts held-out recordings: the exact negative log-likelihood."""
+"""How well a model predicts held-out recordings: its loss, without crops or padding."""
 
 from __future__ import annotations
 
@@ -15,63 +15,69 @@ from tfwavenet.evaluation.clips import Clip
 
 
 @dataclasses.dataclass(frozen=True)
-class Likelihood:
-    """Negative log-likelihood of a set of recordings.
+class HeldOutLoss:
+    """The loss of a set of recordings.
 
     Attributes:
-        nats: sum of each recording.
+        totals: sum over the samples of each recording.
         samples: number of samples of each recording.
-        discrete: whether it is that of a discrete distribution. A density's may be negative, and
-            has no meaning in bits.
+        name: what the loss is.
+        unit: of the loss of a sample.
+        discrete: whether it is the negative log-likelihood of a discrete distribution. A
+            density's may be negative, and has no meaning in bits.
     """
 
-    nats: tuple[float, ...]
+    totals: tuple[float, ...]
     samples: tuple[int, ...]
-    discrete: bool
+    name: str
+    unit: str
+    discrete: bool = False
 
     @property
-    def nats_per_sample(self) -> float:
+    def per_sample(self) -> float:
         """Mean over all samples of all recordings."""
-        return math.fsum(self.nats) / sum(self.samples)
+        return math.fsum(self.totals) / sum(self.samples)
 
     @property
     def bits_per_sample(self) -> Optional[float]:
-        """The same in bits; None for a density."""
-        return self.nats_per_sample / math.log(2) if self.discrete else None
+        """The same in bits; None if it is not that of a discrete distribution."""
+        return self.per_sample / math.log(2) if self.discrete else None
 
     @property
-    def ci95_nats(self) -> Optional[float]:
+    def ci95(self) -> Optional[float]:
         """Half of the 95 % confidence interval of the mean, over recordings; None for one."""
-        return statistics.ratio_ci95(self.nats, self.samples)
+        return statistics.ratio_ci95(self.totals, self.samples)
 
 
-def held_out_likelihood(model: Any, recordings: Iterable[Clip]) -> Likelihood:
-    """Likelihood of whole recordings, each sample given all that precede it.
+def held_out_loss(model: Any, recordings: Iterable[Clip]) -> HeldOutLoss:
+    """Loss of whole recordings; for an autoregressive model their exact likelihood.
 
     Every recording is one parallel pass of the network, of batch 1 and without padding, so that
     the result is exact and no sample is left out.
 
     Args:
-        model: an `AutoregressiveModel`.
+        model: an `AudioModel`.
         recordings: at least one, with mel and speaker as the model takes them.
 
     Raises:
-        ValueError: if there is none, or one gives a likelihood that is not finite; named.
+        ValueError: if there is none, or the loss of one is not finite; named.
     """
     program = _program(model)
-    nats, samples = [], []
+    totals, samples = [], []
     for clip in recordings:
-        nll = program(batch_of(model, clip)).numpy().astype(np.float64)
-        if not np.isfinite(nll).all():
+        losses = program(batch_of(model, clip)).numpy().astype(np.float64)
+        if not np.isfinite(losses).all():
             raise ValueError(
-                "The negative log-likelihood of every sample must be finite. "
+                f"The {model.loss_name} of every sample must be finite. "
                 f"Received: utterance={clip.name!r}"
             )
-        nats.append(math.fsum(nll.ravel()))
-        samples.append(nll.size)
+        totals.append(math.fsum(losses.ravel()))
+        samples.append(losses.size)
     if not samples:
         raise ValueError("At least one recording is expected. Received: utterances=[]")
-    return Likelihood(tuple(nats), tuple(samples), bool(model.distribution.discrete))
+    return HeldOutLoss(
+        tuple(totals), tuple(samples), model.loss_name, model.loss_unit, model.loss_is_discrete
+    )
 
 
 def batch_of(model: Any, clip: Clip) -> dict[str, tf.Tensor]:
@@ -95,10 +101,10 @@ def batch_of(model: Any, clip: Clip) -> dict[str, tf.Tensor]:
 
 
 def _program(model: Any) -> Any:
-    """`model.nll` as one graph for all lengths."""
+    """`model.sample_loss` as one graph for all lengths."""
     signature: dict[str, tf.TensorSpec] = {"audio": tf.TensorSpec([1, None], tf.float32)}
     if model.upsampler is not None:
         signature["mel"] = tf.TensorSpec([1, None, model.local_channels], tf.float32)
     if model.speaker_channels:
         signature["speaker"] = tf.TensorSpec([1], tf.int32)
-    return tf.function(model.nll, input_signature=[signature])
+    return tf.function(lambda batch: model.sample_loss(batch, False), input_signature=[signature])

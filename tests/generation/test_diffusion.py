@@ -1,0 +1,174 @@
+"""Reverse diffusion: chunks, batches, seeds and compilation give the same audio."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfwavenet import rng
+from tfwavenet.layers import StretchUpsampler, TransposedUpsampler
+from tfwavenet.models import DiffWave
+
+MELS, HOP = 5, 6
+FAST = [0.02, 0.1, 0.3]
+UPSAMPLERS = {
+    "stretch": lambda: StretchUpsampler((2, 3), padding_frames=1, input_context=True),
+    "overlapping": lambda: TransposedUpsampler((6,), overlap=2, negative_slope=0.4),
+}
+
+
+def tiny(upsampler=None, speakers=None, **options):
+    tf.keras.utils.set_random_seed(1)
+    model = DiffWave(
+        layers=4,
+        dilation_cycle=3,
+        residual_channels=6,
+        step_channels=8,
+        schedule={"steps": 20, "first": 1e-3, "last": 0.3},
+        inference_schedule=FAST,
+        upsampler=UPSAMPLERS[upsampler]() if upsampler else None,
+        local_channels=MELS if upsampler else None,
+        speakers=speakers,
+        speaker_channels=3 if speakers else None,
+        **options,
+    )
+    model.build()
+    # The zeros of a fresh network would hide mistakes.
+    for index, weight in enumerate(model.trainable_weights):
+        weight.assign_add(0.2 * rng.normal(weight.shape, rng.make_seed(index)))
+    return model
+
+
+def mel(frames, seed=0):
+    return rng.normal([frames, MELS], rng.make_seed(seed)).numpy()
+
+
+def assert_same_audio(one, other):
+    np.testing.assert_allclose(one, other, atol=2e-5)
+
+
+def test_audio_is_what_the_reverse_steps_of_the_whole_network_make():
+    model = tiny("stretch", speakers=3)
+    features = mel(7)
+    padded = np.pad(features, ((1, 1), (0, 0)), mode="edge")[np.newaxis]
+    schedule = model.inference_schedule
+    steps, factors = model.schedule.align(schedule), schedule.update_coefficients()
+
+    def noise(stream):
+        seed = rng.fold_in(rng.make_seed(5), stream)[tf.newaxis]
+        return rng.normal_stream(seed, tf.constant(0, tf.int64), 7 * HOP)
+
+    x = noise(3)
+    for n in (2, 1, 0):
+        batch = {"audio": x, "step": [steps[n]], "mel": padded, "speaker": tf.constant([1])}
+        x = factors[n][0] * x + factors[n][1] * model(batch) + factors[n][2] * noise(n)
+        x = tf.clip_by_value(x, -1, 1)
+    assert_same_audio(model.generate(features, speaker=1, seed=5), x[0])
+
+
+@pytest.mark.parametrize("upsampler", [None, *UPSAMPLERS])
+@pytest.mark.parametrize("chunk_samples", [6, 18, 36])
+def test_chunks_of_any_size_give_the_same_audio(chunk_samples, upsampler):
+    model = tiny(upsampler)
+    arguments = {"samples": 42} if upsampler is None else {"mel": mel(7)}
+    whole = model.generate(**arguments)
+    assert_same_audio(model.generate(**arguments, chunk_samples=chunk_samples), whole)
+
+
+@pytest.mark.parametrize("upsampler", UPSAMPLERS)
+def test_an_utterance_alone_equals_itself_in_a_batch(upsampler):
+    model = tiny(upsampler, speakers=4)
+    mels = [mel(frames, frames) for frames in (7, 1, 4)]
+    batch = model.generate(mels, speaker=[0, 1, 3], seed=[10, 11, 12])
+    for index, features in enumerate(mels):
+        alone = model.generate(features, speaker=[0, 1, 3][index], seed=10 + index)
+        assert len(alone) == len(features) * HOP
+        assert_same_audio(batch[index], alone)
+
+
+def test_xla_and_the_plain_graph_give_the_same_audio():
+    model = tiny("stretch")
+    compiled = model.generate(mel(7), jit_compile=True)
+    assert_same_audio(compiled, model.generate(mel(7), jit_compile=False))
+
+
+def test_xla_compiles_once_for_lengths_of_a_bucket():
+    model = tiny("stretch")
+    for frames in (33, 34, 34):
+        model.generate(mel(frames), jit_compile=True)
+    _, reverse_step = model._denoise_xla
+    assert reverse_step.experimental_get_tracing_count() == 1
+
+
+def test_other_steps_do_not_compile_again():
+    model = tiny()
+    for schedule in (None, [0.1, 0.2], model.schedule):
+        model.generate(samples=40, schedule=schedule, eta=0.5)
+    _, reverse_step = model._denoise_graph
+    assert reverse_step.experimental_get_tracing_count() == 1
+
+
+def test_seeds_and_temperature_matter():
+    model = tiny()
+    first = model.generate(samples=40, seed=1)
+    assert np.any(first != model.generate(samples=40, seed=2))
+    assert np.all(first == model.generate(samples=40, seed=1))
+    silent = model.generate(samples=40, temperature=0.0, seed=1)
+    assert np.all(silent == model.generate(samples=40, temperature=0.0, seed=2))
+
+
+def test_deterministic_sampling_draws_only_the_start():
+    model = tiny()
+    assert_same_audio(
+        model.generate(samples=40, eta=0.0, seed=4), model.generate(samples=40, eta=0.0, seed=4)
+    )
+    assert np.any(model.generate(samples=40, eta=0.0) != model.generate(samples=40, eta=1.0))
+
+
+def test_clipping_can_be_left_out():
+    model = tiny()
+    model.output_conv.bias.assign([5.0])
+    assert np.max(np.abs(model.generate(samples=40))) <= 1
+    assert np.max(np.abs(model.generate(samples=40, clip=False))) > 1
+
+
+def test_every_step_is_reported():
+    steps, chunks = [], []
+    tiny().generate(
+        samples=20, on_step=lambda done, of: steps.append((done, of)), on_chunk=chunks.append
+    )
+    assert steps == [(1, 3), (2, 3), (3, 3)]
+    assert [len(audio) for audio in chunks[0]] == [20]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"samples": 9, "mel": np.zeros([3, MELS])}, "takes no features. Received: mel"),
+        ({}, "positive number of samples. Received: samples=None"),
+        ({"samples": 9, "schedule": [0.5, 0.1]}, "increases from step to step"),
+        ({"samples": 9, "schedule": [0.9, 0.99]}, "must not end noisier"),
+        ({"samples": 9, "eta": 2.0}, r"eta must be in \[0, 1\]"),
+        ({"samples": 9, "temperature": -1.0}, "temperature of 0 or more"),
+        ({"samples": 9, "chunk_samples": 0}, "positive chunk. Received: chunk_samples=0"),
+        ({"samples": 9, "speaker": 1}, "knows no speakers. Received: speaker=1"),
+    ],
+)
+def test_bad_arguments_of_an_unconditional_model_are_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        tiny().generate(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"speaker": 0, "samples": 12}, "needs features. Received: mel=None"),
+        ({"mel": mel(3), "speaker": 3}, r"speaker numbers in 0 .. 2. Received: speaker=\[3\]"),
+        ({"mel": mel(3)}, "needs a speaker. Received: speaker=None"),
+        ({"mel": mel(3)[:, :4], "speaker": 0}, r"mel of shape \[frames, 5\].*shape=\(3, 4\)"),
+    ],
+)
+def test_bad_arguments_of_a_conditional_model_are_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        tiny("stretch", speakers=3).generate(**arguments)

@@ -1,0 +1,124 @@
+"""DiffWave: its loss, its draws, and what it refuses. The network itself: see the goldens."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfwavenet.layers import StretchUpsampler
+from tfwavenet.models import DiffWave
+
+
+def tiny(**options):
+    tf.keras.utils.set_random_seed(1)
+    sizes = {"layers": 2, "dilation_cycle": 2, "residual_channels": 4, "step_channels": 8}
+    model = DiffWave(**{**sizes, **options})
+    model.build()
+    return model
+
+
+def audio(samples=400, batch=2):
+    return np.random.default_rng(0).uniform(-0.5, 0.5, (batch, samples)).astype(np.float32)
+
+
+@pytest.mark.parametrize(("norm", "mean"), [("l1", np.sqrt(2 / np.pi)), ("l2", 1.0)])
+def test_a_fresh_network_predicts_no_noise(norm, mean):
+    """Its last layer is zero, so that the loss is the mean size of normal noise."""
+    loss = tiny(loss_norm=norm).sample_loss({"audio": tf.constant(audio(40_000))}, True)
+    assert loss.shape == (2, 40_000)
+    assert np.mean(loss) == pytest.approx(mean, rel=0.02)
+
+
+def test_every_update_draws_anew_and_the_test_repeats():
+    model = tiny()
+    model.compile(tf.keras.optimizers.Adam(0.0))
+    batch = {"audio": tf.constant(audio())}
+    losses = [model.train_on_batch(batch, reset_metrics=True) for _ in range(2)]
+    assert losses[0] != losses[1]
+    tests = [model.test_on_batch(batch, reset_metrics=True) for _ in range(2)]
+    assert tests[0] == tests[1]
+    assert tests[0] != model.test_on_batch({"audio": batch["audio"] / 2})
+
+
+def test_masked_samples_do_not_count_nor_matter():
+    model = tiny()
+    for index, weight in enumerate(model.trainable_weights):
+        weight.assign_add(tf.fill(weight.shape, 0.01 * (index + 1)))
+    short = audio()[:, :300]
+    batch = {
+        "audio": tf.constant(np.pad(short, ((0, 0), (0, 100)))),
+        "mask": tf.constant(np.tile(np.arange(400) < 300, (2, 1))),
+        "step": tf.constant([3, 40]),
+    }
+    alone = model({"audio": tf.constant(short), "step": batch["step"]})
+    np.testing.assert_allclose(model(batch)[:, :300], alone, rtol=1e-5, atol=1e-6)
+
+
+def test_training_learns_to_remove_noise():
+    model = tiny(residual_channels=16)
+    model.compile(tf.keras.optimizers.Adam(5e-3))
+    tone = np.sin(2 * np.pi * np.arange(256) / 16).astype(np.float32)
+    data = tf.data.Dataset.from_tensors({"audio": tf.constant(np.tile(tone, (8, 1)))}).repeat(150)
+    history = model.fit(data, epochs=2, verbose=0).history["loss"]
+    assert history[1] < 0.65 * np.sqrt(2 / np.pi)
+
+
+def test_receptive_field_is_what_an_impulse_reaches():
+    model = tiny(layers=3, dilation_cycle=3)
+    for weight in model.trainable_weights:
+        weight.assign((0.2 if weight.shape.rank > 1 else 0.0) * tf.ones_like(weight))
+    for block in model.blocks:  # whose step would saturate the gates
+        block.step_projection.kernel.assign(tf.zeros_like(block.step_projection.kernel))
+    quiet = np.zeros([1, 101], np.float32)
+    impulse = quiet.copy()
+    impulse[0, 50] = 1.0
+    given = [{"audio": tf.constant(x), "step": tf.constant([0])} for x in (quiet, impulse)]
+    changed = np.flatnonzero(np.abs(model(given[1]) - model(given[0]))[0] > 0)
+    assert (changed[0], changed[-1]) == (50 - model.reach, 50 + model.reach)
+    assert model.receptive_field == 2 * model.reach + 1 == 2 * (1 + 2 + 4) + 1
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"layers": 0}, "`layers` must be positive. Received: layers=0"),
+        ({"dilation_cycle": 0}, "`dilation_cycle` must be positive"),
+        ({"kernel_size": 2}, "`kernel_size` must be odd. Received: kernel_size=2"),
+        ({"loss_norm": "l3"}, "`loss_norm` must be one of .* Received: loss_norm='l3'"),
+        ({"step_order": "up"}, "`order` must be one of .* Received: order='up'"),
+        ({"schedule": []}, "needs at least one step"),
+        ({"inference_schedule": [0.9, 0.99]}, "must not end noisier"),
+        ({"upsampler": StretchUpsampler((4, 4))}, "needs `local_channels` or a `recipe`"),
+        (
+            {"upsampler": StretchUpsampler((4, 4)), "recipe": "speech_8k"},
+            r"multiply to the recipe's hop of 80 samples. Received: scales=\(4, 4\)",
+        ),
+    ],
+)
+def test_bad_arguments_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        tiny(**options)
+
+
+@pytest.mark.parametrize(
+    ("batch", "message"),
+    [
+        ({}, 'Expected a batch with "mel"'),
+        ({"mel": np.zeros([2, 25, 4], np.float32)}, r"shape \[batch, frames, 5\]"),
+        ({"mel": np.zeros([2, 24, 5], np.float32)}, "for the 400 samples .* 384 samples' worth"),
+    ],
+)
+def test_features_that_do_not_fit_are_refused(batch, message):
+    model = tiny(upsampler=StretchUpsampler((4, 4)), local_channels=5)
+    with pytest.raises(ValueError, match=message):
+        model({"audio": tf.constant(audio()), "step": tf.constant([0, 1]), **batch})
+
+
+def test_a_stored_inference_schedule_is_checked_and_kept():
+    model = tiny()
+    model.inference_schedule = [1e-4, 1e-2, 0.3]
+    assert type(model).from_config(model.get_config()).inference_schedule.betas == (1e-4, 1e-2, 0.3)
+    with pytest.raises(ValueError, match="must not begin cleaner"):
+        model.inference_schedule = [1e-6, 0.3]
+    assert model.inference_schedule.betas == (1e-4, 1e-2, 0.3)
