@@ -12,8 +12,8 @@ Models", arXiv:2010.02502, section 4.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
-from typing import Any, Union
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -145,11 +145,7 @@ class NoiseSchedule:
         return keep * signal + spread * noise
 
 
-# What configs and arguments may hold in place of a schedule.
-ScheduleLike = Union[NoiseSchedule, Sequence[float], Mapping[str, Any]]
-
-
-def get(identifier: ScheduleLike) -> NoiseSchedule:
+def get(identifier: Any) -> NoiseSchedule:
     """The schedule that is meant.
 
     Args:

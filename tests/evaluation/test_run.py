@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from tests.support.clips import clip, network
+from tests.support.clips import clip, diffusion_network, network
 from tfwavenet import evaluation
 from tfwavenet.audio import comparison, files, recipes
 from tfwavenet.evaluation import page
@@ -90,7 +90,7 @@ def test_the_report_says_what_was_measured(evaluated):
     bits = result["loss"]["bits_per_sample"]
     assert bits == pytest.approx(result["loss"]["per_sample"] / np.log(2))
     weights = [row["samples"] for row in result["segments"]]
-    means = [row["nats_per_sample"] for row in result["segments"]]
+    means = [row["loss_per_sample"] for row in result["segments"]]
     assert np.average(means, weights=weights) == pytest.approx(result["loss"]["per_sample"])
 
 
@@ -198,6 +198,22 @@ def test_an_unconditional_model_is_measured_by_its_likelihood(tmp_path):
     text = (tmp_path / "index.html").read_text("utf-8")
     assert "Negative log-likelihood" in text
     assert "Against the recording" not in text
+
+
+def test_a_diffusion_model_is_measured_by_its_denoising_error(tmp_path):
+    sampling = {"schedule": [0.02, 0.1, 0.3]}
+    result = evaluation.evaluate(
+        diffusion_network(), _clips()[:1], output_dir=tmp_path, sampling=sampling
+    )
+    assert result["loss"]["name"] == "denoising error"
+    # A fresh network predicts no noise: the mean of a normal variable's size.
+    assert result["loss"]["per_sample"] == pytest.approx(np.sqrt(2 / np.pi), rel=0.05)
+    assert list(result["systems"]) == ["model", "griffin_lim"]
+    assert result["systems"]["model"]["metrics"]["pesq_nb"]["mean"] > 0
+    assert result["settings"]["schedule"] == "[0.02, 0.1, 0.3]"
+    text = (tmp_path / "index.html").read_text("utf-8")
+    assert "Denoising error" in text
+    assert "noise of 10 diffusion steps" in text
 
 
 def test_missing_packages_are_explained(tmp_path, monkeypatch):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.support.clips import clip, network, voice
+from tests.support.clips import clip, diffusion_network, network, voice
 from tfwavenet.audio import files, recipes
 from tfwavenet.launch import generate, generation_job
 from tfwavenet.training import workdir as workdirs
@@ -16,6 +16,7 @@ MODELS = {
     "speakers": lambda: network(speakers=3, speaker_channels=2),
     "single": network,
     "unconditional": lambda: network("Gaussian", conditional=False),
+    "diffusion": diffusion_network,
 }
 
 
@@ -88,6 +89,16 @@ def test_without_features_the_length_is_given(run, tmp_path):
     folder = tmp_path / "run" / "samples" / "generated"
     lengths = {path.name: len(files.read(path)[0]) for path in folder.iterdir()}
     assert lengths == {"generated-0.wav": 400, "generated-1.wav": 400}
+
+
+def test_a_diffusion_model_takes_its_steps(run, models, tmp_path, capsys):
+    mel = _mel_file(tmp_path / "a.npy", 0.2)
+    options = ["--schedule=0.02,0.1,0.3", "--eta=0", f"--output={tmp_path / 'a.wav'}"]
+    assert run("diffusion", f"--mel={tmp_path / 'a.npy'}", *options) == 0
+    audio, _ = files.read(tmp_path / "a.wav")
+    expected = models["diffusion"].generate(mel, schedule=[0.02, 0.1, 0.3], eta=0.0)
+    np.testing.assert_allclose(audio, np.clip(expected, -1, 1), atol=1e-3)
+    assert "step 3 of 3" in capsys.readouterr().err
 
 
 def test_a_prime_changes_what_follows(run, models, tmp_path):
@@ -176,6 +187,13 @@ def _corrupt(folder):
         ("speakers", ["--mel={}/ok.npy", "--speaker=eve"], "speaker='eve'"),
         ("speakers", ["--mel={}/ok.npy", "--speaker=3"], "number from 0 to 2"),
         ("speakers", ["--mel={}/ok.npy", "--speaker=-1"], "speaker='-1'"),
+        ("single", ["--mel={}/ok.npy", "--schedule=0.1"], "--schedule is for diffusion models"),
+        ("single", ["--mel={}/ok.npy", "--eta=0"], "--eta is for diffusion models"),
+        ("diffusion", ["--mel={}/ok.npy", "--prime={}/ok.wav"], "prime is for models that predict"),
+        ("diffusion", ["--mel={}/ok.npy", "--schedule=a"], "--schedule holds numbers"),
+        ("diffusion", ["--mel={}/ok.npy", "--schedule=0.2,0.1"], "increases from step to step"),
+        ("diffusion", ["--mel={}/ok.npy", "--schedule=0.9,0.99"], "must not end noisier"),
+        ("diffusion", ["--mel={}/ok.npy", "--eta=2"], "eta must be in [0, 1]"),
         ("unconditional", ["--mel={}/ok.npy"], "one of --seconds"),
         ("unconditional", [], "one of --seconds"),
         ("unconditional", ["--seconds=0"], "seconds=0"),

@@ -9,7 +9,7 @@ import numpy as np
 
 from tfwavenet.audio import recipes
 from tfwavenet.layers import StretchUpsampler
-from tfwavenet.models import WaveNet
+from tfwavenet.models import DiffWave, WaveNet
 
 
 @dataclasses.dataclass
@@ -51,5 +51,22 @@ def network(distribution="Categorical", *, conditional=True, recipe="speech_8k",
         **options,
     }
     model = WaveNet(distribution=distribution, recipe=recipe, upsampler=upsampler, **arguments)
+    model.build()
+    return model
+
+
+def diffusion_network(*, conditional=True, recipe="speech_8k", **options):
+    """A built DiffWave of a few hundred weights and ten steps."""
+    recipe = recipes.get(recipe)
+    upsampler = StretchUpsampler(scales=[8, recipe.hop_samples // 8]) if conditional else None
+    arguments = {
+        "layers": 2,
+        "dilation_cycle": 2,
+        "residual_channels": 4,
+        "step_channels": 8,
+        "schedule": {"steps": 10, "first": 0.01, "last": 0.4},
+        **options,
+    }
+    model = DiffWave(recipe=recipe, upsampler=upsampler, **arguments)
     model.build()
     return model

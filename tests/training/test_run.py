@@ -142,6 +142,33 @@ def test_a_run_in_two_halves_gives_the_same_bits(finished, make_config, tmp_path
     assert training.run(config, tmp_path / "halves").history == {}  # nothing left to do
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
+def test_a_diffusion_model_trains_and_resumes_to_the_bit(precision, make_config, tmp_path):
+    def run(name, steps, **options):
+        config = make_config(steps=steps, precision=precision, **options)
+        config["model"] = {
+            "class_name": "DiffWave",
+            "layers": 2,
+            "dilation_cycle": 2,
+            "residual_channels": 4,
+            "step_channels": 8,
+            "upsampler": config["model"]["upsampler"],
+            "speaker_channels": 2,
+        }
+        return training.run(config, tmp_path / name).history
+
+    whole = run("whole", 4, sample_epochs=2, sample_utterances=1)
+    first, second = (run("halves", steps)["loss"] for steps in (2, 4))
+    assert_same_checkpoint(tmp_path / "halves", tmp_path / "whole")
+    assert first + second == whole["loss"]
+    (generated,) = (tmp_path / "whole" / "samples" / "00000004").glob("*.wav")
+    assert len(audio_files.read(generated)[0]) == 160
+    model, _, _ = training.load(tmp_path / "whole")
+    mel = np.zeros([2, RECIPE["n_mels"]], np.float32)
+    assert model.generate(mel, speaker=1, schedule=[1e-3, 0.1]).shape == (32,)
+
+
 def test_global_settings_are_as_before(finished):
     assert not tf_config.is_op_determinism_enabled()
     assert tf.keras.mixed_precision.global_policy().name == "float32"

@@ -96,8 +96,9 @@ def evaluate(
     )
     logging.info("evaluation: metrics of %d segments", len(found))
     table = report.score(found, systems, sample_rate=recipe.sample_rate)
-    options = {"temperature": temperature, "seed": seed, "join_seconds": join_seconds}
-    options.update(sampling or {})
+    options: dict[str, Any] = {"temperature": temperature, "seed": seed}
+    options["join_seconds"] = join_seconds
+    options.update({name: str(value) for name, value in (sampling or {}).items()})
     result = report.build(
         loss=loss,
         found=found,

@@ -7,6 +7,7 @@ from typing import Any, Optional
 
 from absl import flags
 
+from tfwavenet import diffusion
 from tfwavenet.models import DiffWave
 
 
@@ -36,18 +37,21 @@ def arguments(model: Any, schedule: Sequence[str], eta: Optional[float]) -> dict
         eta: of `--eta`, None for none.
 
     Raises:
-        ValueError: if they are given for a model without diffusion steps, or hold no numbers.
+        ValueError: if they are given for a model without diffusion steps, or are not what it can
+            be sampled with.
     """
-    chosen: dict[str, Any] = {}
-    if schedule:
-        chosen["schedule"] = [_number(item) for item in schedule]
-    if eta is not None:
-        chosen["eta"] = eta
+    given = {"schedule": schedule or None, "eta": eta}
+    chosen: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     if chosen and not isinstance(model, DiffWave):
         raise ValueError(
             f"--{next(iter(chosen))} is for diffusion models. "
             f"Received: a model of class {type(model).__name__}"
         )
+    if schedule:
+        chosen["schedule"] = diffusion.get([_number(item) for item in schedule])
+        model.schedule.align(chosen["schedule"])
+    if eta is not None:
+        model.schedule.update_coefficients(eta)
     return chosen
 
 

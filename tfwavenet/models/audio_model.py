@@ -11,24 +11,38 @@ class AudioModel(tf.keras.Model):
     """Base of the models: conditions, and the steps of `fit` and `evaluate`.
 
     A subclass has an `upsampler` and `recipe` (or None), `local_channels`, `speakers`,
-    `speaker_channels` and `speaker_embedding` (or None), and defines `sample_loss`.
-
-    Attributes:
-        loss_name: what `sample_loss` is.
-        loss_unit: its unit.
-        loss_is_discrete: whether it is a discrete distribution's, which bits can measure.
-        takes_codes: whether the network works on integer codes rather than on samples.
+    `speaker_channels` and `speaker_embedding` (or None), and defines `sample_loss` and what
+    describes it.
     """
-
-    loss_name: str
-    loss_unit: str
-    loss_is_discrete: bool = False
-    takes_codes: bool = False
 
     def __init__(self, **kwargs: Any) -> None:
         # Audio keeps its precision under a mixed policy: layers cast what they may.
         super().__init__(autocast=False, **kwargs)
         self.loss_tracker = tf.keras.metrics.Mean(name="loss")
+
+    @property
+    def loss_name(self) -> str:
+        """What `sample_loss` is."""
+        raise NotImplementedError
+
+    @property
+    def loss_unit(self) -> str:
+        """The unit of `sample_loss`."""
+        raise NotImplementedError
+
+    @property
+    def loss_is_discrete(self) -> bool:
+        """Whether the loss is the likelihood of a discrete distribution, as bits measure it."""
+        return False
+
+    @property
+    def takes_codes(self) -> bool:
+        """Whether the network works on integer codes rather than on samples in [-1, 1]."""
+        return False
+
+    def describe_output(self) -> str:
+        """What the network predicts, for people."""
+        raise NotImplementedError
 
     def training_step(self) -> tf.Tensor:
         """Number of updates so far, int64; 0 before `compile`."""

@@ -21,8 +21,15 @@ class AutoregressiveModel(AudioModel):
     and the methods of `generation.StepModel`.
     """
 
-    loss_name = "negative log-likelihood"
-    loss_unit = "nats"
+    @property
+    def loss_name(self) -> str:
+        """What `nll` is."""
+        return "negative log-likelihood"
+
+    @property
+    def loss_unit(self) -> str:
+        """The unit of `nll`."""
+        return "nats"
 
     @property
     def loss_is_discrete(self) -> bool:

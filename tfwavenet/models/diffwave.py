@@ -148,7 +148,10 @@ class DiffWave(AudioModel):
         self.seed = seed
         self._create_layers()
 
-    loss_name = "denoising error"
+    @property
+    def loss_name(self) -> str:
+        """What `sample_loss` is."""
+        return "denoising error"
 
     @property
     def loss_unit(self) -> str:
@@ -281,7 +284,7 @@ class DiffWave(AudioModel):
         x = tf.cast(tf.nn.relu(self.input_conv(audio[..., tf.newaxis])), dtype)
         embedded = self.step_embedding(step)
         inside = None if mask is None else tf.cast(mask, dtype)[..., tf.newaxis]
-        total = None
+        total: Any = None
         for block, given in zip(self.blocks, conditioning):
             x, skip = block(x, step=embedded, conditioning=given, mask=inside)
             total = skip if total is None else total + skip
