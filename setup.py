@@ -61,7 +61,7 @@ setup(
     entry_points={
         "console_scripts": [
             f"tfwavenet-{name} = tfwavenet.launch.{name}:main"
-            for name in ("evaluate", "generate", "prepare", "quickstart", "train")
+            for name in ("evaluate", "generate", "prepare", "quickstart", "schedule", "train")
         ]
     },
     classifiers=[

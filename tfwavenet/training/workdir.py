@@ -20,8 +20,9 @@ from typing import Any, Literal, NamedTuple, Optional
 import ml_collections
 import tensorflow as tf
 
-from tfwavenet import files
+from tfwavenet import diffusion, files
 from tfwavenet.audio.features import FeatureRecipe
+from tfwavenet.diffusion import NoiseSchedule
 from tfwavenet.training import building
 from tfwavenet.training.checkpoints import Checkpoints
 from tfwavenet.training.config import Config, first_difference, resolve
@@ -78,6 +79,7 @@ class Workdir:
         self.logs = self.path / "logs"
         self.samples = self.path / "samples"
         self.evaluation = self.path / "evaluation"
+        self.inference_schedule_path = self.path / "inference_schedule.json"
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
@@ -208,6 +210,27 @@ class Workdir:
         if old is None or old.training.steps < config["training"]["steps"]:
             files.write_json(self.config_path, ml_collections.ConfigDict(config).to_dict())
 
+    def inference_schedule(self) -> Optional[NoiseSchedule]:
+        """Returns the schedule that a diffusion model is sampled with, None if none is stored.
+
+        Raises:
+            ValueError: If the file is damaged.
+        """
+        if not self.inference_schedule_path.exists():
+            return None
+        try:
+            return diffusion.get(files.read_json(self.inference_schedule_path)["betas"])
+        except (ValueError, TypeError, KeyError) as error:
+            raise ValueError(
+                f"{str(self.inference_schedule_path)!r} must hold the variances of a noise "
+                f"schedule; remove it or search again. Received: {error}"
+            ) from error
+
+    def store_inference_schedule(self, schedule: NoiseSchedule) -> pathlib.Path:
+        """Stores the schedule that `load` gives its diffusion model; returns the file."""
+        files.write_json(self.inference_schedule_path, {"betas": list(schedule.betas)})
+        return self.inference_schedule_path
+
 
 def load(
     workdir: files.PathLike, *, weights: Weights = "ema", precision: str = "float32"
@@ -238,6 +261,9 @@ def load(
     recipe, speakers = folder.metadata()
     model = building.build_model(config, recipe=recipe, speakers=speakers, precision=precision)
     step = _restore(folder, config, model, weights)
+    schedule = folder.inference_schedule()
+    if schedule is not None:
+        model.inference_schedule = schedule
     return Loaded(model, config, Metadata(recipe, speakers, step))
 
 
