@@ -13,22 +13,13 @@ names an interpreter that has it.
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import json
-import os
-import subprocess
 import sys
 import time
-from collections.abc import Sequence
-from typing import Any, Optional
+from typing import Any
 
-from benchmarks import report
+from benchmarks import report, turns
 
-# glibc's defaults give memory back after every step and cost PyTorch up to 1.5x in page faults.
-PEER_ENVIRONMENT = {
-    "MALLOC_TRIM_THRESHOLD_": "20000000000",
-    "MALLOC_MMAP_THRESHOLD_": "20000000000",
-}
 OURS = {
     "float32": ["--precision=float32"],
     "float32, XLA": ["--precision=float32", "--xla"],
@@ -79,34 +70,15 @@ def timed_steps(model: Any, batch: int, samples: int, steps: int) -> list[float]
     return seconds[1:]
 
 
-def measured(command: Sequence[str], environment: dict[str, str]) -> dict[str, Any]:
-    """Runs a measurement in a process of its own and returns the JSON of its last line."""
-    result = subprocess.run(
-        command, env={**os.environ, **environment}, check=True, capture_output=True, text=True
-    )
-    return json.loads(result.stdout.splitlines()[-1])
-
-
 def rows(flags: argparse.Namespace) -> list[dict[str, object]]:
     """Measures everything in turns and returns the rows of the table."""
     sizes = [f"--{key}={getattr(flags, key)}" for key in ("batch", "samples", "steps")]
     this = [sys.executable, "-m", "benchmarks.training", *sizes]
     commands = {name: [*this, *options, "--measure"] for name, options in OURS.items()}
-    if python := peer_python(flags.torch_python):
+    if python := turns.peer_python(flags.torch_python):
         commands[PEER] = [python, "-m", "benchmarks.peer_torch", *sizes]
-    seconds: dict[str, list[float]] = {name: [] for name in commands}
-    for _ in range(flags.rounds):
-        for name, command in commands.items():
-            environment = PEER_ENVIRONMENT if name == PEER else {}
-            seconds[name] += measured(command, environment)["seconds"]
+    seconds = turns.in_turns(commands, flags.rounds, peers=[PEER])
     return [row(name, seconds, flags) for name in seconds]
-
-
-def peer_python(given: Optional[str]) -> Optional[str]:
-    """The interpreter for the peer; None where no PyTorch is known of."""
-    if given is None and importlib.util.find_spec("torch") is not None:
-        return sys.executable
-    return given
 
 
 def row(name: str, seconds: dict[str, list[float]], flags: argparse.Namespace) -> dict[str, object]:

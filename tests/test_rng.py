@@ -106,6 +106,13 @@ def test_uniform_stream_is_uniform_and_independent():
     assert np.abs(correlation).max() < 5 / np.sqrt(4000)
 
 
+def test_normal_stream_is_addressable_and_normal():
+    whole = rng.normal_stream(SEEDS, position(0), 4000).numpy()
+    np.testing.assert_array_equal(rng.normal_stream(SEEDS, position(7), 9), whole[:, 7:16])
+    assert stats.kstest(whole.ravel(), "norm").pvalue > 1e-3
+    assert np.abs(np.corrcoef(whole) - np.eye(3)).max() < 5 / np.sqrt(4000)
+
+
 @pytest.mark.parametrize(("count", "width"), [(0, 1), (1, 0), (-1, 4)])
 def test_uniform_stream_rejects_empty_draws(count, width):
     with pytest.raises(ValueError, match=r"at least 1\. Received: count="):

@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 
 from tfwavenet import rng
+from tfwavenet.generation.diffusion import compiled_programs
 from tfwavenet.layers import StretchUpsampler, TransposedUpsampler
 from tfwavenet.models import DiffWave
 
@@ -93,19 +94,20 @@ def test_xla_and_the_plain_graph_give_the_same_audio():
     assert_same_audio(compiled, model.generate(mel(7), jit_compile=False))
 
 
-def test_xla_compiles_once_for_lengths_of_a_bucket():
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_lengths_of_a_bucket_are_compiled_once(jit_compile):
     model = tiny("stretch")
     for frames in (33, 34, 34):
-        model.generate(mel(frames), jit_compile=True)
-    _, reverse_step = model._denoise_xla
-    assert reverse_step.experimental_get_tracing_count() == 1
+        model.generate(mel(frames), jit_compile=jit_compile)
+    for program in compiled_programs(model, jit_compile):
+        assert program.experimental_get_tracing_count() == 1
 
 
 def test_other_steps_do_not_compile_again():
     model = tiny()
     for schedule in (None, [0.1, 0.2], model.schedule):
         model.generate(samples=40, schedule=schedule, eta=0.5)
-    _, reverse_step = model._denoise_graph
+    _, reverse_step = compiled_programs(model, jit_compile=False)
     assert reverse_step.experimental_get_tracing_count() == 1
 
 

@@ -128,7 +128,8 @@ def test_lmnt_output(name, kind):
 @pytest.mark.parametrize("name", LMNT)
 def test_lmnt_sampling_with_the_recorded_noise(name, monkeypatch):
     data = peers.arrays(f"{name}.npz")
-    recorded = tf.constant(data["sampler_noise"])
+    # Programs are made for rounded lengths.
+    recorded = tf.pad(data["sampler_noise"], [[0, 0], [0, 0], [0, 64]])
 
     def noise(seeds, stream, position, count):
         # The last step takes none: its factor is zero.

@@ -61,7 +61,10 @@ def denoise(
     steps = model.schedule.align(schedule)
     factors = schedule.update_coefficients(eta)
     factors[:, 2] *= temperature
-    chunks = _Chunks(model, request, chunk_samples, bool(jit_compile))
+    if jit_compile is None:
+        # On CPU XLA runs the convolutions on one core, the plain graph on all.
+        jit_compile = bool(tf.config.list_logical_devices("GPU"))
+    chunks = _Chunks(model, request, chunk_samples, jit_compile)
     signal = temperature * chunks.noise(len(steps))
     for done, index in enumerate(reversed(range(len(steps))), start=1):
         signal = chunks.update(signal, steps[index], factors[index], index, clip)
@@ -81,8 +84,7 @@ class _Chunks:
         hop = self._windows.hop_samples
         total = int(request.samples.max())
         if total <= chunk_samples:
-            # A program compiled for a shape serves all lengths of one sixteenth octave.
-            self._count = _bucket(-(-total // hop)) * hop if jit_compile else total
+            self._count = _bucket(-(-total // hop)) * hop
             self._around = 0
         else:
             self._count = max(1, round(chunk_samples / hop)) * hop
@@ -188,7 +190,7 @@ def _noise(seeds: tf.Tensor, stream: Any, position: tf.Tensor, count: int) -> tf
 
 
 def _bucket(frames: int) -> int:
-    """`frames`, rounded up to one of 16 sizes per octave."""
+    """`frames`, rounded up to one of 16 sizes per octave, of which each is compiled once."""
     unit = max(1, 2 ** (frames.bit_length() - 5))
     return -(-frames // unit) * unit
 

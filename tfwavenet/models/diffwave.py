@@ -345,7 +345,8 @@ class DiffWave(AudioModel):
                 stays bounded. The result is the same.
             on_step: called with the number of steps done and of all, after each.
             on_chunk: called at the end with the audio of each utterance, a list of float32 arrays.
-            jit_compile: whether XLA compiles the network; None for where it is faster.
+            jit_compile: whether XLA compiles the network; None for only on a
+                GPU, where it is faster.
 
         Returns:
             float32 audio in [-1, 1] as `recipe` converts it: [samples] for one utterance's mel,

@@ -1,0 +1,160 @@
+"""Six-step sampling and training of the base DiffWave, against PyTorch at the same shapes.
+
+    python -m benchmarks.diffusion [--torch_python=path/to/python]
+
+Sampling makes 1 s and 5 s of 22.05 kHz audio on all cores; the share of the machine's rate of
+matrix products of the same kind is measured in the same process. Every measurement has a process
+of its own, and they take turns for `--rounds` rounds. Without PyTorch its rows are left out;
+`--torch_python` names an interpreter that has it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from benchmarks import report, turns
+
+RATE, HOP, MELS = 22050, 256, 80
+FAST = (1e-4, 1e-3, 0.01, 0.05, 0.2, 0.5)
+# Multiply-adds per sample and step without the conditioning, and the latter's, once.
+STEP_PRODUCTS = 30 * (3 * 64 * 128 + 2 * 64 * 64) + 64 * 64
+CONDITIONING_PRODUCTS = 30 * MELS * 128
+FRAMES = {"1 s": 86, "5 s": 431}
+PRECISIONS = ("float32", "mixed_bfloat16")
+
+
+def build_model(precision: str) -> Any:
+    """The base DiffWave."""
+    import tensorflow as tf  # noqa: PLC0415  (the parent process and the peer's do without)
+
+    from tfwavenet.models import DiffWave  # noqa: PLC0415
+
+    tf.keras.mixed_precision.set_global_policy(precision)
+    settings = {"scales": (16, 16), "overlap": 2, "negative_slope": 0.4, "weight_norm": False}
+    model = DiffWave(
+        upsampler={"class_name": "TransposedUpsampler", "config": settings}, local_channels=MELS
+    )
+    model.build()
+    return model
+
+
+def repeated(task: Callable[[], Any], repetitions: int) -> list[float]:
+    """Seconds of each repetition after one that compiles."""
+    seconds = []
+    for _ in range(repetitions + 1):
+        start = time.perf_counter()
+        task()
+        seconds.append(time.perf_counter() - start)
+    return seconds[1:]
+
+
+def product_rate(precision: str) -> float:
+    """Multiply-adds per second of this machine in products of the network's kind."""
+    import tensorflow as tf  # noqa: PLC0415
+
+    dtype = tf.float32 if precision == "float32" else tf.bfloat16
+    left, right = tf.ones([16384, 192], dtype), tf.ones([192, 128], dtype)
+    program = tf.function(lambda: tf.matmul(left, right))
+    return 16384 * 192 * 128 / min(repeated(program, 30))
+
+
+def measure(flags: argparse.Namespace) -> dict[str, Any]:
+    """One measurement in this process."""
+    import numpy as np  # noqa: PLC0415
+    import tensorflow as tf  # noqa: PLC0415
+
+    model = build_model(flags.precision)
+    if flags.task == "sample":
+        mel = np.random.default_rng(0).random((flags.frames, MELS), np.float32)
+        seconds = repeated(
+            lambda: model.generate(mel, schedule=FAST, jit_compile=flags.xla), flags.repetitions
+        )
+        work = flags.frames * HOP * (len(FAST) * STEP_PRODUCTS + CONDITIONING_PRODUCTS)
+        share = work / min(seconds) / product_rate(flags.precision)
+        return {"seconds": seconds, "share": share}
+    model.compile(tf.keras.optimizers.Adam(2e-4, epsilon=1e-8))
+    generator = np.random.default_rng(0)
+    shape = (flags.batch, flags.frames * HOP)
+    batch = {
+        "audio": generator.uniform(-0.5, 0.5, shape).astype(np.float32),
+        "mel": generator.random((flags.batch, flags.frames, MELS), np.float32),
+    }
+    return {"seconds": repeated(lambda: model.train_on_batch(batch), flags.repetitions)}
+
+
+def compared(task: list[str], flags: argparse.Namespace) -> dict[str, list[float]]:
+    """Seconds of ours and of PyTorch's, by name."""
+    ours = [sys.executable, "-m", "benchmarks.diffusion", "--measure", *task]
+    commands = {name: [*ours, f"--precision={name}"] for name in PRECISIONS}
+    if "--task=sample" in task:
+        commands["float32, XLA"] = [*ours, "--precision=float32", "--xla"]
+    peers = []
+    if python := turns.peer_python(flags.torch_python):
+        theirs = [python, "-m", "benchmarks.peer_diffwave_torch", *task]
+        commands["PyTorch float32"] = theirs
+        peers = ["PyTorch float32"]
+        if "--task=sample" in task:
+            commands["PyTorch bfloat16"] = [*theirs, "--autocast"]
+            peers.append("PyTorch bfloat16")
+    return turns.in_turns(commands, flags.rounds, peers=peers)
+
+
+def rows(what: str, seconds: dict[str, list[float]], audio_seconds: float) -> list[dict[str, Any]]:
+    """The lines of a table for one task."""
+    peer = seconds.get("PyTorch float32")
+    found = []
+    for name, values in seconds.items():
+        best, median = report.best_and_median(values)
+        found.append(
+            {
+                "task": what,
+                "program": name,
+                "best s": best,
+                "median s": median,
+                "time / duration": best / audio_seconds,
+                "time / PyTorch float32": best / min(peer) if peer else "not measured",
+            }
+        )
+    return found
+
+
+def main() -> None:
+    """Prints the tables, or with --measure one measurement as JSON."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--repetitions", type=int, default=3)
+    parser.add_argument("--torch_python", help="a Python interpreter that has PyTorch")
+    for name, default in (("task", "sample"), ("precision", "float32")):
+        parser.add_argument(f"--{name}", default=default, help=argparse.SUPPRESS)
+    for name, count in (("frames", 62), ("batch", 1)):
+        parser.add_argument(f"--{name}", type=int, default=count, help=argparse.SUPPRESS)
+    for name in ("xla", "measure"):
+        parser.add_argument(f"--{name}", action="store_true", help=argparse.SUPPRESS)
+    flags = parser.parse_args()
+    if flags.measure:
+        print(json.dumps(measure(flags)))
+        return
+    report.print_machine()
+    common = f"--repetitions={flags.repetitions}"
+    table = []
+    for length, frames in FRAMES.items():
+        task = ["--task=sample", f"--frames={frames}", common]
+        table += rows(f"6 steps, {length}", compared(task, flags), frames * HOP / RATE)
+    for batch in (1, 4):
+        task = ["--task=train", "--frames=62", f"--batch={batch}", common]
+        duration = batch * 62 * HOP / RATE
+        table += rows(f"training step, {batch} x 15 872", compared(task, flags), duration)
+    report.print_table(table)
+    for precision in PRECISIONS:
+        arguments = ["--measure", "--task=sample", "--frames=86", f"--precision={precision}"]
+        found = turns.measured([sys.executable, "-m", "benchmarks.diffusion", *arguments], {})
+        print(f"{precision}: {100 * found['share']:.0f} % of the rate of matrix products")
+
+
+if __name__ == "__main__":
+    main()
