@@ -209,7 +209,7 @@ def test_a_diffusion_model_is_measured_by_its_denoising_error(tmp_path):
     # A fresh network predicts no noise: the mean of a normal variable's size.
     assert result["loss"]["per_sample"] == pytest.approx(np.sqrt(2 / np.pi), rel=0.05)
     assert list(result["systems"]) == ["model", "griffin_lim"]
-    assert result["systems"]["model"]["metrics"]["pesq_nb"]["mean"] > 0
+    assert result["systems"]["model"]["metrics"]["spectral_convergence"]["mean"] > 0
     assert result["settings"]["schedule"] == "[0.02, 0.1, 0.3]"
     text = (tmp_path / "index.html").read_text("utf-8")
     assert "Denoising error" in text
