@@ -141,15 +141,15 @@ def main() -> None:
         return
     report.print_machine()
     common = f"--repetitions={flags.repetitions}"
-    table = []
     for length, frames in FRAMES.items():
         task = ["--task=sample", f"--frames={frames}", common]
-        table += rows(f"6 steps, {length}", compared(task, flags), frames * HOP / RATE)
+        report.print_table(rows(f"6 steps, {length}", compared(task, flags), frames * HOP / RATE))
     for batch in (1, 4):
         task = ["--task=train", "--frames=62", f"--batch={batch}", common]
         duration = batch * 62 * HOP / RATE
-        table += rows(f"training step, {batch} x 15 872", compared(task, flags), duration)
-    report.print_table(table)
+        report.print_table(
+            rows(f"training step, {batch} x 15 872", compared(task, flags), duration)
+        )
     for precision in PRECISIONS:
         arguments = ["--measure", "--task=sample", "--frames=86", f"--precision={precision}"]
         found = turns.measured([sys.executable, "-m", "benchmarks.diffusion", *arguments], {})
