@@ -10,7 +10,7 @@ features. Batches of 16 whole recordings of a second, Adam at 2e-4. For music, s
 condition on the class, a folder per class and `--config.model.speaker_channels=128`. Short form:
 `:smoke`.
 
-Hardware: made for a GPU of 40 GB; on less, smaller batches.
+Hardware: made for one large GPU; on a smaller one, smaller batches.
 
 Source: Kong et al., "DiffWave", arXiv:2009.09761, sections 5.2 and 5.3.
 """
