@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
+
+from tfwavenet.layers import SpeakerEmbedding
 
 
 class AudioModel(tf.keras.Model):
     """Base of the models: conditions, and the steps of `fit` and `evaluate`.
 
-    A subclass has an `upsampler` and `recipe` (or None), `local_channels`, `speakers`,
+    A subclass has `blocks`, an `upsampler` and `recipe` (or None), `local_channels`, `speakers`,
     `speaker_channels` and `speaker_embedding` (or None), and defines `sample_loss` and what
     describes it.
     """
@@ -113,6 +116,38 @@ class AudioModel(tf.keras.Model):
             raise ValueError(f'Expected a batch with "speaker". Received: keys={sorted(inputs)}')
         return speaker if self.speaker_embedding is None else self.speaker_embedding(speaker)
 
+    def _embedding_layer(self) -> SpeakerEmbedding | None:
+        if not self.speakers or not self.speaker_channels:
+            return None
+        return SpeakerEmbedding(self.speakers, self.speaker_channels, dtype="float32")
+
+    def build(self, input_shape: Any = None) -> None:
+        """Creates the weights of the conditions; a subclass those of the network before."""
+        if self.upsampler is not None:
+            self.upsampler.build([None, None, self.local_channels])
+        if self.speaker_embedding is not None:
+            self.speaker_embedding.build([None])
+        tf.keras.layers.Layer.build(self, input_shape)
+
+    def conditioning(
+        self,
+        mel: tf.Tensor | None = None,
+        mask: tf.Tensor | None = None,
+        speaker: tf.Tensor | None = None,
+    ) -> list[tf.Tensor | None]:
+        """Each block's conditioning of a window of a longer sequence.
+
+        Args:
+            mel: the window as `Upsampler.upsample_window` takes it; None without an upsampler.
+            mask: bool [batch, frames of the window], False beyond the ends of the sequence.
+            speaker: as in a batch; None for a network without speakers.
+
+        Returns:
+            For each block [batch, samples of the window or 1, channels before its gate], or None.
+        """
+        local, speaker = self._local_window(mel, mask), self._speaker({"speaker": speaker})
+        return [block.conditioning(local, speaker) for block in self.blocks]
+
     def check_mel(self, mel: tf.Tensor, samples: int | None) -> None:
         """Refuses features that do not fit the network or the audio, as far as shapes are known.
 
@@ -158,3 +193,10 @@ class AudioModel(tf.keras.Model):
                 f"Received: local_channels={channels}"
             )
         return channels
+
+    @staticmethod
+    def _like(mel: Any, utterances: list[np.ndarray]) -> Any:
+        """Generated utterances in the form in which their features were given."""
+        if isinstance(mel, (list, tuple)):
+            return utterances
+        return utterances[0] if mel is not None and np.ndim(mel) == 2 else np.stack(utterances)

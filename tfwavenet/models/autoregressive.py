@@ -151,6 +151,4 @@ class AutoregressiveModel(AudioModel):
             on_chunk=on_chunk,
             jit_compile=jit_compile,
         )
-        if isinstance(mel, (list, tuple)):
-            return utterances
-        return utterances[0] if mel is not None and np.ndim(mel) == 2 else np.stack(utterances)
+        return self._like(mel, utterances)

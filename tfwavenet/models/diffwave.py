@@ -15,7 +15,6 @@ from tfwavenet.layers import (
     CentredConv1D,
     DiffusionResidualBlock,
     DiffusionStepEmbedding,
-    SpeakerEmbedding,
     WeightNormalization,
 )
 from tfwavenet.layers import upsampler as upsamplers
@@ -183,11 +182,7 @@ class DiffWave(AudioModel):
         self.blocks = [self._block(index) for index in range(self.num_layers)]
         self.skip_conv = self._conv(self.residual_channels)
         self.output_conv = CentredConv1D(1, 1, kernel_initializer="zeros", dtype="float32")
-        self.speaker_embedding = (
-            SpeakerEmbedding(self.speakers, self.speaker_channels, dtype="float32")
-            if self.speakers and self.speaker_channels
-            else None
-        )
+        self.speaker_embedding = self._embedding_layer()
 
     def _conv(self, filters: int, **kwargs: Any) -> tf.keras.layers.Layer:
         kwargs.setdefault("dtype", self.dtype_policy)
@@ -218,11 +213,7 @@ class DiffWave(AudioModel):
             block.build([None, None, self.residual_channels])
         self.skip_conv.build([None, None, self.residual_channels])
         self.output_conv.build([None, None, self.residual_channels])
-        if self.upsampler is not None:
-            self.upsampler.build([None, None, self.local_channels])
-        if self.speaker_embedding is not None:
-            self.speaker_embedding.build([None])
-        tf.keras.layers.Layer.build(self, input_shape)
+        super().build(input_shape)
 
     @property
     def receptive_field(self) -> int:
@@ -242,25 +233,6 @@ class DiffWave(AudioModel):
         return self.predict_noise(
             inputs["audio"], inputs["step"], conditioning, mask=inputs.get("mask")
         )
-
-    def conditioning(
-        self,
-        mel: tf.Tensor | None = None,
-        mask: tf.Tensor | None = None,
-        speaker: tf.Tensor | None = None,
-    ) -> list[tf.Tensor | None]:
-        """Each block's conditioning of a window of a longer sequence, the same for all steps.
-
-        Args:
-            mel: the window as `Upsampler.upsample_window` takes it; None without an upsampler.
-            mask: bool [batch, frames of the window], False beyond the ends of the sequence.
-            speaker: as in a batch; None for a single-speaker network.
-
-        Returns:
-            For each block [batch, samples of the window or 1, channels], or None.
-        """
-        local, speaker = self._local_window(mel, mask), self._speaker({"speaker": speaker})
-        return [block.conditioning(local, speaker) for block in self.blocks]
 
     def predict_noise(
         self,
@@ -372,9 +344,7 @@ class DiffWave(AudioModel):
         )
         if on_chunk is not None:
             on_chunk(utterances)
-        if isinstance(mel, (list, tuple)):
-            return utterances
-        return utterances[0] if mel is not None and np.ndim(mel) == 2 else np.stack(utterances)
+        return self._like(mel, utterances)
 
     def get_config(self) -> dict[str, Any]:
         """The constructor arguments."""

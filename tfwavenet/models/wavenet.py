@@ -13,7 +13,6 @@ from tfwavenet.layers import (
     CausalConv1D,
     CodeConv1D,
     GatedResidualBlock,
-    SpeakerEmbedding,
     WeightNormalization,
 )
 from tfwavenet.layers import upsampler as upsamplers
@@ -179,11 +178,7 @@ class WaveNet(AutoregressiveModel):
         self.blocks = [self._block(index) for index in range(self.num_layers)]
         self.head = [self._head_layer(self.head_channels or self.skip_channels)]
         self.head.append(self._head_layer(self.distribution.channels, dtype="float32"))
-        self.speaker_embedding = (
-            SpeakerEmbedding(self.speakers, self.speaker_channels, dtype="float32")
-            if self.speakers and self.speaker_channels
-            else None
-        )
+        self.speaker_embedding = self._embedding_layer()
 
     def _input_layer(self) -> tf.keras.layers.Layer:
         # In float32 whatever the policy: half precision would lose the low bits of the audio.
@@ -226,11 +221,7 @@ class WaveNet(AutoregressiveModel):
             block.build([None, None, self.residual_channels])
         self.head[0].build([None, None, self.skip_channels])
         self.head[1].build([None, None, self.head_channels or self.skip_channels])
-        if self.upsampler is not None:
-            self.upsampler.build([None, None, self.local_channels])
-        if self.speaker_embedding is not None:
-            self.speaker_embedding.build([None])
-        tf.keras.layers.Layer.build(self, input_shape)
+        super().build(input_shape)
 
     @property
     def receptive_field(self) -> int:
@@ -302,25 +293,6 @@ class WaveNet(AutoregressiveModel):
             "blocks": [block.folded_weights() for block in self.blocks],
             "head": [layer.folded_weights() for layer in self.head],
         }
-
-    def conditioning(
-        self,
-        mel: tf.Tensor | None = None,
-        mask: tf.Tensor | None = None,
-        speaker: tf.Tensor | None = None,
-    ) -> list[tf.Tensor | None]:
-        """Each block's conditioning of a window of a longer sequence.
-
-        Args:
-            mel: the window as `Upsampler.upsample_window` takes it; None without an upsampler.
-            mask: bool [batch, frames of the window], False beyond the ends of the sequence.
-            speaker: as in a batch; None for a single-speaker network.
-
-        Returns:
-            For each block [batch, samples of the window or 1, gate_channels], or None.
-        """
-        local, speaker = self._local_window(mel, mask), self._speaker({"speaker": speaker})
-        return [block.conditioning(local, speaker) for block in self.blocks]
 
     def step(
         self,
