@@ -40,9 +40,9 @@ def get_config() -> ml_collections.ConfigDict:
         },
         speaker_channels=16,
     )
-    config.data.update(corpus="fsdd", root="fsdd", batch_size=3, crop_frames=24)
+    config.data.update(corpus="fsdd", root="fsdd", batch_size=2, crop_frames=24)
     config.training.update(
-        steps=21_000,
+        steps=31_000,
         steps_per_epoch=1000,
         ema_decay=0.999,
         precision="mixed_bfloat16",
@@ -51,6 +51,6 @@ def get_config() -> ml_collections.ConfigDict:
     )
     config.training.learning_rate = {
         "class_name": "CosineWithWarmup",
-        "config": {"peak": 2e-3, "warmup_steps": 500, "total_steps": 21_000, "floor": 2e-5},
+        "config": {"peak": 2e-3, "warmup_steps": 500, "total_steps": 31_000, "floor": 2e-5},
     }
     return config

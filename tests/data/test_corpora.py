@@ -138,6 +138,14 @@ def test_fsdd_keeps_its_own_test_split(tmp_path, below):
     assert {(item.speaker, item.text) for item in found} == {("theo", "seven")}
 
 
+def test_fsdd_by_digit_has_the_same_splits(tmp_path):
+    _touch(tmp_path, *[f"{digit}_theo_{index}.wav" for digit in (0, 7) for index in range(9)])
+    by_speaker = corpora.read_corpus("fsdd", root=tmp_path).utterances
+    by_digit = corpora.read_corpus("fsdd_digits", root=tmp_path).utterances
+    assert [(i.name, i.split) for i in by_digit] == [(i.name, i.split) for i in by_speaker]
+    assert [i.speaker for i in by_digit] == ["zero"] * 9 + ["seven"] * 9
+
+
 def test_fsdd_on_disk():
     found = corpora.read_corpus("fsdd", root=shared.corpus("fsdd")).utterances
     assert len({item.speaker for item in found}) == 6

@@ -58,27 +58,29 @@ def test_receptive_field(kernel_size, dilation):
     assert layer.receptive_field == measured == (kernel_size - 1) * dilation + 1
 
 
-@pytest.mark.parametrize("use_bias", [False, True])
+@pytest.mark.parametrize("terms", [(), ("bias",), ("addend",), ("bias", "addend")])
 @pytest.mark.parametrize(
     ("kernel_size", "dilation", "length"), [(1, 1, 9), (2, 5, 9), (3, 2, 9), (3, 5, 4)]
 )
-def test_gradients_equal_those_of_the_plain_convolution(kernel_size, dilation, length, use_bias):
+def test_gradients_equal_those_of_the_plain_convolution(kernel_size, dilation, length, terms):
     seed = rng.split(rng.make_seed(1), 2)
-    variables = [audio(2, length, 3), rng.normal([kernel_size, 3, 4], seed[0])]
-    variables += [rng.normal([4], seed[1])] if use_bias else []
+    variables = {"inputs": audio(2, length, 3), "kernel": rng.normal([kernel_size, 3, 4], seed[0])}
+    optional = {"bias": rng.normal([4], seed[1]), "addend": audio(2, length, 4)}
+    variables.update({name: optional[name] for name in terms})
 
-    def plain(inputs, kernel, bias=0.0):
+    def plain(inputs, kernel, bias=0.0, addend=0.0):
         padded = tf.pad(inputs, [[0, 0], [(kernel_size - 1) * dilation, 0], [0, 0]])
-        return tf.nn.conv1d(padded, kernel, 1, "VALID", dilations=dilation) + bias
+        return tf.nn.conv1d(padded, kernel, 1, "VALID", dilations=dilation) + bias + addend
 
     def gradients(function):
         with tf.GradientTape() as tape:
             tape.watch(variables)
-            loss = tf.reduce_sum(function(*variables) ** 3)
+            loss = tf.reduce_sum(function(**variables) ** 3)
         return tape.gradient(loss, variables)
 
-    def ours(*arguments):
-        return dilated_conv1d(*arguments, dilation=dilation)
+    def ours(**arguments):
+        return dilated_conv1d(**arguments, dilation=dilation)
 
-    for one, other in zip(gradients(ours), gradients(plain)):
-        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4)
+    expected = gradients(plain)
+    for name, gradient in gradients(ours).items():
+        np.testing.assert_allclose(gradient, expected[name], rtol=1e-4, atol=1e-4)

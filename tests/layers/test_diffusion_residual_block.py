@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import platform
+
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow.python.eager import context
 
 from tfwavenet import rng
 from tfwavenet.layers import DiffusionResidualBlock
+from tfwavenet.layers.fusion import fused_elementwise
 
 
 def noise(*shape, seed=0):
@@ -77,3 +81,49 @@ def test_the_last_block_has_no_residual_output():
     output, skip = block(tf.constant(noise(1, 9, 4)), step=tf.constant(noise(1, 5)))
     assert output is None
     assert skip.shape == (1, 9, 6)
+
+
+def test_a_stack_carries_what_its_blocks_return_one_by_one():
+    blocks = [DiffusionResidualBlock(4, 6, 5, dilation_rate=2**i) for i in range(3)]
+    x, step = tf.constant(noise(2, 9, 4)), tf.constant(noise(2, 5))
+    carried = tf.concat([x, tf.zeros([2, 9, 6])], axis=-1)
+    total = tf.zeros([2, 9, 6])
+    for index, block in enumerate(blocks):
+        x, skip = block(x, step=step)
+        total += skip
+        carried = block.advance(carried, step, gain=2 ** (index / 2))
+    expected = tf.concat([x * 2**1.5, total], axis=-1)
+    np.testing.assert_allclose(carried, expected, rtol=1e-5, atol=1e-5)
+
+
+def executed_nodes(program, *arguments):
+    """The operations that TensorFlow ran, after its own optimisations."""
+    context.context().enable_graph_collection()
+    try:
+        program(*arguments)
+        metadata = context.context().export_run_metadata()
+    finally:
+        context.context().disable_graph_collection()
+    graphs = [graph for call in metadata.function_graphs for graph in call.partition_graphs]
+    return [node for graph in graphs for node in graph.node]
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="oneDNN's operations are of x86")
+def test_sums_are_part_of_the_convolutions_on_cpu():
+    block = DiffusionResidualBlock(16, 16, 5)
+    block.build([None, None, 16])
+
+    @tf.function
+    def program(carried, step, conditioning):
+        with fused_elementwise():
+            return block.advance(carried, step, conditioning)
+
+    nodes = executed_nodes(
+        program,
+        tf.constant(noise(1, 64, 32)),
+        tf.constant(noise(1, 5)),
+        tf.constant(noise(1, 64, 32)),
+    )
+    fused = [list(n.attr["fused_ops"].list.s) for n in nodes if "FusedConv2D" in n.op]
+    assert sorted(fused) == [[b"BiasAdd"], [b"BiasAdd", b"Add"]]
+    assert not [n.op for n in nodes if n.op in ("Add", "AddV2", "AddN", "Tanh", "Sigmoid")]

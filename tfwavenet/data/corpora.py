@@ -19,7 +19,9 @@ from tfwavenet import files
 from tfwavenet.data import splits
 from tfwavenet.data.splits import Utterance
 
-CorpusName = Literal["folder", "ljspeech", "vctk", "cmu_arctic", "gtzan", "fsdd", "bundled"]
+CorpusName = Literal[
+    "folder", "ljspeech", "vctk", "cmu_arctic", "gtzan", "fsdd", "fsdd_digits", "bundled"
+]
 AUDIO_EXTENSIONS = (".wav", ".flac", ".mp3", ".ogg", ".oga", ".aiff", ".aif", ".au")
 GTZAN_GENRES = (
     "blues",
@@ -73,6 +75,7 @@ def read_corpus(
     | `cmu_arctic` | `cmu_us_<speaker>_arctic/wav/*.wav` | `<speaker>` | by hash |
     | `gtzan` | `<genre>/<genre>.<number>.<wav or au>`, or that in `genres*/` | genre | by hash |
     | `fsdd` | `{digit}_{speaker}_{index}.wav`, or that in `recordings/` | speaker | 0-4: test |
+    | `fsdd_digits` | the same | the digit, such as `seven` | 0-4: test |
     | `bundled` | nothing: it comes with the package | voice | fixed |
 
     Args:
@@ -273,7 +276,7 @@ def _read_gtzan(root: pathlib.Path) -> Corpus:
     return Corpus(tuple(Utterance(str(path), path.stem, path.parent.name) for path in paths))
 
 
-def _read_fsdd(root: pathlib.Path) -> Corpus:
+def _read_fsdd(root: pathlib.Path, corpus: str = "fsdd") -> Corpus:
     """Free Spoken Digit Dataset (https://github.com/Jakobovski/free-spoken-digit-dataset)."""
     folders = (root, root / "recordings")
     paths = sorted(path for folder in folders for path in folder.glob("*.wav"))
@@ -281,8 +284,14 @@ def _read_fsdd(root: pathlib.Path) -> Corpus:
         _fsdd_utterance(path, match) for path in paths if (match := _FSDD_NAME.fullmatch(path.stem))
     ]
     if not utterances:
-        raise _layout_error("fsdd", root, "{digit}_{speaker}_{index}.wav or that in recordings/")
+        raise _layout_error(corpus, root, "{digit}_{speaker}_{index}.wav or that in recordings/")
     return Corpus(tuple(utterances))
+
+
+def _read_fsdd_digits(root: pathlib.Path) -> Corpus:
+    """The same for models that are conditioned on what is said instead of on who says it."""
+    found = _read_fsdd(root, "fsdd_digits").utterances
+    return Corpus(tuple(dataclasses.replace(item, speaker=str(item.text)) for item in found))
 
 
 def _fsdd_utterance(path: pathlib.Path, match: re.Match[str]) -> Utterance:
@@ -316,5 +325,6 @@ _READERS: dict[str, Callable[[pathlib.Path], Corpus]] = {
     "cmu_arctic": _read_cmu_arctic,
     "gtzan": _read_gtzan,
     "fsdd": _read_fsdd,
+    "fsdd_digits": _read_fsdd_digits,
     "bundled": _read_bundled,
 }

@@ -12,6 +12,7 @@ from tfwavenet import rng
 from tfwavenet.diffusion import NoiseSchedule
 from tfwavenet.generation.request import Request
 from tfwavenet.generation.windows import Windows
+from tfwavenet.layers.fusion import fused_elementwise, fusible
 
 # The conditioning of all chunks is kept from step to step if it is not larger than this.
 _KEPT_CONDITIONING_BYTES = 2**31
@@ -164,10 +165,11 @@ def compiled_programs(model: NoisePredictor, jit_compile: bool) -> Any:
             limit: tf.Tensor,
         ) -> tf.Tensor:
             steps = tf.fill([window.shape[0]], step)
-            predicted = model.predict_noise(window, steps, conditioning, mask=mask)
             count = window.shape[1] - 2 * around
             inner = slice(around, around + count)
-            noise = _noise(seeds, stream, position, count)
+            with fused_elementwise():
+                predicted = model.predict_noise(window, steps, conditioning, mask=mask)
+                noise = _noise(seeds, stream, position, count)
             updated = (
                 factors[0] * window[:, inner]
                 + factors[1] * predicted[:, inner]
@@ -183,10 +185,13 @@ def compiled_programs(model: NoisePredictor, jit_compile: bool) -> Any:
     return model.__dict__[name]
 
 
+_normal_stream = fusible(rng.normal_stream)
+
+
 def _noise(seeds: tf.Tensor, stream: Any, position: tf.Tensor, count: int) -> tf.Tensor:
     """Normals [batch, count] of a stream of each utterance's seed, from a position on."""
     folded = tf.map_fn(lambda seed: rng.fold_in(seed, stream), seeds)
-    return rng.normal_stream(folded, position, count)
+    return _normal_stream(folded, position, count)
 
 
 def _bucket(frames: int) -> int:

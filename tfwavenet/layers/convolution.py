@@ -11,6 +11,7 @@ def dilated_conv1d(
     inputs: tf.Tensor,
     kernel: tf.Tensor,
     bias: tf.Tensor | None = None,
+    addend: tf.Tensor | None = None,
     *,
     dilation: int = 1,
     future_taps: int = 0,
@@ -27,59 +28,67 @@ def dilated_conv1d(
         inputs: [batch, time, channels].
         kernel: [taps, channels, filters]; the last tap meets the latest input.
         bias: [filters], or None.
+        addend: [batch, time, filters] to be added to the outputs, or None.
         dilation: samples between taps.
         future_taps: taps that meet inputs later than the output, below the number of taps.
 
     Returns:
         [batch, time, filters].
     """
-
-    @tf.custom_gradient
-    def without_bias(inputs: tf.Tensor, kernel: tf.Tensor) -> tuple[tf.Tensor, Callable]:
-        outputs, conv_gradients = _convolution(inputs, kernel, dilation, future_taps)
-        return outputs, conv_gradients
-
-    @tf.custom_gradient
-    def with_bias(
-        inputs: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor
-    ) -> tuple[tf.Tensor, Callable]:
-        outputs, conv_gradients = _convolution(inputs, kernel, dilation, future_taps)
-
-        def gradients(upstream: tf.Tensor) -> tuple[tf.Tensor, ...]:
-            rows = tf.reshape(upstream, [-1, upstream.shape[-1]])
-            ones = tf.ones([1, tf.shape(rows)[0]], rows.dtype)
-            return (*conv_gradients(upstream), tf.matmul(ones, rows)[0])
-
-        return tf.nn.bias_add(outputs, bias), gradients
-
-    return without_bias(inputs, kernel) if bias is None else with_bias(inputs, kernel, bias)
-
-
-def _convolution(
-    inputs: tf.Tensor, kernel: tf.Tensor, dilation: int, future_taps: int
-) -> tuple[tf.Tensor, Callable]:
     taps = kernel.shape[0]
     ahead = future_taps * dilation
     delay = (taps - 1) * dilation - ahead
-    # As an image of height one: the one-dimensional form would move dilated samples about.
-    paddings = [[0, 0], [0, 0], [delay, ahead], [0, 0]]
+    terms = {name: term for name, term in (("bias", bias), ("addend", addend)) if term is not None}
+
+    @tf.custom_gradient
+    def convolution(
+        inputs: tf.Tensor, kernel: tf.Tensor, *others: tf.Tensor
+    ) -> tuple[tf.Tensor, Callable]:
+        def gradients(upstream: tf.Tensor) -> list[tf.Tensor]:
+            flipped = tf.reverse(tf.transpose(kernel, [0, 2, 1]), [0])
+            to_inputs = _image_convolution(upstream, flipped, dilation, (ahead, delay))
+            lags = [delay - tap * dilation for tap in range(taps)]
+            to_others = {"bias": _bias_gradient, "addend": tf.identity}
+            return [
+                to_inputs,
+                _kernel_gradient(inputs, upstream, lags),
+                *(to_others[name](upstream) for name in terms),
+            ]
+
+        named = dict(zip(terms, others))
+        return _image_convolution(inputs, kernel, dilation, (delay, ahead), **named), gradients
+
+    return convolution(inputs, kernel, *terms.values())
+
+
+def _image_convolution(
+    inputs: tf.Tensor,
+    kernel: tf.Tensor,
+    dilation: int,
+    padding: tuple[int, int],
+    *,
+    bias: tf.Tensor | None = None,
+    addend: tf.Tensor | None = None,
+) -> tf.Tensor:
+    # As an image of height one: the one-dimensional form would move dilated samples about. Bias
+    # and addend are added to the image, where the graph optimizer makes one operation of all.
     outputs = tf.nn.conv2d(
-        inputs[:, tf.newaxis], kernel[tf.newaxis], 1, paddings, dilations=[1, dilation]
+        tf.expand_dims(inputs, 1),
+        tf.expand_dims(kernel, 0),
+        1,
+        [[0, 0], [0, 0], padding, [0, 0]],
+        dilations=[1, dilation],
     )
+    if bias is not None:
+        outputs = tf.nn.bias_add(outputs, bias)
+    if addend is not None:
+        outputs += tf.expand_dims(addend, 1)
+    return tf.squeeze(outputs, 1)
 
-    def gradients(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        flipped = tf.reverse(tf.transpose(kernel, [0, 2, 1]), [0])
-        to_inputs = tf.nn.conv2d(
-            upstream[:, tf.newaxis],
-            flipped[tf.newaxis],
-            1,
-            [[0, 0], [0, 0], [ahead, delay], [0, 0]],
-            dilations=[1, dilation],
-        )
-        lags = [delay - tap * dilation for tap in range(taps)]
-        return to_inputs[:, 0], _kernel_gradient(inputs, upstream, lags)
 
-    return outputs[:, 0], gradients
+def _bias_gradient(upstream: tf.Tensor) -> tf.Tensor:
+    rows = tf.reshape(upstream, [-1, upstream.shape[-1]])
+    return tf.matmul(tf.ones([1, tf.shape(rows)[0]], rows.dtype), rows)[0]
 
 
 def _kernel_gradient(inputs: tf.Tensor, upstream: tf.Tensor, lags: list[int]) -> tf.Tensor:

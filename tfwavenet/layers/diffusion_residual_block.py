@@ -8,8 +8,10 @@ from typing import Any
 import tensorflow as tf
 
 from tfwavenet.layers.centred_conv import CentredConv1D
+from tfwavenet.layers.convolution import dilated_conv1d
+from tfwavenet.layers.fusion import fusible
 from tfwavenet.layers.gate import gate
-from tfwavenet.layers.weight_norm import WeightNormalization
+from tfwavenet.layers.weight_norm import WeightNormalization, float_weights
 
 # Those that `get_config` returns as they are.
 _ARGUMENTS = (
@@ -146,16 +148,68 @@ class DiffusionResidualBlock(tf.keras.layers.Layer):
         mask: tf.Tensor | None = None,
     ) -> tuple[tf.Tensor | None, tf.Tensor]:
         """The whole sequence."""
-        shifted = inputs + self.step_projection(step)[:, tf.newaxis]
-        z = self.conv(shifted if mask is None else shifted * mask)
-        y = gate(z if conditioning is None else z + conditioning)
-        skip = self.skip_projection(y)
+        carried = tf.pad(inputs, [[0, 0], [0, 0], [0, self.skip_channels]])
+        carried = self.advance(carried, step, conditioning, mask)
         if self.residual_projection is None:
-            return None, skip
-        kept = shifted if self.step_in_residual else inputs
-        output = (kept + self.residual_projection(y)) * tf.cast(math.sqrt(0.5), y.dtype)
-        return output, skip
+            return None, carried
+        output, skip = tf.split(carried, [self.residual_channels, self.skip_channels], axis=-1)
+        return output * tf.cast(math.sqrt(0.5), output.dtype), skip
+
+    def advance(
+        self,
+        carried: tf.Tensor,
+        step: tf.Tensor,
+        conditioning: tf.Tensor | None = None,
+        mask: tf.Tensor | None = None,
+        gain: float = 1.0,
+    ) -> tf.Tensor:
+        """The block within a stack: residual path and sum of the skips side by side, in one sum.
+
+        The residual path is carried without its factor of sqrt(1/2) a block, which `gain` makes
+        up for. So nothing but a sum is left of both paths, and convolutions do sums on the way.
+
+        Args:
+            carried: [batch, time, residual_channels + skip_channels]: `gain` times the input, and
+                the sum of the skips of the blocks before.
+            step: as in a call.
+            conditioning: as in a call.
+            mask: as in a call.
+            gain: sqrt(2) to the number of blocks before.
+
+        Returns:
+            The same after this block; without `residual_output` the sum of the skips alone.
+        """
+        offset = self.step_projection(step)[:, tf.newaxis]
+        z = self.conv(_shifted(carried, offset, mask, gain))
+        y = gate(z) if conditioning is None else gate(z, conditioning)
+        if self.residual_projection is None:
+            return carried[..., self.residual_channels :] + self.skip_projection(y)
+        if self.step_in_residual:
+            carried += tf.pad(gain * offset, [[0, 0], [0, 0], [0, self.skip_channels]])
+        kernel, bias = (
+            tf.cast(tf.concat([gain * residual, skip], axis=-1), y.dtype)
+            for residual, skip in zip(
+                float_weights(self.residual_projection), float_weights(self.skip_projection)
+            )
+        )
+        return dilated_conv1d(y, kernel, bias, carried)
 
     def get_config(self) -> dict[str, Any]:
         """The constructor arguments."""
         return {**super().get_config(), **{name: getattr(self, name) for name in _ARGUMENTS}}
+
+
+def _shifted(
+    carried: tf.Tensor, offset: tf.Tensor, mask: tf.Tensor | None, gain: float
+) -> tf.Tensor:
+    """The input of the convolution: the residual path in front plus `offset`, nothing outside."""
+    scale = tf.cast(1 / gain, carried.dtype)
+    return _scale_and_shift(carried, offset, scale, *([] if mask is None else [mask]))
+
+
+@fusible
+def _scale_and_shift(
+    carried: tf.Tensor, offset: tf.Tensor, scale: tf.Tensor, *mask: tf.Tensor
+) -> tf.Tensor:
+    shifted = carried[..., : offset.shape[-1]] * scale + offset
+    return shifted * mask[0] if mask else shifted

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from tfwavenet import rng
 from tfwavenet.layers.causal_conv import CausalConv1D
-from tfwavenet.layers.gate import gate
+from tfwavenet.layers.gate import gate, scaled_sum
 from tfwavenet.layers.weight_norm import WeightNormalization
 
 _ARGUMENTS = (
@@ -151,8 +151,7 @@ class GatedResidualBlock(tf.keras.layers.Layer):
     ) -> tuple[tf.Tensor | None, tf.Tensor]:
         """The whole sequence."""
         z = self.conv(self._dropped(inputs, dropout_seed))
-        conditioning = self.conditioning(local_inputs, global_inputs)
-        y = gate(z if conditioning is None else z + conditioning)
+        y = gate(z, *self._conditioning_terms(local_inputs, global_inputs))
         skip = self.skip_projection(y)
         if self.residual_projection is None:
             return None, skip
@@ -168,15 +167,21 @@ class GatedResidualBlock(tf.keras.layers.Layer):
         self, local_inputs: tf.Tensor | None, global_inputs: tf.Tensor | None
     ) -> tf.Tensor | None:
         """The projected conditioning [batch, time or 1, gate_channels]; None without any."""
-        parts = []
+        terms = self._conditioning_terms(local_inputs, global_inputs)
+        return sum(terms[1:], terms[0]) if terms else None
+
+    def _conditioning_terms(
+        self, local_inputs: tf.Tensor | None, global_inputs: tf.Tensor | None
+    ) -> list[tf.Tensor]:
+        terms = []
         if self.local_projection is not None:
-            parts.append(self.local_projection(local_inputs))
+            terms.append(self.local_projection(local_inputs))
         if self.global_projection is not None and global_inputs is not None:
-            parts.append(self.global_projection(global_inputs[:, tf.newaxis]))
-        return sum(parts) if parts else None
+            terms.append(self.global_projection(global_inputs[:, tf.newaxis]))
+        return terms
 
     def _residual(self, projected: tf.Tensor, inputs: tf.Tensor) -> tf.Tensor:
-        return (projected + inputs) * tf.cast(self.residual_scale, projected.dtype)
+        return scaled_sum(projected, inputs, tf.cast(self.residual_scale, projected.dtype))
 
     def initial_state(self, batch_size: int) -> Any:
         """The state before the first sample: as if zeros had gone before."""
@@ -216,7 +221,7 @@ class GatedResidualBlock(tf.keras.layers.Layer):
         weights = self.folded_weights() if weights is None else weights
         x_t = tf.cast(x_t, self.compute_dtype)
         z, state = self.conv.step(x_t, state, weights["conv"])
-        y = gate(z if conditioning_t is None else z + tf.cast(conditioning_t, z.dtype))
+        y = gate(z) if conditioning_t is None else gate(z, tf.cast(conditioning_t, z.dtype))
         skip, _ = self.skip_projection.step(y, (), weights["skip"])
         if self.residual_projection is None:
             return (None, skip), state

@@ -92,9 +92,11 @@ class WeightNormalization(tfa.layers.WeightNormalization):
 
     def effective_kernel(self) -> tf.Tensor:
         """The normalised kernel, in the dtype that `layer` computes in."""
+        return tf.cast(self._float_kernel(), self.layer.compute_dtype)
+
+    def _float_kernel(self) -> tf.Tensor:
         direction = tf.nn.l2_normalize(self.v, axis=self.kernel_norm_axes)
-        kernel = direction * tf.reshape(self.g, self._g_shape)
-        return tf.cast(kernel, self.layer.compute_dtype)
+        return direction * tf.reshape(self.g, self._g_shape)
 
     @contextlib.contextmanager
     def _effective_kernel_in_place(self) -> Iterator[None]:
@@ -154,3 +156,10 @@ class WeightNormalization(tfa.layers.WeightNormalization):
             NotImplementedError: always; the inherited method would leave the model inconsistent.
         """
         raise NotImplementedError("Use `effective_kernel()` to obtain the folded kernel.")
+
+
+def float_weights(layer: tf.keras.layers.Layer) -> tuple[tf.Tensor, tf.Tensor]:
+    """The kernel and the bias of a layer in the dtype of its variables, normalised or not."""
+    if isinstance(layer, WeightNormalization):
+        return layer._float_kernel(), tf.convert_to_tensor(layer.layer.bias)
+    return tf.convert_to_tensor(layer.kernel), tf.convert_to_tensor(layer.bias)

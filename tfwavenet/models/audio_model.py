@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfwavenet.layers import SpeakerEmbedding
+from tfwavenet.layers.fusion import fused_elementwise
 
 
 class AudioModel(tf.keras.Model):
@@ -75,11 +76,12 @@ class AudioModel(tf.keras.Model):
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
         """One update on a batch."""
         batch, _, _ = tf.keras.utils.unpack_x_y_sample_weight(data)
-        with tf.GradientTape() as tape:
-            # Optimizers add the gradients of the replicas up.
-            replicas = tf.distribute.get_strategy().num_replicas_in_sync
-            loss = self._loss(batch, training=True) / replicas
-        self.optimizer.minimize(loss, self.trainable_variables, tape=tape)
+        with fused_elementwise():
+            with tf.GradientTape() as tape:
+                # Optimizers add the gradients of the replicas up.
+                replicas = tf.distribute.get_strategy().num_replicas_in_sync
+                loss = self._loss(batch, training=True) / replicas
+            self.optimizer.minimize(loss, self.trainable_variables, tape=tape)
         return self._results()
 
     def test_step(self, data: Any) -> dict[str, tf.Tensor]:

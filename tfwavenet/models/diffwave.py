@@ -256,11 +256,10 @@ class DiffWave(AudioModel):
         x = tf.cast(tf.nn.relu(self.input_conv(audio[..., tf.newaxis])), dtype)
         embedded = self.step_embedding(step)
         inside = None if mask is None else tf.cast(mask, dtype)[..., tf.newaxis]
-        total: Any = None
-        for block, given in zip(self.blocks, conditioning):
-            x, skip = block(x, step=embedded, conditioning=given, mask=inside)
-            total = skip if total is None else total + skip
-        y = tf.nn.relu(self.skip_conv(total * math.sqrt(1 / self.num_layers)))
+        carried = tf.pad(x, [[0, 0], [0, 0], [0, self.residual_channels]])
+        for index, (block, given) in enumerate(zip(self.blocks, conditioning)):
+            carried = block.advance(carried, embedded, given, inside, gain=2 ** (index / 2))
+        y = tf.nn.relu(self.skip_conv(carried * math.sqrt(1 / self.num_layers)))
         return self.output_conv(y)[..., 0]
 
     def sample_loss(self, batch: dict[str, tf.Tensor], training: bool) -> tf.Tensor:
