@@ -39,3 +39,25 @@ def test_one_chunk_has_no_rate(clock):
     speed.add([np.zeros(100)])
     assert speed.samples_per_second is None
     assert speed.describe(8000) == "first audio after 3.0 s"
+
+
+def test_the_first_step_of_a_diffusion_is_not_in_the_rate(clock):
+    speed = Speedometer()
+    for wait in (30.0, 0.5):  # two batches
+        clock[0] += 1000.0
+        speed.start_batch()
+        for done in range(1, 5):
+            clock[0] += wait if done == 1 else 0.5
+            speed.step(done, 4)
+        assert speed.add([np.zeros(100), np.zeros(60)]) == 160
+    assert speed.waited_seconds == pytest.approx(30.5)
+    assert speed.samples_per_second == pytest.approx(80)
+
+
+def test_a_single_step_has_no_rate(clock):
+    speed = Speedometer()
+    speed.start_batch()
+    clock[0] += 3.0
+    speed.step(1, 1)
+    speed.add([np.zeros(100)])
+    assert speed.samples_per_second is None

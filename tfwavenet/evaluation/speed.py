@@ -10,10 +10,11 @@ import numpy as np
 
 
 class Speedometer:
-    """Measures generation chunk by chunk.
+    """Measures generation chunk by chunk, and diffusion step by step.
 
     The first chunk of a batch waits for compilation (and, when primed, for the prime), so the rate
-    is taken over all chunks but those.
+    is taken over all chunks but those. The samples of a diffusion come all at its end: there the
+    first step of a batch is left out, and the others stand for it.
 
     Attributes:
         samples: number of samples generated so far, over all utterances of a batch.
@@ -25,13 +26,26 @@ class Speedometer:
         self.waited_seconds = 0.0
         self._steady_samples = 0
         self._steady_seconds = 0.0
-        self._is_first = True
-        self._last = time.monotonic()
+        self.start_batch()
 
     def start_batch(self) -> None:
         """To be called before each batch."""
         self._is_first = True
+        self._step_seconds: list[float] = []
         self._last = time.monotonic()
+
+    def step(self, done: int, of: int) -> None:
+        """To be called after each step of a diffusion, as `generate` calls its `on_step`.
+
+        Args:
+            done: number of steps done.
+            of: number of all steps.
+        """
+        now = time.monotonic()
+        self._step_seconds.append(now - self._last)
+        self._last = now
+        if done == of > 1:
+            self._steady_seconds += sum(self._step_seconds[1:]) / (of - 1) * of
 
     def add(self, audio: Sequence[np.ndarray]) -> int:
         """To be called with each chunk, as `generate` calls its `on_chunk`.
@@ -43,7 +57,10 @@ class Speedometer:
             How many samples these are.
         """
         new, now = sum(map(len, audio)), time.monotonic()
-        if self._is_first:
+        if self._step_seconds:
+            self.waited_seconds += self._step_seconds[0]
+            self._steady_samples += new if len(self._step_seconds) > 1 else 0
+        elif self._is_first:
             self.waited_seconds += now - self._last
         else:
             self._steady_seconds += now - self._last

@@ -15,6 +15,7 @@ from tfwavenet.audio import griffin_lim
 from tfwavenet.audio.features import FeatureRecipe
 from tfwavenet.evaluation.clips import Clip, mel_of, speaker_of
 from tfwavenet.evaluation.speed import Speedometer
+from tfwavenet.models import DiffWave
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,6 +82,9 @@ def model_system(
     if batch_size < 1:
         raise ValueError(f"batch_size must be at least 1. Received: batch_size={batch_size}")
     start, speed = time.monotonic(), Speedometer()
+    options: dict[str, Any] = {"temperature": temperature, **(sampling or {})}
+    if isinstance(model, DiffWave):
+        options["on_step"] = speed.step
     order = sorted(range(len(clips)), key=lambda i: len(clips[i].signal))
     width = -(-len(clips) // -(-len(clips) // batch_size))  # equal batches: one compilation
     audio: dict[int, np.ndarray] = {}
@@ -92,9 +96,8 @@ def model_system(
             [clips[index] for index in chosen],
             width,
             seed=[seed + index for index in chosen],
-            temperature=temperature,
             on_chunk=speed.add,
-            **(sampling or {}),
+            **options,
         )
         audio.update(zip(chosen, generated))
         logging.info(

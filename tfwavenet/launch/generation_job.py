@@ -116,8 +116,12 @@ def run(model: Any, job: Job, *, seed: int = 0, batch_size: int = 8, **sampling:
             bar.update(speed.add(audio))
             bar.set_postfix_str(speed.describe(rate))
 
+        def on_step(done: int, of: int) -> None:
+            speed.step(done, of)
+            bar.set_postfix_str(f"step {done} of {of}")
+
         if isinstance(model, DiffWave):
-            sampling["on_step"] = lambda done, of: bar.set_postfix_str(f"step {done} of {of}")
+            sampling["on_step"] = on_step
         for first in range(0, len(job.paths), batch_size):
             chosen = range(first, min(first + batch_size, len(job.paths)))
             seeds = [seed + index for index in chosen]
