@@ -24,7 +24,7 @@ import tensorflow as tf
 
 from benchmarks import report
 from tfwavenet.generation import Request
-from tfwavenet.generation.autoregressive import compiled_advance, start
+from tfwavenet.generation.autoregressive import Program
 from tfwavenet.generation.windows import Windows
 from tfwavenet.layers import StretchUpsampler
 from tfwavenet.models import WaveNet
@@ -85,13 +85,12 @@ def measured(model: WaveNet, batch: int, repetitions: int) -> tuple[list[float],
         seed=list(range(batch)),
         prime=None,
     )
-    windows = Windows(model, request)
-    state, window = start(model, request, windows), windows.window(0, CHUNK)
-    seeds = tf.reshape(tf.range(2 * batch), [batch, 2])
-    program, seconds = compiled_advance(model, True), []
+    program = Program(model, temperature=1.0, chunk_samples=CHUNK, jit_compile=True)
+    state, window = program.initial_state(batch), Windows(model, request).window(0, CHUNK)
+    seconds = []
     for _ in range(repetitions + 1):
         begin = time.perf_counter()
-        values, state = program(state, window, seeds, tf.constant(1.0), CHUNK)
+        values, state = program(state, window, request.seeds)
         values.numpy()
         seconds.append(time.perf_counter() - begin)
     return seconds[1:], seconds[0]

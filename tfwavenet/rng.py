@@ -130,7 +130,7 @@ def uniform_stream(seeds: tf.Tensor, start: tf.Tensor, count: int, width: int) -
 
     Args:
         seeds: int32 [batch, 2], one stream per row.
-        start: int64 scalar, position of the first row, at least 0.
+        start: int64 scalar or [batch], position of the first row, at least 0.
         count: Number of positions, at least 1.
         width: Uniforms per position, at least 1.
 
@@ -145,8 +145,9 @@ def uniform_stream(seeds: tf.Tensor, start: tf.Tensor, count: int, width: int) -
             f"count and width must be at least 1. Received: count={count}, width={width}"
         )
     key = tf.bitcast(seeds, tf.uint32)[:, tf.newaxis, tf.newaxis, :]
-    positions = tf.cast(start, tf.int64) + tf.range(count, dtype=tf.int64)
-    positions = tf.bitcast(positions, tf.uint32)[tf.newaxis, :, tf.newaxis, :]
+    start = tf.reshape(tf.cast(start, tf.int64), [-1, 1, 1])
+    positions = start + tf.reshape(tf.range(count, dtype=tf.int64), [1, -1, 1])
+    positions = tf.bitcast(positions, tf.uint32)
     blocks = tf.bitcast(tf.range(math.ceil(width / _WORDS)), tf.uint32)
     counter = (
         positions[..., 0],
@@ -163,7 +164,7 @@ def normal_stream(seeds: tf.Tensor, start: tf.Tensor, count: int) -> tf.Tensor:
 
     Args:
         seeds: int32 [batch, 2], one stream per row.
-        start: int64 scalar, position of the first number, at least 0.
+        start: int64 scalar or [batch], position of the first number, at least 0.
         count: How many, at least 1.
 
     Returns:

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from tests.conformance import checks
 from tests.conformance.inventory import MODELS
+from tfwavenet import rng
 
 pytestmark = pytest.mark.parametrize("name", MODELS)
 
@@ -18,6 +19,11 @@ def built(name):
     model = MODELS[name].build()
     model.compile(tf.keras.optimizers.Adam(1e-2))
     batch = tf.nest.map_structure(tf.constant, MODELS[name].batch)
+    model(batch)
+    # Biases, and the whole last layer of a DiffWave, begin as zeros, which would hide mistakes.
+    for index, weight in enumerate(model.trainable_weights):
+        if not np.any(weight.numpy()):
+            weight.assign(0.1 * rng.normal(weight.shape, rng.make_seed(index)))
     return model, batch, model(batch)
 
 

@@ -4,49 +4,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfwavenet import generation, rng
-from tfwavenet.generation.autoregressive import compiled_advance, start
-from tfwavenet.generation.windows import Windows
-from tfwavenet.layers import LearnedUpsampler, StretchUpsampler, TransposedUpsampler
-from tfwavenet.models import WaveNet
-
-MELS, HOP = 5, 6
-DISTRIBUTIONS = {
-    "Categorical": {"class_name": "Categorical", "config": {"classes": 16}},
-    "MixtureOfLogistics": {"class_name": "MixtureOfLogistics", "config": {"components": 2}},
-    "Gaussian": "Gaussian",
-}
-UPSAMPLERS = {
-    "stretch": lambda: StretchUpsampler((2, 3), padding_frames=1, input_context=True),
-    "cut": lambda: StretchUpsampler((3, 2), padding_frames=2),
-    "uncut": lambda: StretchUpsampler((3, 2), frequency_kernel_size=3),
-    "transposed": lambda: TransposedUpsampler((2, 3)),
-    "overlapping": lambda: TransposedUpsampler((6,), overlap=2, negative_slope=0.4),
-    "learned": lambda: LearnedUpsampler((6,), kernel_frames=3),
-}
-
-
-def tiny(distribution="Categorical", upsampler=None, speakers=None, **kwargs):
-    tf.keras.utils.set_random_seed(1)
-    sizes = {"layers": 4, "dilation_cycle": 3, "residual_channels": 6, "gate_channels": 8}
-    sizes.update(skip_channels=7, kernel_size=2)
-    model = WaveNet(
-        **{**sizes, **kwargs},
-        distribution=DISTRIBUTIONS[distribution],
-        upsampler=UPSAMPLERS[upsampler]() if upsampler else None,
-        local_channels=MELS if upsampler else None,
-        speakers=speakers,
-        speaker_channels=3 if speakers else None,
-    )
-    model.build()
-    # Zero biases and averaging filters would hide mistakes at the ends of utterances.
-    for index, weight in enumerate(model.trainable_weights):
-        weight.assign_add(0.3 * rng.normal(weight.shape, rng.make_seed(index)))
-    return model
-
-
-def mel(frames, seed=0):
-    return rng.normal([frames, MELS], rng.make_seed(seed)).numpy()
+from tests.support.tiny_wavenets import DISTRIBUTIONS, HOP, UPSAMPLERS, mel, tiny
+from tfwavenet import rng
+from tfwavenet.generation.autoregressive import Program, compiled_advance
 
 
 def parallel_params(model, audio, features=None, speaker=None):
@@ -168,6 +128,43 @@ def test_on_chunk_sees_the_audio_as_it_is_made():
         np.testing.assert_array_equal(np.concatenate([c[index] for c in seen]), audio[index])
 
 
+@pytest.mark.parametrize("upsampler", [None, "stretch"])
+@pytest.mark.parametrize("primed_frames", [0, 2])
+def test_utterances_that_wait_for_a_slot_equal_themselves_alone(primed_frames, upsampler):
+    model = tiny("MixtureOfLogistics", upsampler, speakers=4, kernel_size=3)
+    frames = [5, 9, 3, 7, 4] if upsampler else [5] * 5
+    prime = 0.1 * mel(5)[:, :1] + np.zeros([1, primed_frames * HOP], np.float32)
+    options = [
+        {
+            "speaker": index % 4,
+            "seed": 10 + index,
+            **({"prime": prime[index]} if primed_frames else {}),
+            **({"mel": mel(length, length)} if upsampler else {"samples": length * HOP}),
+        }
+        for index, length in enumerate(frames)
+    ]
+    together = {
+        name: [option[name] for option in options] for name in options[0] if name != "samples"
+    }
+    if not upsampler:
+        together["samples"] = 5 * HOP
+    seen = []
+    audio = plain(model, **together, batch_size=2, chunk_samples=12, on_chunk=seen.append)
+    assert max(sum(len(part) > 0 for part in chunk) for chunk in seen) == 2
+    for index, option in enumerate(options):
+        alone = np.ravel(plain(model, **option, chunk_samples=12))
+        assert_same_audio(audio[index], alone)
+        np.testing.assert_array_equal(np.concatenate([c[index] for c in seen]), audio[index])
+
+
+def test_finished_utterances_make_room():
+    model, seen = tiny("Gaussian", "stretch"), []
+    mels = [mel(8), mel(2), mel(2), mel(2), mel(2)]
+    plain(model, mels, batch_size=2, chunk_samples=12, on_chunk=seen.append)
+    # One slot has the long one, the other the four short ones, one after the other.
+    assert [sum(map(len, chunk)) for chunk in seen] == [24] * 4
+
+
 def test_another_length_does_not_compile_again():
     model = tiny("Gaussian", "stretch")
     for frames in (1, 3, 20):
@@ -179,11 +176,8 @@ def test_another_length_does_not_compile_again():
 @pytest.mark.parametrize("batch", [1, 4])
 def test_the_ring_buffers_are_updated_in_place(batch, kernel_size):
     model = tiny(layers=8, dilation_cycle=8, kernel_size=kernel_size, residual_channels=6)
-    request = generation.Request.create(
-        model, mel=None, speaker=None, samples=64, seed=list(range(batch)), prime=None
-    )
-    state = start(model, request, Windows(model, request))
-    seeds = tf.stack([rng.make_seed(seed) for seed in request.seeds])
+    state = Program(model, temperature=1.0, chunk_samples=32, jit_compile=True).initial_state(batch)
+    seeds = tf.stack([rng.make_seed(seed) for seed in range(batch)])
     program = compiled_advance(model, True)
     arguments = (state, {}, seeds, tf.constant(1.0), 32)
     hlo = program.experimental_get_compiler_ir(*arguments)(stage="optimized_hlo")

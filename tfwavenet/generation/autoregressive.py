@@ -1,18 +1,16 @@
-"""Autoregressive generation: chunks of fixed size with carried state, one compiled program."""
+"""The autoregressive loop: chunks of fixed size with carried state, one compiled program."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Sequence
 from typing import Any, Protocol
 
-import numpy as np
 import tensorflow as tf
 
 from tfwavenet import rng
-from tfwavenet.generation.request import Request
-from tfwavenet.generation.windows import Windows
+from tfwavenet.layers import ring_buffer
 
-# {"previous": [batch], the last value; "position": int64 [], its successor's index in the
+# {"previous": [batch], the last value; "position": int64 [batch], its successor's index in the
 #  utterance; "network": what the model carries from step to step}
 State = dict[str, Any]
 
@@ -23,6 +21,7 @@ class StepModel(Protocol):
     distribution: Any
     upsampler: Any
     recipe: Any
+    local_channels: Any
     receptive_field: int
 
     def initial_values(self, batch_size: int) -> tf.Tensor:
@@ -123,84 +122,78 @@ def compiled_advance(model: StepModel, jit_compile: bool) -> Any:
     return model.__dict__[name]
 
 
-def start(model: StepModel, request: Request, windows: Windows) -> State:
-    """The state before the first generated sample of a request."""
-    batch = len(request.samples)
-    if request.prime is None:
-        return {
-            "previous": model.initial_values(batch),
-            "network": model.initial_state(batch),
-            "position": tf.zeros([], tf.int64),
-        }
-    values = model.to_values(tf.constant(request.prime))
-    primed = values.shape[1]
-    # The state can depend on the receptive field only; whole frames of it are run in parallel.
-    frames = -(-model.receptive_field // windows.hop_samples)
-    first = max(0, primed - frames * windows.hop_samples)
-    past = model.previous_values(values)[:, first:]
-    return {
-        "previous": values[:, -1],
-        "network": model.state_after(past, **windows.window(first, primed - first)),
-        "position": tf.constant(primed, tf.int64),
-    }
+class Program:
+    """The compiled chunk of a model, with what stays the same from chunk to chunk.
 
+    Args:
+        model: the network.
+        temperature: of all chunks, 0 or more.
+        chunk_samples: samples per chunk, rounded to whole frames.
+        jit_compile: whether XLA compiles it.
 
-def generate(
-    model: StepModel,
-    request: Request,
-    *,
-    temperature: float = 1.0,
-    chunk_samples: int = 1024,
-    on_chunk: Callable[[list[np.ndarray]], None] | None = None,
-    jit_compile: bool = True,
-) -> list[np.ndarray]:
-    """Generates the utterances of a request; see `AutoregressiveModel.generate`.
-
-    Returns:
-        float32 audio [samples] of each utterance, without the priming samples.
+    Raises:
+        ValueError: if an argument is out of its range.
     """
-    if temperature < 0:
-        raise ValueError(
-            f"Expected a temperature of 0 or more. Received: temperature={temperature}"
-        )
-    if chunk_samples < 1:
-        raise ValueError(f"Expected a positive chunk. Received: chunk_samples={chunk_samples}")
-    outputs: list[list[np.ndarray]] = [[] for _ in request.samples]
-    chunks = _values(model, request, temperature, chunk_samples, jit_compile)
-    for audio in _to_utterances(model, request, chunks):
-        for output, new in zip(outputs, audio):
-            output.append(new)
-        if on_chunk is not None:
-            on_chunk(audio)
-    return [np.concatenate(output) for output in outputs]
+
+    def __init__(
+        self, model: StepModel, *, temperature: float, chunk_samples: int, jit_compile: bool
+    ) -> None:
+        if not temperature >= 0:
+            raise ValueError(
+                f"Expected a temperature of 0 or more. Received: temperature={temperature}"
+            )
+        if chunk_samples < 1:
+            raise ValueError(f"Expected a positive chunk. Received: chunk_samples={chunk_samples}")
+        hop = 1 if model.upsampler is None else model.upsampler.hop_samples
+        self.model = model
+        self.chunk_samples = max(1, round(chunk_samples / hop)) * hop
+        self._temperature = tf.constant(temperature, tf.float32)
+        self._advance = compiled_advance(model, jit_compile)
+
+    def initial_state(self, batch_size: int) -> State:
+        """The state before the first sample: as if silence had gone before."""
+        return {
+            "previous": self.model.initial_values(batch_size),
+            "network": self.model.initial_state(batch_size),
+            "position": tf.zeros([batch_size], tf.int64),
+        }
+
+    def __call__(
+        self, state: State, window: dict[str, tf.Tensor], seeds: Sequence[int]
+    ) -> tuple[tf.Tensor, State]:
+        """The values [batch, chunk_samples] of the next chunk, see `advance`."""
+        streams = tf.stack([rng.make_seed(seed) for seed in seeds])
+        return self._advance(state, window, streams, self._temperature, self.chunk_samples)
 
 
-def _values(
-    model: StepModel, request: Request, temperature: float, chunk_samples: int, jit_compile: bool
-) -> Iterator[np.ndarray]:
-    """The values of successive chunks, each [batch, samples of a chunk]."""
-    windows = Windows(model, request)
-    count = max(1, round(chunk_samples / windows.hop_samples)) * windows.hop_samples
-    seeds = tf.stack([rng.make_seed(seed) for seed in request.seeds])
-    program = compiled_advance(model, jit_compile)
-    state = start(model, request, windows)
-    for first in range(request.primed_samples, int(request.samples.max()), count):
-        window = windows.window(first, count)
-        values, state = program(state, window, seeds, tf.constant(temperature, tf.float32), count)
-        yield values.numpy()
+def state_after(
+    model: StepModel, values: tf.Tensor, window: dict[str, tf.Tensor], first: int
+) -> State:
+    """The state after given values, computed in parallel.
+
+    Args:
+        model: the network.
+        values: [batch, samples] from the beginning on.
+        window: the conditioning of the samples from `first` on.
+        first: where to begin; the receptive field before the end is early enough.
+    """
+    past = model.previous_values(values)[:, first:]
+    network = model.state_after(
+        past, mel=window.get("mel"), mask=window.get("mask"), speaker=window.get("speaker")
+    )
+    batch, samples = values.shape
+    position = tf.fill([batch], tf.constant(samples, tf.int64))
+    return {"previous": values[:, -1], "network": network, "position": position}
 
 
-def _to_utterances(
-    model: StepModel, request: Request, chunks: Iterator[np.ndarray]
-) -> Iterator[list[np.ndarray]]:
-    """Cuts chunks where utterances end and converts them to the recording's domain."""
-    remaining = request.samples - request.primed_samples
-    filters: list[Any] = [None] * len(remaining)
-    for values in chunks:
-        signals = model.to_audio(values)
-        audio = [np.asarray(s[: max(0, n)]) for s, n in zip(signals, remaining)]
-        if model.recipe is not None:
-            for index, signal in enumerate(audio):
-                audio[index], filters[index] = model.recipe.to_audio(signal, filters[index])
-        remaining = remaining - values.shape[1]
-        yield audio
+@tf.function
+def where(rows: tf.Tensor, state: State, other: State) -> State:
+    """`state` for the rows of the batch that are True, `other` for those that are False."""
+    return {
+        "previous": tf.where(rows, state["previous"], other["previous"]),
+        "position": tf.where(rows, state["position"], other["position"]),
+        "network": [
+            ring_buffer.where(rows, one, kept)
+            for one, kept in zip(state["network"], other["network"])
+        ],
+    }

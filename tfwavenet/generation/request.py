@@ -52,13 +52,36 @@ class Request:
         lengths = _lengths(model, mels, samples, prime, batch)
         return cls(
             samples=lengths,
-            seeds=tuple(int(seed) + i for i in range(batch))
-            if np.ndim(seed) == 0
-            else tuple(int(s) for s in seed),
+            seeds=_seeds(seed, batch),
             mels=mels,
             speaker=_speaker(model, speaker, batch),
             prime=None if prime is None else np.repeat(prime, batch // len(prime), axis=0),
         )
+
+    @classmethod
+    def for_streams(cls, model: Any, *, batch_size: int, speaker: Any, seed: Any) -> Request:
+        """Checks what streams begin with, before there are features or lengths.
+
+        Raises:
+            ValueError: if the arguments do not fit; the message names the argument.
+        """
+        sizes = {
+            "batch_size": batch_size,
+            "speaker": None if np.ndim(speaker) == 0 else len(speaker),
+            "seed": None if np.ndim(seed) == 0 else len(seed),
+        }
+        batch = _batch_size(sizes)
+        return cls(
+            samples=np.zeros([batch], np.int64),
+            seeds=_seeds(seed, batch),
+            speaker=_speaker(model, speaker, batch),
+        )
+
+
+def _seeds(seed: Any, batch: int) -> tuple[int, ...]:
+    if np.ndim(seed) == 0:
+        return tuple(int(seed) + index for index in range(batch))
+    return tuple(int(one) for one in seed)
 
 
 def _batch_size(sizes: dict[str, int | None]) -> int:

@@ -2,12 +2,82 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from tfwavenet.generation.request import Request
+
+
+class Features:
+    """The features of one utterance, all at once or as they arrive.
+
+    The utterance is extended by copies of its first and of its last frame, as the input of a
+    network that takes padding frames is defined; beyond them are zeros.
+
+    Args:
+        upsampler: that of the network; it says what context a window needs.
+        channels: of the features.
+
+    Attributes:
+        kept: float32 [frames, channels], the latest ones.
+        dropped: number of frames before those.
+        is_finished: whether there are no more to come.
+    """
+
+    def __init__(self, upsampler: Any, channels: int) -> None:
+        self._left = upsampler.left_context_frames
+        self._right = upsampler.right_context_frames
+        self._padding = upsampler.padding_frames
+        self.kept = np.zeros([0, channels], np.float32)
+        self.dropped = 0
+        self.is_finished = False
+
+    @property
+    def frames(self) -> int:
+        """Number of frames so far."""
+        return self.dropped + len(self.kept)
+
+    @property
+    def look_ahead(self) -> int:
+        """How many frames beyond its own a window needs before it can be cut."""
+        return self._right + self._padding
+
+    def append(self, mel: np.ndarray) -> None:
+        """Takes further frames [frames, channels]."""
+        self.kept = np.concatenate([self.kept, mel])
+
+    def restore(self, kept: np.ndarray, dropped: int) -> None:
+        """Takes the place of features that were saved."""
+        self.kept, self.dropped = kept, dropped
+
+    def finish(self) -> None:
+        """Tells that there are no more frames."""
+        self.is_finished = True
+
+    def drop(self, first: int) -> None:
+        """Forgets what no window from the frame `first` on needs."""
+        unused = max(0, first - self._left - self._padding) - self.dropped
+        if unused > 0:
+            self.kept = self.kept[unused:].copy()
+            self.dropped += unused
+
+    def window(self, first: int, frames: int) -> tuple[np.ndarray, np.ndarray]:
+        """The features around a stretch of frames, which may reach beyond the ends.
+
+        Returns:
+            float32 [left context + padding + frames + padding + right context, channels], and
+            bool [left context + frames + right context], True inside the utterance.
+        """
+        index = np.arange(first - self._left, first + frames + self._right)
+        mask = (index >= 0) & (index < self.frames)
+        padding = self._padding
+        index = np.arange(index[0] - padding, index[-1] + 1 + padding)
+        exists = (index >= -padding) & (index < self.frames + padding)
+        rows = np.clip(index, 0, self.frames - 1) - self.dropped
+        return np.where(exists[:, np.newaxis], self.kept[np.where(exists, rows, 0)], 0), mask
 
 
 class Windows:
@@ -20,54 +90,46 @@ class Windows:
 
     def __init__(self, model: Any, request: Request) -> None:
         self._speaker = request.speaker
-        self._mels: Any = None
-        self.hop_samples = 1
-        if request.mels is None:
-            return
-        upsampler = model.upsampler
-        self.hop_samples = upsampler.hop_samples
-        self._left = upsampler.left_context_frames
-        self._right = upsampler.right_context_frames
-        self._padding = upsampler.padding_frames
-        self._lengths = np.array([len(mel) for mel in request.mels])
-        self._mels = self._stacked(request.mels)
+        self._batch = len(request.samples)
+        self._features: list[Features] = []
+        self.hop_samples = 1 if model.upsampler is None else model.upsampler.hop_samples
+        for mel in request.mels or ():
+            features = Features(model.upsampler, mel.shape[1])
+            features.append(mel)
+            features.finish()
+            self._features.append(features)
 
-    def _stacked(self, mels: list[np.ndarray]) -> np.ndarray:
-        """[batch, context + padding + frames + padding + context, channels].
-
-        Each utterance is extended by copies of its first and of its last frame, as the input of a
-        network that takes padding frames is defined; beyond them are zeros.
-        """
-        frames = max(len(mel) for mel in mels)
-        rows = []
-        for mel in mels:
-            extended = np.pad(mel, ((self._padding, self._padding), (0, 0)), mode="edge")
-            behind = frames - len(mel) + self._right
-            rows.append(np.pad(extended, ((self._left, behind), (0, 0))))
-        return np.stack(rows)
-
-    def window(self, first_sample: int, samples: int) -> dict[str, tf.Tensor]:
+    def window(
+        self,
+        first_sample: int | np.ndarray,
+        samples: int,
+        utterances: Sequence[int] | None = None,
+    ) -> dict[str, tf.Tensor]:
         """The conditioning of a stretch of samples, in the form that the models' methods take.
 
         Args:
-            first_sample: where the stretch begins, at a frame.
+            first_sample: where the stretch begins, at a frame; one, or one per utterance.
             samples: its length, of whole frames; it may reach beyond the ends of the utterances.
+            utterances: numbers of the utterances; None for all.
 
         Returns:
             `"mel"`, `"mask"` and `"speaker"`, as far as the network takes them.
         """
-        window = {} if self._speaker is None else {"speaker": tf.constant(self._speaker)}
-        if self._mels is not None:
-            first, frames = first_sample // self.hop_samples, samples // self.hop_samples
-            window.update(self._features(first, frames))
+        chosen = list(range(self._batch) if utterances is None else utterances)
+        window = {} if self._speaker is None else {"speaker": tf.constant(self._speaker[chosen])}
+        if self._features:
+            starts = np.broadcast_to(first_sample, [len(chosen)]) // self.hop_samples
+            frames = samples // self.hop_samples
+            window.update(
+                stacked(
+                    self._features[utterance].window(int(first), frames)
+                    for utterance, first in zip(chosen, starts)
+                )
+            )
         return window
 
-    def _features(self, first: int, frames: int) -> dict[str, tf.Tensor]:
-        length = self._left + frames + self._right
-        before, stop = max(0, -first), first + length + 2 * self._padding
-        mel = self._mels[:, max(0, first) : max(0, stop)]
-        behind = stop - first - before - mel.shape[1]
-        mel = np.pad(mel, ((0, 0), (before, behind), (0, 0)))
-        index = np.arange(length) + first - self._left
-        mask = (index >= 0) & (index < self._lengths[:, np.newaxis])
-        return {"mel": tf.constant(mel), "mask": tf.constant(mask)}
+
+def stacked(windows: Any) -> dict[str, tf.Tensor]:
+    """`"mel"` and `"mask"` of a batch of windows of `Features`."""
+    mels, masks = zip(*windows)
+    return {"mel": tf.constant(np.stack(mels)), "mask": tf.constant(np.stack(masks))}

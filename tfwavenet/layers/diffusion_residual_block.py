@@ -11,7 +11,7 @@ from tfwavenet.layers.centred_conv import CentredConv1D
 from tfwavenet.layers.convolution import dilated_conv1d
 from tfwavenet.layers.fusion import fusible
 from tfwavenet.layers.gate import gate
-from tfwavenet.layers.weight_norm import WeightNormalization, float_weights
+from tfwavenet.layers.weight_norm import WeightNormalization, weights_of
 
 # Those that `get_config` returns as they are.
 _ARGUMENTS = (
@@ -93,10 +93,22 @@ class DiffusionResidualBlock(tf.keras.layers.Layer):
         gate_channels = 2 * residual_channels
         self.step_projection = tf.keras.layers.Dense(residual_channels, dtype=self.dtype_policy)
         self.conv = self._conv(gate_channels, kernel_size, dilation_rate=dilation_rate)
-        self.residual_projection = self._conv(residual_channels, 1) if residual_output else None
-        self.skip_projection = self._conv(skip_channels, 1)
+        self._projections = _Projections(
+            self._conv(residual_channels, 1) if residual_output else None,
+            self._conv(skip_channels, 1),
+        )
         self.local_projection = self._conv(gate_channels, 1) if local_channels else None
         self.global_projection = self._conv(gate_channels, 1) if global_channels else None
+
+    @property
+    def residual_projection(self) -> tf.keras.layers.Layer | None:
+        """The 1x1 convolution to the residual path; None without `residual_output`."""
+        return self._projections.residual
+
+    @property
+    def skip_projection(self) -> tf.keras.layers.Layer:
+        """The 1x1 convolution to the skip path."""
+        return self._projections.skip
 
     def _conv(self, filters: int, kernel_size: int, **kwargs: Any) -> tf.keras.layers.Layer:
         kwargs.update(dtype=self.dtype_policy, kernel_initializer="he_normal")
@@ -186,17 +198,30 @@ class DiffusionResidualBlock(tf.keras.layers.Layer):
             return carried[..., self.residual_channels :] + self.skip_projection(y)
         if self.step_in_residual:
             carried += tf.pad(gain * offset, [[0, 0], [0, 0], [0, self.skip_channels]])
-        kernel, bias = (
-            tf.cast(tf.concat([gain * residual, skip], axis=-1), y.dtype)
-            for residual, skip in zip(
-                float_weights(self.residual_projection), float_weights(self.skip_projection)
-            )
-        )
-        return dilated_conv1d(y, kernel, bias, carried)
+        return self._projections(y, carried, gain)
 
     def get_config(self) -> dict[str, Any]:
         """The constructor arguments."""
         return {**super().get_config(), **{name: getattr(self, name) for name in _ARGUMENTS}}
+
+
+class _Projections(tf.keras.layers.Layer):
+    """The convolutions to both paths, as one that adds to what is carried.
+
+    In float32 by its policy, so that the weights are scaled before they are rounded.
+    """
+
+    def __init__(self, residual: tf.keras.layers.Layer | None, skip: tf.keras.layers.Layer) -> None:
+        super().__init__(dtype="float32", autocast=False)
+        self.residual = residual
+        self.skip = skip
+
+    def call(self, y: tf.Tensor, carried: tf.Tensor, gain: float) -> tf.Tensor:
+        kernel, bias = (
+            tf.cast(tf.concat([gain * residual, skip], axis=-1), y.dtype)
+            for residual, skip in zip(weights_of(self.residual), weights_of(self.skip))
+        )
+        return dilated_conv1d(y, kernel, bias, carried)
 
 
 def _shifted(

@@ -71,5 +71,25 @@ def push(state: State, x_t: tf.Tensor) -> State:
     return _with_taps(lines, (cursor + 1) % lines[0].shape[0])
 
 
+def where(rows: tf.Tensor, state: State, other: State) -> State:
+    """`state` for the rows of the batch that are True, `other` for those that are False.
+
+    The cursor is that of `other`, whose rows stay where they are.
+
+    Args:
+        rows: bool [batch].
+        state: a state of some number of steps.
+        other: a state of the same convolution after another number of steps.
+    """
+    if not state:
+        return ()
+    turned = [tf.roll(line, other["cursor"] - state["cursor"], axis=0) for line in state["lines"]]
+    lines = [
+        tf.where(tf.reshape(rows, [1, -1, *[1] * (line.shape.rank - 2)]), line, kept)
+        for line, kept in zip(turned, other["lines"])
+    ]
+    return _with_taps(lines, other["cursor"])
+
+
 def _with_taps(lines: list[tf.Tensor], cursor: tf.Tensor) -> State:
     return {"lines": lines, "taps": [line[cursor] for line in lines], "cursor": cursor}

@@ -158,8 +158,8 @@ class WeightNormalization(tfa.layers.WeightNormalization):
         raise NotImplementedError("Use `effective_kernel()` to obtain the folded kernel.")
 
 
-def float_weights(layer: tf.keras.layers.Layer) -> tuple[tf.Tensor, tf.Tensor]:
-    """The kernel and the bias of a layer in the dtype of its variables, normalised or not."""
+def weights_of(layer: tf.keras.layers.Layer) -> tuple[tf.Tensor, tf.Tensor]:
+    """The kernel and the bias of a layer with or without normalisation, as variables are read."""
     if isinstance(layer, WeightNormalization):
         return layer._float_kernel(), tf.convert_to_tensor(layer.layer.bias)
     return tf.convert_to_tensor(layer.kernel), tf.convert_to_tensor(layer.bias)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfwavenet import generation, rng
+from tfwavenet import files, generation, rng
 from tfwavenet.audio import mulaw
 from tfwavenet.models.audio_model import AudioModel
 
@@ -110,6 +110,7 @@ class AutoregressiveModel(AudioModel):
         temperature: float = 1.0,
         prime: Any = None,
         chunk_samples: int = 1024,
+        batch_size: int | None = None,
         on_chunk: Callable[[list[np.ndarray]], None] | None = None,
         jit_compile: bool = True,
     ) -> Any:
@@ -129,8 +130,10 @@ class AutoregressiveModel(AudioModel):
                 comes before the generated samples. With features, these cover it too, and its
                 length must be a whole number of frames.
             chunk_samples: samples per call of the program, rounded to whole frames.
+            batch_size: how many utterances are generated at a time; as one ends, another begins in
+                its place. None for as many as there are, up to 64.
             on_chunk: called with the new audio of each utterance, a list of float32 arrays that
-                are empty for utterances that have ended.
+                are empty for utterances that have ended or not begun.
             jit_compile: whether XLA compiles the program.
 
         Returns:
@@ -148,7 +151,40 @@ class AutoregressiveModel(AudioModel):
             request,
             temperature=temperature,
             chunk_samples=chunk_samples,
+            batch_size=batch_size,
             on_chunk=on_chunk,
             jit_compile=jit_compile,
         )
         return self._like(mel, utterances)
+
+    def stream(
+        self,
+        *,
+        batch_size: int | None = None,
+        speaker: Any = None,
+        seed: int | Sequence[int] = 0,
+        temperature: float = 1.0,
+        chunk_samples: int = 1024,
+        jit_compile: bool = True,
+    ) -> generation.Stream:
+        """Begins an utterance whose features arrive bit by bit, or that has no end.
+
+        The arguments are those of `generation.Stream`, which this returns.
+
+        Example:
+            >>> model = WaveNet(layers=4, dilation_cycle=2)
+            >>> audio = model.stream(seed=1).pull(500)
+        """
+        return generation.Stream(
+            self,
+            batch_size=batch_size,
+            speaker=speaker,
+            seed=seed,
+            temperature=temperature,
+            chunk_samples=chunk_samples,
+            jit_compile=jit_compile,
+        )
+
+    def load_stream(self, path: files.PathLike) -> generation.Stream:
+        """Continues a stream that `generation.Stream.save` stored, see its `load`."""
+        return generation.Stream.load(self, path)
