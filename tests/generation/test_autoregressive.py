@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from tests.support.tiny_wavenets import DISTRIBUTIONS, HOP, UPSAMPLERS, mel, tiny
 from tfwavenet import rng
+from tfwavenet.generation import utterances
 from tfwavenet.generation.autoregressive import Program, compiled_advance
 
 
@@ -163,6 +164,60 @@ def test_finished_utterances_make_room():
     plain(model, mels, batch_size=2, chunk_samples=12, on_chunk=seen.append)
     # One slot has the long one, the other the four short ones, one after the other.
     assert [sum(map(len, chunk)) for chunk in seen] == [24] * 4
+
+
+@pytest.mark.parametrize("upsampler", UPSAMPLERS)
+def test_folded_pieces_equal_the_whole_as_soon_as_they_have_its_past(upsampler):
+    # Greedy and without feedback to speak of, the past beyond the receptive field is forgotten.
+    model = tiny("Gaussian", upsampler, speakers=4)
+    model.input_conv.set_weights([0.02 * weight for weight in model.input_conv.get_weights()])
+    options = {"temperature": 0.0, "speaker": 1, "chunk_samples": 12}
+    whole = plain(model, [mel(13), mel(4)], **options)
+    folded = plain(model, [mel(13), mel(4)], fold_frames=4, overlap_frames=4, **options)
+    for one, other in zip(folded, whole):
+        assert_same_audio(one, other)
+
+
+def test_without_overlap_every_piece_begins_from_silence():
+    model = tiny("Gaussian")
+    options = {"seed": 3, "chunk_samples": 12}
+    folded = plain(model, samples=36, fold_frames=12, overlap_frames=0, **options)[0]
+    whole = plain(model, samples=36, **options)[0]
+    assert_same_audio(folded[:12], whole[:12])
+    assert np.any(folded[12:] != whole[12:])
+    assert len(folded) == len(whole)
+
+
+def test_pieces_are_faded_into_one_another():
+    pieces = utterances.folded(utterances.Piece(0, 0, 30), 12, 8)
+    assert [(p.first, p.stop, p.fade_in) for p in pieces] == [(0, 12, 0), (4, 24, 8), (16, 30, 8)]
+    collected = utterances._Folded(tiny("Gaussian"), pieces, None)
+    collected.add({p: np.full(p.stop - p.first, i, np.float32) for i, p in enumerate(pieces)})
+    fade = [0.125, 0.375, 0.625, 0.875]
+    expected = [0] * 8 + fade + [1] * 8 + [1 + f for f in fade] + [2] * 6
+    np.testing.assert_allclose(collected.utterances()[0], expected)
+
+
+def test_folding_is_heard_at_its_end():
+    model, seen = tiny("Gaussian", "stretch"), []
+    audio = plain(model, [mel(7), mel(2)], fold_frames=3, overlap_frames=1, on_chunk=seen.append)
+    assert [list(map(len, chunk)) for chunk in seen] == [[42, 12]]
+    np.testing.assert_array_equal(seen[0][0], audio[0])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"fold_frames": 0}, "fold_frames=0"),
+        ({"fold_frames": 3, "overlap_frames": 4}, "overlap_frames=4"),
+        ({"fold_frames": 3, "overlap_frames": -1}, "overlap_frames=-1"),
+        ({"fold_frames": 3, "overlap_frames": 1, "prime": np.zeros(6)}, "cannot be folded"),
+        ({"batch_size": 0}, "batch_size=0"),
+    ],
+)
+def test_impossible_pieces_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        plain(tiny("Gaussian", "stretch"), mel(7), **options)
 
 
 def test_another_length_does_not_compile_again():

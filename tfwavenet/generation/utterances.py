@@ -1,9 +1,10 @@
-"""Whole utterances of any lengths, generated in slots of a batch that are refilled."""
+"""Whole utterances of any lengths, in slots of a batch that are refilled; or folded in pieces."""
 
 from __future__ import annotations
 
 import collections
-from collections.abc import Callable
+import dataclasses
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,23 @@ from tfwavenet.generation.windows import Windows
 _DEFAULT_BATCH = 64
 
 
+@dataclasses.dataclass(frozen=True)
+class Piece:
+    """What one slot generates: an utterance or a part of one.
+
+    Attributes:
+        utterance: its number.
+        first: its first sample.
+        stop: the sample after its last.
+        fade_in: samples at its beginning that are left out or faded in, half of them each.
+    """
+
+    utterance: int
+    first: int
+    stop: int
+    fade_in: int = 0
+
+
 def generate(
     model: StepModel,
     request: Request,
@@ -26,6 +44,8 @@ def generate(
     temperature: float = 1.0,
     chunk_samples: int = 1024,
     batch_size: int | None = None,
+    fold_frames: int | None = None,
+    overlap_frames: int = 16,
     on_chunk: Callable[[list[np.ndarray]], None] | None = None,
     jit_compile: bool = True,
 ) -> list[np.ndarray]:
@@ -36,21 +56,51 @@ def generate(
     """
     if batch_size is not None and batch_size < 1:
         raise ValueError(f"Expected a positive batch. Received: batch_size={batch_size}")
-    collected = _Collected(model, request, on_chunk)
-    slots = min(batch_size or _DEFAULT_BATCH, len(request.samples))
-    order = list(range(len(request.samples)))
-    if slots < len(request.samples):
-        # The longest first, so that all slots end at about the same time.
-        order.sort(key=lambda i: -request.samples[i])
-    waiting = collections.deque(order)
     program = Program(
         model,
         temperature=temperature,
         chunk_samples=chunk_samples,
         jit_compile=jit_compile,
     )
-    _Slots(request, program, Windows(model, request), slots).run(waiting, collected)
+    windows = Windows(model, request)
+    primed, hop = request.primed_samples, windows.hop_samples
+    pieces = [Piece(i, primed, int(samples)) for i, samples in enumerate(request.samples)]
+    collected: _Collected = _Collected(model, pieces, on_chunk)
+    if fold_frames is not None:
+        _check_fold(request, fold_frames, overlap_frames)
+        sizes = (fold_frames * hop, overlap_frames * hop)
+        pieces = [part for piece in pieces for part in folded(piece, *sizes)]
+        collected = _Folded(model, pieces, on_chunk)
+    slots = min(batch_size or _DEFAULT_BATCH, len(pieces))
+    if slots < len(pieces):
+        # The longest first, so that all slots end at about the same time.
+        pieces = sorted(pieces, key=lambda piece: piece.first - piece.stop)
+    _Slots(request, program, windows, slots).run(collections.deque(pieces), collected)
     return collected.utterances()
+
+
+def _check_fold(request: Request, fold_frames: int, overlap_frames: int) -> None:
+    if fold_frames < 1 or not 0 <= overlap_frames <= fold_frames:
+        raise ValueError(
+            "Expected pieces of at least one frame, and an overlap not longer than they are. "
+            f"Received: fold_frames={fold_frames}, overlap_frames={overlap_frames}"
+        )
+    if request.prime is not None:
+        raise ValueError("What continues a recording cannot be folded. Received: prime")
+
+
+def folded(whole: Piece, length: int, overlap: int) -> list[Piece]:
+    """An utterance as pieces of `length` samples that begin `overlap` samples early."""
+    starts = range(whole.first, whole.stop, length)
+    return [
+        Piece(
+            whole.utterance,
+            max(whole.first, start - overlap),
+            min(start + length, whole.stop),
+            start - max(whole.first, start - overlap),
+        )
+        for start in starts
+    ]
 
 
 class Decoder:
@@ -65,8 +115,15 @@ class Decoder:
         self.filter: Any = None
 
     def __call__(self, values: np.ndarray) -> np.ndarray:
-        """Audio of the next values [samples]."""
-        signal = np.asarray(self._model.to_audio(values))
+        """Audio of the next values [..., samples]."""
+        return self.audio(self.signal(values))
+
+    def signal(self, values: np.ndarray) -> np.ndarray:
+        """What the network means by its values, in [-1, 1]."""
+        return np.asarray(self._model.to_audio(values))
+
+    def audio(self, signal: np.ndarray) -> np.ndarray:
+        """The next signal in the recording's domain."""
         if self._model.recipe is None:
             return signal
         audio, self.filter = self._model.recipe.to_audio(signal, self.filter)
@@ -79,71 +136,108 @@ class _Collected:
     def __init__(
         self,
         model: StepModel,
-        request: Request,
+        pieces: list[Piece],
         on_chunk: Callable[[list[np.ndarray]], None] | None,
     ) -> None:
-        self._remaining = request.samples - request.primed_samples
-        self._decoders = [Decoder(model) for _ in self._remaining]
-        self._audio: list[list[np.ndarray]] = [[] for _ in self._remaining]
+        self._remaining = {piece: piece.stop - piece.first for piece in pieces}
+        self._decoders = [Decoder(model) for _ in range(1 + pieces[-1].utterance)]
+        self._parts: dict[Piece, list[np.ndarray]] = {piece: [] for piece in pieces}
         self._on_chunk = on_chunk
 
-    def add(self, values: dict[int, np.ndarray]) -> list[int]:
-        """Takes the next values of some utterances; returns which of them have ended."""
-        chunk = [np.zeros([0], np.float32) for _ in self._audio]
-        for utterance, computed in values.items():
-            new = computed[: self._remaining[utterance]]
-            chunk[utterance] = self._decoders[utterance](new)
-            self._remaining[utterance] -= len(new)
-            self._audio[utterance].append(chunk[utterance])
+    def add(self, values: dict[Piece, np.ndarray]) -> list[Piece]:
+        """Takes the next values of some pieces; returns which of them have ended."""
+        for piece, computed in values.items():
+            new = computed[: self._remaining[piece]]
+            self._parts[piece].append(new)
+            self._remaining[piece] -= len(new)
+        self._hear(values)
+        return [piece for piece in values if not self._remaining[piece]]
+
+    def _hear(self, pieces: Iterable[Piece]) -> None:
+        """Decodes what is new of some pieces, each an utterance, and tells the caller."""
+        chunk = [np.zeros([0], np.float32) for _ in self._decoders]
+        for piece in pieces:
+            parts = self._parts[piece]
+            parts[-1] = self._decoders[piece.utterance](parts[-1])
+            chunk[piece.utterance] = parts[-1]
         if self._on_chunk is not None:
             self._on_chunk(chunk)
-        return [utterance for utterance in values if not self._remaining[utterance]]
 
     def utterances(self) -> list[np.ndarray]:
         """The audio of each."""
-        return [np.concatenate(parts) for parts in self._audio]
+        return [np.concatenate(parts) for parts in self._parts.values()]
+
+
+class _Folded(_Collected):
+    """The same for utterances in several pieces, which are heard when all is there."""
+
+    def _hear(self, pieces: Iterable[Piece]) -> None:
+        pass
+
+    def utterances(self) -> list[np.ndarray]:
+        """The pieces of each, faded into one another."""
+        utterances = [self._joined(number) for number in range(len(self._decoders))]
+        if self._on_chunk is not None:
+            self._on_chunk(utterances)
+        return utterances
+
+    def _joined(self, utterance: int) -> np.ndarray:
+        pieces = [piece for piece in self._parts if piece.utterance == utterance]
+        decoder = self._decoders[utterance]
+        signal = np.zeros([pieces[-1].stop], np.float32)
+        for piece in pieces:
+            new = decoder.signal(np.concatenate(self._parts[piece]))
+            silent = piece.fade_in // 2
+            weight = np.ones(len(new), np.float32)
+            weight[:silent] = 0
+            fade = piece.fade_in - silent
+            weight[silent : piece.fade_in] = (np.arange(fade) + 0.5) / max(1, fade)
+            part = slice(piece.first, piece.stop)
+            signal[part] += weight * (new - signal[part])
+        return decoder.audio(signal)
 
 
 class _Slots:
-    """Slots of a batch, each with an utterance, which makes room for another when it ends."""
+    """Slots of a batch, each with a piece, which makes room for another when it ends."""
 
     def __init__(self, request: Request, program: Program, windows: Windows, number: int) -> None:
         self._request = request
         self._program = program
         self._windows = windows
-        self._held: list[int | None] = [None] * number
+        self._held: list[Piece | None] = [None] * number
         self._first = np.zeros([number], np.int64)
 
-    def run(self, waiting: collections.deque[int], collected: _Collected) -> None:
+    def run(self, waiting: collections.deque[Piece], collected: _Collected) -> None:
         """Generates all that wait."""
         state = self._program.initial_state(len(self._held))
-        while waiting or any(utterance is not None for utterance in self._held):
+        while waiting or any(self._held):
             begun = self._fill(waiting)
             # A slot without utterance goes on with any, unheard.
-            chosen = [0 if utterance is None else utterance for utterance in self._held]
+            chosen = [0 if piece is None else piece.utterance for piece in self._held]
             if begun.any():
                 state = autoregressive.where(tf.constant(begun), self._start(chosen), state)
             window = self._windows.window(self._first, self._program.chunk_samples, chosen)
             values, state = self._program(state, window, [self._request.seeds[i] for i in chosen])
             self._first += self._program.chunk_samples
-            heard = {u: row for u, row in zip(self._held, values.numpy()) if u is not None}
+            heard = {p: row for p, row in zip(self._held, values.numpy()) if p is not None}
             ended = collected.add(heard)
-            self._held = [None if utterance in ended else utterance for utterance in self._held]
+            self._held = [None if piece in ended else piece for piece in self._held]
 
-    def _fill(self, waiting: collections.deque[int]) -> np.ndarray:
+    def _fill(self, waiting: collections.deque[Piece]) -> np.ndarray:
         """Gives the free slots to those that wait; returns which begin, bool [slots]."""
         begun = np.zeros([len(self._held)], bool)
-        for slot, utterance in enumerate(self._held):
-            if utterance is None and waiting:
-                self._held[slot] = waiting.popleft()
-                self._first[slot] = self._request.primed_samples
+        for slot, held in enumerate(self._held):
+            if held is None and waiting:
+                self._held[slot] = piece = waiting.popleft()
+                self._first[slot] = piece.first
                 begun[slot] = True
         return begun
 
     def _start(self, chosen: list[int]) -> State:
-        """The state before the first sample to be generated of each utterance."""
+        """The state before the first sample to be generated of each piece."""
         if self._request.prime is None:
-            return self._program.initial_state(len(chosen))
+            state = self._program.initial_state(len(chosen))
+            return {**state, "position": tf.constant(self._first)}
         model, hop = self._program.model, self._windows.hop_samples
         values = model.to_values(tf.constant(self._request.prime[chosen]))
         primed = values.shape[1]

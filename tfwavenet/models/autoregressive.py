@@ -111,6 +111,8 @@ class AutoregressiveModel(AudioModel):
         prime: Any = None,
         chunk_samples: int = 1024,
         batch_size: int | None = None,
+        fold_frames: int | None = None,
+        overlap_frames: int = 16,
         on_chunk: Callable[[list[np.ndarray]], None] | None = None,
         jit_compile: bool = True,
     ) -> Any:
@@ -132,6 +134,12 @@ class AutoregressiveModel(AudioModel):
             chunk_samples: samples per call of the program, rounded to whole frames.
             batch_size: how many utterances are generated at a time; as one ends, another begins in
                 its place. None for as many as there are, up to 64.
+            fold_frames: cuts each utterance into pieces of this many frames (samples, for a
+                network without features), which are generated at the same time: faster, but not
+                the same audio. None for whole utterances.
+            overlap_frames: how much earlier each piece begins. The first half of that, under the
+                true features, replaces the past that it lacks and is not heard; over the second
+                half it is faded in.
             on_chunk: called with the new audio of each utterance, a list of float32 arrays that
                 are empty for utterances that have ended or not begun.
             jit_compile: whether XLA compiles the program.
@@ -152,6 +160,8 @@ class AutoregressiveModel(AudioModel):
             temperature=temperature,
             chunk_samples=chunk_samples,
             batch_size=batch_size,
+            fold_frames=fold_frames,
+            overlap_frames=overlap_frames,
             on_chunk=on_chunk,
             jit_compile=jit_compile,
         )
