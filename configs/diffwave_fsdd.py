@@ -48,8 +48,8 @@ def get_config(kind: Kind = "vocoder") -> ml_collections.ConfigDict:
             },
             speaker_channels=16,
         )
-        config.data.update(corpus="fsdd", root="fsdd", batch_size=4, crop_frames=24)
-        steps = 12_000
+        config.data.update(corpus="fsdd", root="fsdd", batch_size=3, crop_frames=24)
+        steps = 10_000
     elif kind in ("digits", "unconditional"):
         # It sees 0.4 s back and ahead: most digits from end to end.
         config.model.update(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import platform
 
 import numpy as np
@@ -94,6 +95,50 @@ def test_a_stack_carries_what_its_blocks_return_one_by_one():
         carried = block.advance(carried, step, gain=2 ** (index / 2))
     expected = tf.concat([x * 2**1.5, total], axis=-1)
     np.testing.assert_allclose(carried, expected, rtol=1e-5, atol=1e-5)
+
+
+def plain_advance(block, carried, step, conditioning, mask, *, gain):
+    """The equations in plain operations, of which TensorFlow derives the gradients."""
+    channels = block.residual_channels
+    residual, total = carried[..., :channels] / gain, carried[..., channels:]
+    offset = (step @ block.step_projection.kernel + block.step_projection.bias)[:, tf.newaxis]
+    shifted = (residual + offset) * mask
+    z = tf.nn.conv1d(shifted, block.conv.kernel, 1, "SAME", dilations=2) + block.conv.bias
+    first, second = tf.split(z + conditioning, 2, axis=-1)
+    y = tf.tanh(first) * tf.sigmoid(second)
+    to_residual, to_skip = (
+        y @ layer.kernel[0] + layer.bias
+        for layer in (block.residual_projection, block.skip_projection)
+    )
+    kept = residual + offset if block.step_in_residual else residual
+    return tf.concat([gain * (kept + to_residual), total + to_skip], axis=-1)
+
+
+@pytest.mark.parametrize("is_fused", [False, True])
+@pytest.mark.parametrize("step_in_residual", [False, True])
+def test_gradients_are_those_that_tensorflow_derives(step_in_residual, is_fused):
+    block = DiffusionResidualBlock(4, 6, 5, dilation_rate=2, step_in_residual=step_in_residual)
+    block.build([None, None, 4])
+    given = [tf.constant(noise(*shape)) for shape in ([2, 9, 10], [2, 5], [2, 9, 8])]
+    mask = tf.cast(tf.reshape(tf.range(18) % 7 > 0, [2, 9, 1]), tf.float32)
+    sources = [*given, *block.trainable_weights]
+
+    def gradients(advance):
+        with tf.GradientTape() as tape:
+            tape.watch(given)
+            loss = tf.reduce_sum(advance(*given, mask, gain=2**1.5) ** 3)
+        return tape.gradient(loss, sources)
+
+    @tf.function
+    def ours():
+        if not is_fused:
+            return gradients(block.advance)
+        with fused_elementwise():
+            return gradients(block.advance)
+
+    expected = gradients(functools.partial(plain_advance, block))
+    for one, other in zip(ours(), expected):
+        np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-4 * np.abs(other).max())
 
 
 def executed_nodes(program, *arguments):
