@@ -88,6 +88,25 @@ def test_an_utterance_alone_equals_itself_in_a_batch(upsampler):
         assert_same_audio(batch[index], alone)
 
 
+def test_batches_of_similar_lengths_give_the_same_audio():
+    model, seen, steps = tiny("stretch", speakers=3), [], []
+    mels = [mel(frames, frames) for frames in (9, 2, 5, 3, 7)]
+    together = model.generate(
+        mels,
+        speaker=[0, 1, 2, 0, 1],
+        seed=4,
+        batch_size=2,
+        on_chunk=seen.append,
+        on_step=lambda done, of: steps.append((done, of)),
+    )
+    lengths = [[len(one) // HOP for one in chunk] for chunk in seen]
+    assert lengths == [[0, 2, 0, 3, 0], [0, 0, 5, 0, 7], [9, 0, 0, 0, 0]]
+    assert steps == [(1, 3), (2, 3), (3, 3)] * 3
+    for index, features in enumerate(mels):
+        alone = model.generate(features, speaker=[0, 1, 2, 0, 1][index], seed=4 + index)
+        assert_same_audio(together[index], alone)
+
+
 def test_xla_and_the_plain_graph_give_the_same_audio():
     model = tiny("stretch")
     compiled = model.generate(mel(7), jit_compile=True)
@@ -133,6 +152,11 @@ def test_clipping_can_be_left_out():
     model.output_conv.bias.assign([5.0])
     assert np.max(np.abs(model.generate(samples=40))) <= 1
     assert np.max(np.abs(model.generate(samples=40, clip=False))) > 1
+
+
+def test_an_empty_batch_is_refused():
+    with pytest.raises(ValueError, match="positive batch. Received: batch_size=0"):
+        tiny().generate(samples=20, batch_size=0)
 
 
 def test_every_step_is_reported():

@@ -76,6 +76,30 @@ def test_batches_do_not_change_the_audio(run, tmp_path):
         np.testing.assert_allclose(one, two, atol=1e-3)
 
 
+def test_a_file_has_its_name_as_soon_as_it_is_whole(models, tmp_path):
+    mels = [
+        _mel_file(tmp_path / f"{name}.npy", seconds) for name, seconds in (("a", 0.1), ("b", 2))
+    ]
+    paths = [str(tmp_path / f"{name}.npy") for name in "ab"]
+    job = generation_job.Job.create(models["single"], output=tmp_path / "out", mel_paths=paths)
+    found = []
+
+    class Watched:
+        recipe = RECIPE
+
+        def generate(self, mel, *, on_chunk, **options):
+            def watching(audio):
+                on_chunk(audio)
+                found.append({path.name for path in (tmp_path / "out").iterdir()})
+
+            return models["single"].generate(mel, on_chunk=watching, **options)
+
+    generation_job.run(Watched(), job)
+    assert found[0] == {"a.wav", "b.wav.partial"}
+    assert found[-1] == {"a.wav", "b.wav"}
+    assert len(files.read(tmp_path / "out" / "b.wav")[0]) == len(mels[1]) * 80
+
+
 @pytest.mark.parametrize("sample_rate", [8000, 16000])
 def test_recordings_are_made_again(run, tmp_path, sample_rate):
     files.write(tmp_path / "x.wav", voice(0.2, sample_rate=sample_rate), sample_rate)

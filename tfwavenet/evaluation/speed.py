@@ -12,13 +12,13 @@ import numpy as np
 class Speedometer:
     """Measures generation chunk by chunk, and diffusion step by step.
 
-    The first chunk of a batch waits for compilation (and, when primed, for the prime), so the rate
-    is taken over all chunks but those. The samples of a diffusion come all at its end: there the
-    first step of a batch is left out, and the others stand for it.
+    The first chunk waits for compilation (and, when primed, for the prime), so the rate is taken
+    over all chunks but that. The samples of a diffusion come all at its end: there the
+    first step of each batch is left out, and the others stand for it.
 
     Attributes:
         samples: number of samples generated so far, over all utterances of a batch.
-        waited_seconds: time up to the first chunk, over all batches.
+        waited_seconds: time up to the first chunk, or of the first steps of all batches.
     """
 
     def __init__(self) -> None:
@@ -26,10 +26,6 @@ class Speedometer:
         self.waited_seconds = 0.0
         self._steady_samples = 0
         self._steady_seconds = 0.0
-        self.start_batch()
-
-    def start_batch(self) -> None:
-        """To be called before each batch."""
         self._is_first = True
         self._step_seconds: list[float] = []
         self._last = time.monotonic()
@@ -42,6 +38,8 @@ class Speedometer:
             of: number of all steps.
         """
         now = time.monotonic()
+        if done == 1:
+            self._step_seconds = []
         self._step_seconds.append(now - self._last)
         self._last = now
         if done == of > 1:
@@ -71,7 +69,7 @@ class Speedometer:
 
     @property
     def samples_per_second(self) -> Optional[float]:
-        """Samples per second after the first chunks; None before there is a second one."""
+        """Samples per second after the first chunk; None before there is a second one."""
         if not self._steady_samples or not self._steady_seconds:
             return None
         return self._steady_samples / self._steady_seconds

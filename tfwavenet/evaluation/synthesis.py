@@ -79,60 +79,52 @@ def model_system(
     Raises:
         ValueError: if `batch_size` is below 1, or a recording does not fit the model.
     """
-    if batch_size < 1:
-        raise ValueError(f"batch_size must be at least 1. Received: batch_size={batch_size}")
-    start, speed = time.monotonic(), Speedometer()
+    start, progress = time.monotonic(), _Progress(clips, model.recipe.sample_rate)
     options: dict[str, Any] = {"temperature": temperature, **(sampling or {})}
     if isinstance(model, DiffWave):
-        options["on_step"] = speed.step
-    order = sorted(range(len(clips)), key=lambda i: len(clips[i].signal))
-    width = -(-len(clips) // -(-len(clips) // batch_size))  # equal batches: one compilation
-    audio: dict[int, np.ndarray] = {}
-    for first in range(0, len(order), width):
-        chosen = order[first : first + width]
-        speed.start_batch()
-        generated = _generate(
-            model,
-            [clips[index] for index in chosen],
-            width,
-            seed=[seed + index for index in chosen],
-            on_chunk=speed.add,
-            **options,
-        )
-        audio.update(zip(chosen, generated))
-        logging.info(
-            "evaluation: generated %d of %d utterances, %s",
-            len(audio),
-            len(clips),
-            speed.describe(model.recipe.sample_rate),
-        )
+        options["on_step"] = progress.speed.step
+    if model.speaker_channels:
+        options["speaker"] = np.array([speaker_of(clip) for clip in clips])
     conditional = model.upsampler is not None
+    generated = model.generate(
+        [mel_of(clip) for clip in clips] if conditional else None,
+        samples=None if conditional else max(len(clip.signal) for clip in clips),
+        seed=[seed + index for index in range(len(clips))],
+        batch_size=batch_size,
+        on_chunk=progress.add,
+        **options,
+    )
     return System(
         name="model",
         label="Model",
         about="generated from the mels" if conditional else "generated without conditions",
-        audio=[audio[index] for index in range(len(clips))],
+        audio=[_audible(audio[: len(clip.signal)]) for audio, clip in zip(generated, clips)],
         seconds=time.monotonic() - start,
         comparable=conditional,
-        speed=speed,
+        speed=progress.speed,
     )
 
 
-def _generate(
-    model: Any, clips: list[Clip], width: int, *, seed: list[int], **options: Any
-) -> list[np.ndarray]:
-    """One batch, filled up to `width` with the shortest there is, so that shapes repeat."""
-    fill = width - len(clips)
-    arguments: dict[str, Any] = {"seed": seed + seed[:1] * fill, **options}
-    if model.speaker_channels:
-        numbers = [speaker_of(clip) for clip in clips]
-        arguments["speaker"] = np.array(numbers + numbers[:1] * fill)
-    if model.upsampler is not None:
-        mels = [mel_of(clip) for clip in clips]
-        generated = model.generate(mels + [mels[0][:1]] * fill, **arguments)
-    else:
-        generated = model.generate(samples=max(len(clip.signal) for clip in clips), **arguments)
-    return [_audible(audio[: len(clip.signal)]) for audio, clip in zip(generated, clips)]
+class _Progress:
+    """Tells how far the generation of recordings is, at every tenth of it."""
+
+    def __init__(self, clips: Sequence[Clip], sample_rate: int) -> None:
+        self.speed = Speedometer()
+        self._sample_rate = sample_rate
+        self._total = sum(len(clip.signal) for clip in clips)
+        self._told = 0
+
+    def add(self, audio: Sequence[np.ndarray]) -> None:
+        """To be called with each chunk."""
+        self.speed.add(audio)
+        tenths = min(10, 10 * self.speed.samples // self._total)
+        if tenths > self._told:
+            self._told = tenths
+            logging.info(
+                "evaluation: generated %d %%, %s",
+                10 * tenths,
+                self.speed.describe(self._sample_rate),
+            )
 
 
 def griffin_lim_system(

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from tfwavenet import rng
 from tfwavenet.diffusion import NoiseSchedule
-from tfwavenet.generation.request import Request
+from tfwavenet.generation.request import Request, check_batch_size
 from tfwavenet.generation.windows import Windows
 from tfwavenet.layers.fusion import fused_elementwise, fusible
 
@@ -42,7 +42,9 @@ def denoise(
     temperature: float = 1.0,
     clip: bool = True,
     chunk_samples: int = 65536,
+    batch_size: int | None = None,
     on_step: Callable[[int, int], None] | None = None,
+    on_chunk: Callable[[list[np.ndarray]], None] | None = None,
     jit_compile: bool | None = None,
 ) -> list[np.ndarray]:
     """Generates the utterances of a request; see `DiffWave.generate`.
@@ -59,19 +61,41 @@ def denoise(
         )
     if chunk_samples < 1:
         raise ValueError(f"Expected a positive chunk. Received: chunk_samples={chunk_samples}")
+    check_batch_size(batch_size)
     steps = model.schedule.align(schedule)
     factors = schedule.update_coefficients(eta)
     factors[:, 2] *= temperature
     if jit_compile is None:
         # On CPU XLA runs the convolutions on one core, the plain graph on all.
         jit_compile = bool(tf.config.list_logical_devices("GPU"))
-    chunks = _Chunks(model, request, chunk_samples, jit_compile)
-    signal = temperature * chunks.noise(len(steps))
-    for done, index in enumerate(reversed(range(len(steps))), start=1):
-        signal = chunks.update(signal, steps[index], factors[index], index, clip)
-        if on_step is not None:
-            on_step(done, len(steps))
-    return [_to_audio(model, s[:n]) for s, n in zip(signal, request.samples)]
+    audio = [np.zeros([0], np.float32)] * len(request.samples)
+    for group in _groups(request, batch_size):
+        chunks = _Chunks(model, request.select(group), chunk_samples, jit_compile)
+        signal = temperature * chunks.noise(len(steps))
+        for done, index in enumerate(reversed(range(len(steps))), start=1):
+            signal = chunks.update(signal, steps[index], factors[index], index, clip)
+            if on_step is not None:
+                on_step(done, len(steps))
+        made = {i: _to_audio(model, s[: request.samples[i]]) for i, s in zip(group, signal)}
+        if on_chunk is not None:
+            on_chunk([made.get(i, one[:0]) for i, one in enumerate(audio)])
+        audio = [made.get(i, one) for i, one in enumerate(audio)]
+    return audio
+
+
+def _groups(request: Request, batch_size: int | None) -> list[list[int]]:
+    """The utterances in groups of one size and of similar lengths.
+
+    The last group is filled up with its longest utterance again, so that shapes repeat.
+    """
+    number = len(request.samples)
+    if batch_size is None or batch_size >= number:
+        return [list(range(number))]
+    order = sorted(range(number), key=lambda i: request.samples[i])
+    width = -(-number // -(-number // batch_size))
+    groups = [order[first : first + width] for first in range(0, number, width)]
+    groups[-1] += order[-1:] * (width - len(groups[-1]))
+    return groups
 
 
 class _Chunks:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -58,6 +59,17 @@ class Request:
             prime=None if prime is None else np.repeat(prime, batch // len(prime), axis=0),
         )
 
+    def select(self, utterances: Sequence[int]) -> Request:
+        """The request for some of the utterances, by number."""
+        chosen = list(utterances)
+        return Request(
+            samples=self.samples[chosen],
+            seeds=tuple(self.seeds[i] for i in chosen),
+            mels=None if self.mels is None else [self.mels[i] for i in chosen],
+            speaker=None if self.speaker is None else self.speaker[chosen],
+            prime=None if self.prime is None else self.prime[chosen],
+        )
+
     @classmethod
     def for_streams(cls, model: Any, *, batch_size: int, speaker: Any, seed: Any) -> Request:
         """Checks what streams begin with, before there are features or lengths.
@@ -82,6 +94,16 @@ def _seeds(seed: Any, batch: int) -> tuple[int, ...]:
     if np.ndim(seed) == 0:
         return tuple(int(seed) + index for index in range(batch))
     return tuple(int(one) for one in seed)
+
+
+def check_batch_size(batch_size: int | None) -> None:
+    """Refuses what cannot be a number of utterances at a time.
+
+    Raises:
+        ValueError: if it is below 1.
+    """
+    if batch_size is not None and batch_size < 1:
+        raise ValueError(f"Expected a positive batch. Received: batch_size={batch_size}")
 
 
 def _batch_size(sizes: dict[str, int | None]) -> int:

@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from tfwavenet import files
 from tfwavenet.generation.autoregressive import Program, StepModel
-from tfwavenet.generation.request import Request
+from tfwavenet.generation.request import Request, check_batch_size
 from tfwavenet.generation.utterances import Decoder
 from tfwavenet.generation.windows import Features, stacked
 
@@ -64,9 +64,8 @@ class Stream:
         chunk_samples: int = 1024,
         jit_compile: bool = True,
     ) -> None:
+        check_batch_size(batch_size)
         rows = 1 if batch_size is None else batch_size
-        if rows < 1:
-            raise ValueError(f"Expected a positive batch. Received: batch_size={batch_size}")
         self._settings = {
             "batch_size": batch_size,
             "temperature": float(temperature),

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from tfwavenet.generation import autoregressive
 from tfwavenet.generation.autoregressive import Program, State, StepModel
-from tfwavenet.generation.request import Request
+from tfwavenet.generation.request import Request, check_batch_size
 from tfwavenet.generation.windows import Windows
 
 # A batch of this many costs little more than one of half the size on a small machine, and a
@@ -54,8 +54,7 @@ def generate(
     Returns:
         float32 audio [samples] of each utterance, without the priming samples.
     """
-    if batch_size is not None and batch_size < 1:
-        raise ValueError(f"Expected a positive batch. Received: batch_size={batch_size}")
+    check_batch_size(batch_size)
     program = Program(
         model,
         temperature=temperature,

@@ -7,7 +7,7 @@ import dataclasses
 import os
 import pathlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Optional
 
 import numpy as np
@@ -100,7 +100,7 @@ def run(model: Any, job: Job, *, seed: int = 0, batch_size: int = 8, **sampling:
         model: the one that the job was made for.
         job: what to generate.
         seed: of the first utterance; the i-th takes `seed + i`.
-        batch_size: how many to generate together.
+        batch_size: how many to generate at a time.
         **sampling: further arguments of the model's `generate`, such as `temperature`.
 
     Raises:
@@ -108,11 +108,20 @@ def run(model: Any, job: Job, *, seed: int = 0, batch_size: int = 8, **sampling:
         OSError: if a file cannot be written.
     """
     rate, speed, start = model.recipe.sample_rate, Speedometer(), time.monotonic()
-    with tqdm.tqdm(
-        total=sum(job.samples), unit=" samples", unit_scale=True, desc="generate"
-    ) as bar:
+    with contextlib.ExitStack() as stack:
+        bar = stack.enter_context(
+            tqdm.tqdm(total=sum(job.samples), unit=" samples", unit_scale=True, desc="generate")
+        )
+        writers: dict[int, WavWriter] = {}
 
-        def on_samples(audio: list[np.ndarray]) -> None:
+        def on_chunk(audio: list[np.ndarray]) -> None:
+            for index in (i for i, new in enumerate(audio) if len(new)):
+                if index not in writers:
+                    writer = WavWriter(job.paths[index], sample_rate=rate)
+                    writers[index] = stack.enter_context(writer)
+                writers[index].append(np.clip(audio[index], -1.0, 1.0))
+                if writers[index].frames == job.samples[index]:
+                    writers[index].close()
             bar.update(speed.add(audio))
             bar.set_postfix_str(speed.describe(rate))
 
@@ -122,11 +131,17 @@ def run(model: Any, job: Job, *, seed: int = 0, batch_size: int = 8, **sampling:
 
         if isinstance(model, DiffWave):
             sampling["on_step"] = on_step
-        for first in range(0, len(job.paths), batch_size):
-            chosen = range(first, min(first + batch_size, len(job.paths)))
-            seeds = [seed + index for index in chosen]
-            speed.start_batch()
-            _run_batch(model, job, chosen, on_samples, seed=seeds, **sampling)
+        if job.prime is not None:
+            sampling["prime"] = job.prime
+        model.generate(
+            None if job.mels is None else list(job.mels),
+            samples=None if job.mels is not None else job.samples[0],
+            speaker=job.speaker,
+            seed=[seed + index for index in range(len(job.paths))],
+            batch_size=batch_size,
+            on_chunk=on_chunk,
+            **sampling,
+        )
     logging.info(
         "%.2f s of audio in %.2f s, of which %.2f s until it began; then %s",
         sum(job.samples) / rate,
@@ -136,34 +151,6 @@ def run(model: Any, job: Job, *, seed: int = 0, batch_size: int = 8, **sampling:
     )
     for path in job.paths:
         logging.info("wrote %s", path)
-
-
-def _run_batch(
-    model: Any,
-    job: Job,
-    chosen: range,
-    on_samples: Callable[[list[np.ndarray]], None],
-    **options: Any,
-) -> None:
-    """Generates some of a job's utterances together, writing as it goes."""
-    rate = model.recipe.sample_rate
-    with contextlib.ExitStack() as stack:
-        writers = [stack.enter_context(WavWriter(job.paths[i], sample_rate=rate)) for i in chosen]
-
-        def on_chunk(audio: list[np.ndarray]) -> None:
-            for writer, new in zip(writers, audio):
-                writer.append(np.clip(new, -1.0, 1.0))
-            on_samples(audio)
-
-        if job.prime is not None:
-            options["prime"] = job.prime
-        model.generate(
-            None if job.mels is None else [job.mels[i] for i in chosen],
-            samples=None if job.mels is not None else job.samples[chosen[0]],
-            speaker=job.speaker,
-            on_chunk=on_chunk,
-            **options,
-        )
 
 
 def read_mel(path: files.PathLike, recipe: FeatureRecipe) -> np.ndarray:

@@ -292,6 +292,7 @@ class DiffWave(AudioModel):
         eta: float = 1.0,
         clip: bool = True,
         chunk_samples: int = 65536,
+        batch_size: int | None = None,
         on_step: Callable[[int, int], None] | None = None,
         on_chunk: Callable[[list[np.ndarray]], None] | None = None,
         jit_compile: bool | None = None,
@@ -314,8 +315,11 @@ class DiffWave(AudioModel):
             clip: whether the signal is clipped to [-1, 1] after every step.
             chunk_samples: longer audio is computed in chunks of about this size, so that memory
                 stays bounded. The result is the same.
-            on_step: called with the number of steps done and of all, after each.
-            on_chunk: called at the end with the audio of each utterance, a list of float32 arrays.
+            batch_size: how many utterances are generated at a time, those of similar length
+                together. None for all.
+            on_step: called with the number of steps done and of all, after each, for each batch.
+            on_chunk: called at the end of each batch with the audio of each utterance, a list of
+                float32 arrays that are empty for those of other batches.
             jit_compile: whether XLA compiles the network; None for only on a
                 GPU, where it is faster.
 
@@ -338,11 +342,11 @@ class DiffWave(AudioModel):
             temperature=temperature,
             clip=clip,
             chunk_samples=chunk_samples,
+            batch_size=batch_size,
             on_step=on_step,
+            on_chunk=on_chunk,
             jit_compile=jit_compile,
         )
-        if on_chunk is not None:
-            on_chunk(utterances)
         return self._like(mel, utterances)
 
     def get_config(self) -> dict[str, Any]:
