@@ -1,4 +1,5 @@
 import re
+import threading
 
 import numpy as np
 import pytest
@@ -156,6 +157,38 @@ def test_utterances_that_wait_for_a_slot_equal_themselves_alone(primed_frames, u
         alone = np.ravel(plain(model, **option, chunk_samples=12))
         assert_same_audio(audio[index], alone)
         np.testing.assert_array_equal(np.concatenate([c[index] for c in seen]), audio[index])
+
+
+def test_every_core_has_its_share_of_the_slots(monkeypatch):
+    monkeypatch.setattr(utterances, "usable_cores", lambda: 3)
+    model, threads = tiny("MixtureOfLogistics", "stretch"), set()
+    mels = [mel(frames, frames) for frames in (5, 9, 3, 7, 4, 2, 8)]
+    audio = model.generate(
+        mels,
+        seed=2,
+        batch_size=3,
+        chunk_samples=12,
+        on_chunk=lambda _: threads.add(threading.get_ident()),
+    )
+    assert threading.get_ident() not in threads
+    for index, features in enumerate(mels):
+        alone = model.generate(features, seed=2 + index, chunk_samples=12)
+        assert_same_audio(audio[index], alone)
+
+
+def test_a_failure_in_one_thread_ends_all(monkeypatch):
+    monkeypatch.setattr(utterances, "usable_cores", lambda: 2)
+    model, calls = tiny("Gaussian"), []
+
+    def fail(audio):
+        calls.append(audio)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        model.generate(samples=100_000, seed=[1, 2], chunk_samples=12, on_chunk=fail)
+    assert len(calls) < 10
+    assert threading.active_count() < 10
 
 
 def test_finished_utterances_make_room():

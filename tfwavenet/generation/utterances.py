@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import functools
+import os
+import threading
 from collections.abc import Callable, Iterable
+from concurrent import futures
 from typing import Any
 
 import numpy as np
@@ -74,8 +78,36 @@ def generate(
     if slots < len(pieces):
         # The longest first, so that all slots end at about the same time.
         pieces = sorted(pieces, key=lambda piece: piece.first - piece.stop)
-    _Slots(request, program, windows, slots).run(collections.deque(pieces), collected)
+    # XLA runs a program on one core: each gets its share of the slots.
+    workers = min(usable_cores(), slots) if jit_compile else 1
+    waiting = collections.deque(pieces)
+    batches = [_Slots(request, program, windows, -(-slots // workers)) for _ in range(workers)]
+    _run_together([functools.partial(batch.run, waiting, collected) for batch in batches])
     return collected.utterances()
+
+
+def usable_cores() -> int:
+    """How many programs can run at a time: on CPU the cores, otherwise one."""
+    if tf.config.list_logical_devices("GPU"):
+        return 1
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _run_together(tasks: list[Callable[[threading.Event], None]]) -> None:
+    """Runs tasks, each in a thread; when one fails or is interrupted, the others are told."""
+    stopped = threading.Event()
+    if len(tasks) == 1:
+        tasks[0](stopped)
+        return
+    with futures.ThreadPoolExecutor(len(tasks)) as executor:
+        running = [executor.submit(task, stopped) for task in tasks]
+        try:
+            for future in futures.as_completed(running):
+                future.result()
+        finally:
+            stopped.set()
 
 
 def _check_fold(request: Request, fold_frames: int, overlap_frames: int) -> None:
@@ -142,9 +174,13 @@ class _Collected:
         self._decoders = [Decoder(model) for _ in range(1 + pieces[-1].utterance)]
         self._parts: dict[Piece, list[np.ndarray]] = {piece: [] for piece in pieces}
         self._on_chunk = on_chunk
+        self.lock = threading.Lock()
 
     def add(self, values: dict[Piece, np.ndarray]) -> list[Piece]:
-        """Takes the next values of some pieces; returns which of them have ended."""
+        """Takes the next values of some pieces; returns which of them have ended.
+
+        To be called under the lock.
+        """
         for piece, computed in values.items():
             new = computed[: self._remaining[piece]]
             self._parts[piece].append(new)
@@ -206,11 +242,19 @@ class _Slots:
         self._held: list[Piece | None] = [None] * number
         self._first = np.zeros([number], np.int64)
 
-    def run(self, waiting: collections.deque[Piece], collected: _Collected) -> None:
-        """Generates all that wait."""
+    def run(
+        self,
+        waiting: collections.deque[Piece],
+        collected: _Collected,
+        stopped: threading.Event,
+    ) -> None:
+        """Generates what waits, until nothing does or until it is stopped."""
         state = self._program.initial_state(len(self._held))
-        while waiting or any(self._held):
-            begun = self._fill(waiting)
+        while not stopped.is_set():
+            with collected.lock:
+                begun = self._fill(waiting)
+            if not any(self._held):
+                break
             # A slot without utterance goes on with any, unheard.
             chosen = [0 if piece is None else piece.utterance for piece in self._held]
             if begun.any():
@@ -219,7 +263,8 @@ class _Slots:
             values, state = self._program(state, window, [self._request.seeds[i] for i in chosen])
             self._first += self._program.chunk_samples
             heard = {p: row for p, row in zip(self._held, values.numpy()) if p is not None}
-            ended = collected.add(heard)
+            with collected.lock:
+                ended = collected.add(heard)
             self._held = [None if piece in ended else piece for piece in self._held]
 
     def _fill(self, waiting: collections.deque[Piece]) -> np.ndarray:

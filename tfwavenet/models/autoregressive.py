@@ -152,8 +152,8 @@ class AutoregressiveModel(AudioModel):
             overlap_frames: how much earlier each piece begins. The first half of that, under the
                 true features, replaces the past that it lacks and is not heard; over the second
                 half it is faded in.
-            on_chunk: called with the new audio of each utterance, a list of float32 arrays that
-                are empty for utterances that have ended or not begun.
+            on_chunk: called, by one thread at a time, with the new audio of each utterance: a list
+                of float32 arrays that are empty for utterances that have ended or not begun.
             jit_compile: whether XLA compiles the program.
 
         Returns:
