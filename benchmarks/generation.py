@@ -1,131 +1,228 @@
-"""Samples per second of autoregressive generation on one core, and the share of the limit.
+"""Autoregressive generation of the networks in configs/, and its share of the machine's limits.
 
-    python -m benchmarks.generation [--batch 1 8]
+    python -m benchmarks.generation [--networks reference fsdd] [--batch 1 8 64] [--cores 2]
+    python -m benchmarks.generation --growth
 
-At batch 1 every weight is read once per sample, so the limit is the rate at which one core reads
-memory of the size of the weights; that rate is measured in the same run, by summing an array of
-that size. One core is used throughout: XLA runs a program on one thread.
+`reference` has 20 layers, 64 residual and 256 skip channels, 256 codes, two taps, no features. Each
+row is measured in a process of its own through `model.generate`, everything included. Every step
+reads all weights once per batch: `of reading` is the rate of that over the rate at which the same
+cores read memory of that size, `of products` that of the multiplications over that of large float32
+matrix products; both limits are measured in the same process. `--growth` shows what the time of a
+step does not depend on, receptive field and position, and what it does, layers and batch.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib
+import json
 import os
+import pathlib
+import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
-# Before TensorFlow and NumPy start their threads.
-if hasattr(os, "sched_setaffinity"):
-    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-os.environ["OPENBLAS_NUM_THREADS"] = "1"
+from benchmarks import report, turns
 
-import numpy as np
-import tensorflow as tf
-
-from benchmarks import report
-from tfwavenet.generation import Request
-from tfwavenet.generation.autoregressive import Program
-from tfwavenet.generation.windows import Windows
-from tfwavenet.layers import StretchUpsampler
-from tfwavenet.models import WaveNet
-
+CONFIGS = (
+    "quickstart",
+    "fsdd",
+    "codejin",
+    "unconditional",
+    "r9y9_mol",
+    "r9y9_gaussian",
+    "r9y9_mulaw256",
+    "nv_wavenet",
+    "multispeaker",
+)
 CHUNK = 1024
-
-
-def upsampler(*scales: int) -> StretchUpsampler:
-    """The upsampler of the conditional sizes."""
-    return StretchUpsampler(scales, padding_frames=2, input_context=True)
-
-
-SIZES: dict[str, dict[str, Any]] = {
-    "L20 R64 S256 A256 k2": {"skip_mode": "sum"},
-    "the same, 80 mels": {"upsampler": upsampler(4, 4, 4, 4), "local_channels": 80},
-    "r9y9 mol: L24 R128 S128 k3": {
-        "layers": 24,
-        "dilation_cycle": 6,
-        "residual_channels": 128,
-        "gate_channels": 256,
-        "skip_channels": 128,
-        "kernel_size": 3,
-        "distribution": "MixtureOfLogistics",
-        "upsampler": upsampler(4, 4, 4, 4),
-        "local_channels": 80,
-    },
+REFERENCE_RATE = 16000
+GROWTH: dict[str, list[dict[str, int]]] = {
+    "layers": [{"layers": count} for count in (5, 10, 20, 40)],
+    "receptive field": [{"dilation_cycle": cycle} for cycle in (1, 4, 7, 10)],
+    "position": [{"samples": samples} for samples in (2048, 8192, 32768)],
+    "batch": [{"batch": batch} for batch in (1, 2, 4, 8, 16, 32, 64)],
 }
 
 
-def weight_bytes(model: WaveNet) -> int:
+def build_model(name: str, **sizes: Any) -> Any:
+    """A network of configs/, or `reference` with other sizes."""
+    import numpy as np  # noqa: PLC0415  (the parent process does without TensorFlow)
+
+    from tfwavenet.audio import recipes  # noqa: PLC0415
+    from tfwavenet.models import WaveNet  # noqa: PLC0415
+    from tfwavenet.training import building  # noqa: PLC0415
+    from tfwavenet.training.config import resolve  # noqa: PLC0415
+
+    if name == "reference":
+        model = WaveNet(**{"skip_mode": "sum", **sizes})
+        model.build()
+        return model
+    config = resolve(importlib.import_module(f"configs.{name}").get_config())
+    settings = config.recipe if isinstance(config.recipe, str) else config.recipe.to_dict()
+    recipe = recipes.get(settings)
+    if recipe.normalization == "standard":
+        recipe = recipe.with_statistics(np.zeros(recipe.n_mels), np.ones(recipe.n_mels))
+    speakers = [f"speaker {i}" for i in range(config.model.get("speakers") or 8)]
+    return building.build_model(config, recipe=recipe, speakers=speakers, precision="float32")
+
+
+def weight_bytes(model: Any) -> int:
     """Bytes of the folded weights that one step reads; of look-up tables, one row."""
+    import tensorflow as tf  # noqa: PLC0415
+
     weights = model.folded_weights()
     used = tf.nest.flatten([weights["blocks"], weights["head"]])
     return sum(w.shape.num_elements() * w.dtype.size for w in used if w is not None)
 
 
-def read_rate(size_bytes: int, seconds: float = 0.5) -> float:
-    """Bytes per second at which this core reads an array of this size again and again."""
-    matrix = np.ones([size_bytes // 4 // 256, 256], np.float32)
-    vector, best = np.ones([256], np.float32), np.inf
-    end = time.perf_counter() + seconds
+def best_seconds(task: Callable[[], Any], seconds: float = 0.5) -> float:
+    """The shortest time of a task that is repeated for a while."""
+    best, end = float("inf"), time.perf_counter() + seconds
     while time.perf_counter() < end:
         begin = time.perf_counter()
-        for _ in range(20):
-            matrix @ vector
-        best = min(best, (time.perf_counter() - begin) / 20)
-    return matrix.nbytes / best
+        task()
+        best = min(best, time.perf_counter() - begin)
+    return best
 
 
-def measured(model: WaveNet, batch: int, repetitions: int) -> tuple[list[float], float]:
-    """Seconds of each repetition of a chunk, and of the first call, which compiles."""
-    frames = CHUNK // model.upsampler.hop_samples if model.upsampler else 0
-    request = Request.create(
-        model,
-        mel=np.zeros([batch, frames, model.local_channels or 0]) if frames else None,
-        speaker=None,
-        samples=None if frames else CHUNK,
-        seed=list(range(batch)),
-        prime=None,
-    )
-    program = Program(model, temperature=1.0, chunk_samples=CHUNK, jit_compile=True)
-    state, window = program.initial_state(batch), Windows(model, request).window(0, CHUNK)
+def limits(size_bytes: int) -> tuple[float, float]:
+    """Bytes per second of reading memory of a size again and again; operations of products."""
+    import numpy as np  # noqa: PLC0415
+    import tensorflow as tf  # noqa: PLC0415
+
+    matrix = np.ones([max(1, size_bytes // 4 // 256), 256], np.float32)
+    vector, square = np.ones([256], np.float32), tf.ones([1024, 1024])
+    multiply = tf.function(lambda: tf.matmul(square, square))
+    read_seconds = best_seconds(lambda: [matrix @ vector for _ in range(20)]) / 20
+    return matrix.nbytes / read_seconds, 2 * 1024**3 / best_seconds(multiply)
+
+
+def peak_megabytes() -> float:
+    """The largest amount of memory that this process has held."""
+    try:
+        import resource  # noqa: PLC0415  (not on Windows)
+    except ImportError:
+        return float("nan")
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def measure(flags: argparse.Namespace) -> dict[str, Any]:
+    """One measurement in this process."""
+    if flags.cores and hasattr(os, "sched_setaffinity"):
+        # Before NumPy and TensorFlow start their threads.
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: flags.cores])
+    import numpy as np  # noqa: PLC0415
+
+    model = build_model(flags.network, **json.loads(flags.sizes))
+    hop = model.upsampler.hop_samples if model.upsampler else 1
+    frames = -(-flags.samples // hop)
+    options: dict[str, Any] = {"seed": list(range(flags.count)), "chunk_samples": CHUNK}
+    if model.upsampler:
+        options["mel"] = [np.zeros([frames, model.local_channels], np.float32)] * flags.count
+    else:
+        options["samples"] = frames
+    if model.speaker_channels:
+        options["speaker"] = 0
     seconds = []
-    for _ in range(repetitions + 1):
+    for _ in range(flags.repetitions + 1):
         begin = time.perf_counter()
-        values, state = program(state, window, request.seeds)
-        values.numpy()
+        model.generate(**options)
         seconds.append(time.perf_counter() - begin)
-    return seconds[1:], seconds[0]
-
-
-def row(name: str, batch: int, repetitions: int) -> dict[str, object]:
-    """One line of the table."""
-    model = WaveNet(**SIZES[name])
-    model.build()
-    seconds, first = measured(model, batch, repetitions)
-    best, median = report.best_and_median(seconds)
     size = weight_bytes(model)
+    reading, products = limits(size)
     return {
-        "network": name,
-        "batch": batch,
-        "samples/s (best)": CHUNK * batch / best,
-        "(median)": CHUNK * batch / median,
-        "us per step": 1e6 * best / CHUNK,
-        "weights MB": size / 1e6,
-        "read limit us": 1e6 * size / read_rate(size),
-        "GFLOP/s": size / 4 * 2 * batch * CHUNK / best / 1e9,
-        "compile s": first,
+        "seconds": seconds[1:],
+        "first": seconds[0],
+        "samples": frames * hop,
+        "rate": model.recipe.sample_rate if model.recipe else REFERENCE_RATE,
+        "bytes": size,
+        "reading": reading,
+        "products": products,
+        "megabytes": peak_megabytes(),
     }
 
 
+def row(name: str, flags: argparse.Namespace, **sizes: int) -> dict[str, Any]:
+    """One line of the table, from a process of its own."""
+    batch = sizes.pop("batch", 1)
+    samples = sizes.pop("samples", 4 * CHUNK)
+    command = [sys.executable, "-m", "benchmarks.generation", "--measure"]
+    command += [f"--network={name}", f"--count={batch}", f"--samples={samples}"]
+    command += [f"--repetitions={flags.repetitions}", f"--sizes={json.dumps(sizes)}"]
+    found = turns.measured([*command, f"--cores={flags.cores}"], {})
+    best, median = report.best_and_median(found["seconds"])
+    rate = found["samples"] * batch / best
+    step = best / found["samples"]
+    return {
+        "network": name,
+        "batch": batch,
+        "samples/s": rate,
+        "median": found["samples"] * batch / median,
+        "real-time factor": found["rate"] * batch / rate,
+        "us per step": 1e6 * step,
+        "of reading": found["bytes"] / step / found["reading"],
+        "of products": found["bytes"] / 4 * 2 * batch / step / found["products"],
+        "compile s": found["first"] - best,
+        "MB": found["megabytes"],
+    }
+
+
+def growth(flags: argparse.Namespace) -> list[dict[str, Any]]:
+    """How the time of a step grows with one size at a time."""
+    rows = []
+    for what, sizes in GROWTH.items():
+        for size in sizes:
+            found = row("reference", flags, **size)
+            rows.append({"what": what, "value": next(iter(size.values())), **found})
+            report.print_table(rows[-1:])
+    return rows
+
+
+def plot(rows: list[dict[str, Any]], path: str) -> None:
+    """Draws the time of a step over each size of `growth`."""
+    from matplotlib.figure import Figure  # noqa: PLC0415
+
+    figure = Figure(figsize=(3 * len(GROWTH), 3), layout="constrained")
+    for axes, what in zip(figure.subplots(1, len(GROWTH)), GROWTH):
+        points = [(r["value"], r["us per step"]) for r in rows if r["what"] == what]
+        axes.plot(*zip(*points), marker="o")
+        axes.set_xlabel(what)
+        axes.set_ylim(bottom=0)
+    figure.axes[0].set_ylabel("us per step")
+    figure.savefig(path)
+
+
 def main() -> None:
-    """Prints the table."""
+    """Prints the tables, or with --measure one measurement as JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--batch", type=int, nargs="+", default=[1, 8])
-    parser.add_argument("--repetitions", type=int, default=7)
+    parser.add_argument("--networks", nargs="+", default=["reference", *CONFIGS])
+    parser.add_argument("--batch", type=int, nargs="+", default=[1, 8, 64])
+    parser.add_argument("--cores", type=int, default=0, help="how many to use; 0: all")
+    parser.add_argument("--repetitions", type=int, default=3)
+    parser.add_argument("--growth", action="store_true", help="measure what the time depends on")
+    parser.add_argument("--json", help="file for all rows")
+    parser.add_argument("--plot", help="picture of --growth, such as growth.png")
+    parser.add_argument("--measure", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--network", help=argparse.SUPPRESS)
+    parser.add_argument("--count", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--samples", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--sizes", default="{}", help=argparse.SUPPRESS)
     flags = parser.parse_args()
+    if flags.measure:
+        print(json.dumps(measure(flags)))
+        return
     report.print_machine()
-    report.print_table(
-        [row(name, batch, flags.repetitions) for name in SIZES for batch in flags.batch]
-    )
+    if flags.growth:
+        rows = growth(flags)
+    else:
+        rows = [row(name, flags, batch=batch) for name in flags.networks for batch in flags.batch]
+    report.print_table(rows)
+    if flags.json:
+        pathlib.Path(flags.json).write_text(json.dumps(rows, indent=2), encoding="utf-8")
+    if flags.growth and flags.plot:
+        plot(rows, flags.plot)
 
 
 if __name__ == "__main__":
