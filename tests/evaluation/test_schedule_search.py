@@ -38,7 +38,7 @@ class Loudspeaker:
         self.recipe, self.upsampler, self.schedule = real.recipe, real.upsampler, real.schedule
         self._item = item
 
-    def generate(self, mels, *, seed, schedule, on_chunk, temperature):
+    def generate(self, mels, *, seed, schedule, on_chunk, temperature, **_):
         assert (len(mels), seed, temperature) == (1, [0], 1.0)
         made = [(1.0 + sum(schedule.betas)) * self._item.signal]
         on_chunk(made)

