@@ -41,7 +41,7 @@ def denoise(
     eta: float = 1.0,
     temperature: float = 1.0,
     clip: bool = True,
-    chunk_samples: int = 65536,
+    chunk_samples: int = 49152,
     batch_size: int | None = None,
     on_step: Callable[[int, int], None] | None = None,
     on_chunk: Callable[[list[np.ndarray]], None] | None = None,
@@ -112,7 +112,9 @@ class _Chunks:
             self._count = _bucket(-(-total // hop)) * hop
             self._around = 0
         else:
-            self._count = max(1, round(chunk_samples / hop)) * hop
+            # In equal parts, so that the last one is not mostly empty.
+            parts = -(-total // chunk_samples)
+            self._count = _bucket(-(-total // (parts * hop))) * hop
             self._around = -(-model.reach // hop) * hop
         self._starts = range(0, total, self._count)
         self._condition, self._denoise = compiled_programs(model, jit_compile)

@@ -291,7 +291,7 @@ class DiffWave(AudioModel):
         schedule: Any = None,
         eta: float = 1.0,
         clip: bool = True,
-        chunk_samples: int = 65536,
+        chunk_samples: int = 49152,
         batch_size: int | None = None,
         on_step: Callable[[int, int], None] | None = None,
         on_chunk: Callable[[list[np.ndarray]], None] | None = None,
@@ -313,8 +313,8 @@ class DiffWave(AudioModel):
             schedule: as `diffusion.get` takes it; None for `inference_schedule`.
             eta: 1 for ancestral, 0 for deterministic sampling (DDIM), or between.
             clip: whether the signal is clipped to [-1, 1] after every step.
-            chunk_samples: longer audio is computed in chunks of about this size, so that memory
-                stays bounded. The result is the same.
+            chunk_samples: longer audio is computed in equal chunks of about this size at most, so
+                that memory stays bounded. The result is the same.
             batch_size: how many utterances are generated at a time, those of similar length
                 together. None for all.
             on_step: called with the number of steps done and of all, after each, for each batch.
