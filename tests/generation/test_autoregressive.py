@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.support.tiny_wavenets import DISTRIBUTIONS, HOP, UPSAMPLERS, mel, tiny
+from tests.support.tiny_models import DISTRIBUTIONS, HOP, UPSAMPLERS, mel, tiny
 from tfwavenet import rng
 from tfwavenet.generation import utterances
 from tfwavenet.generation.autoregressive import Program, compiled_advance

@@ -6,17 +6,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.support import tiny_models
+from tests.support.tiny_models import HOP, MELS, mel
 from tfwavenet import rng
 from tfwavenet.generation.diffusion import compiled_programs
-from tfwavenet.layers import StretchUpsampler, TransposedUpsampler
 from tfwavenet.models import DiffWave
 
-MELS, HOP = 5, 6
 FAST = [0.02, 0.1, 0.3]
-UPSAMPLERS = {
-    "stretch": lambda: StretchUpsampler((2, 3), padding_frames=1, input_context=True),
-    "overlapping": lambda: TransposedUpsampler((6,), overlap=2, negative_slope=0.4),
-}
+UPSAMPLERS = {name: tiny_models.UPSAMPLERS[name] for name in ("stretch", "overlapping")}
 
 
 def tiny(upsampler=None, speakers=None, **options):
@@ -35,14 +32,8 @@ def tiny(upsampler=None, speakers=None, **options):
         **options,
     )
     model.build()
-    # The zeros of a fresh network would hide mistakes.
-    for index, weight in enumerate(model.trainable_weights):
-        weight.assign_add(0.2 * rng.normal(weight.shape, rng.make_seed(index)))
+    tiny_models.stir(model, 0.2)
     return model
-
-
-def mel(frames, seed=0):
-    return rng.normal([frames, MELS], rng.make_seed(seed)).numpy()
 
 
 def assert_same_audio(one, other):

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.support.tiny_wavenets import HOP, MELS, UPSAMPLERS, mel, tiny
+from tests.support.tiny_models import HOP, MELS, UPSAMPLERS, mel, tiny
 from tfwavenet.generation import Stream
 from tfwavenet.generation.autoregressive import compiled_advance
 
@@ -99,7 +99,7 @@ def test_a_saved_stream_continues_to_the_bit(tmp_path, upsampler, distribution):
 _OTHER_PROCESS = """
 import sys
 import numpy as np
-from tests.support.tiny_wavenets import mel, tiny
+from tests.support.tiny_models import mel, tiny
 stream = tiny("MixtureOfLogistics", "stretch").load_stream(sys.argv[1])
 np.save(sys.argv[2], np.concatenate([stream.push(mel(11)[5:]), stream.finish()]))
 """

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -27,6 +29,12 @@ def value_and_gradients(function, terms, upstream):
     return [value, *tape.gradient(value, terms, output_gradients=upstream)]
 
 
+@tf.function
+def of_gate(terms, upstream, is_fused):
+    with fused_elementwise() if is_fused else contextlib.nullcontext():
+        return value_and_gradients(gate, terms, upstream)
+
+
 TERMS = [
     ([2, 7, 6],),
     ([2, 6],),
@@ -42,14 +50,8 @@ def test_value_and_gradients_are_those_that_tensorflow_derives(is_fused, shapes)
     terms = [noise(*shape, seed=index) for index, shape in enumerate(shapes)]
     upstream = noise(*shapes[0][:-1], 3, seed=9)
 
-    @tf.function
-    def ours():
-        if not is_fused:
-            return value_and_gradients(gate, terms, upstream)
-        with fused_elementwise():
-            return value_and_gradients(gate, terms, upstream)
-
-    for one, other in zip(ours(), value_and_gradients(plain_gate, terms, upstream)):
+    actual = of_gate(terms, upstream, is_fused)
+    for one, other in zip(actual, value_and_gradients(plain_gate, terms, upstream)):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
 
 
@@ -60,14 +62,7 @@ def test_half_precision_loses_no_more_than_its_rounding(is_fused):
     exact = [tf.cast(tensor, tf.float32) for tensor in (*terms, upstream)]
     expected = value_and_gradients(plain_gate, exact[:-1], exact[-1])
 
-    @tf.function
-    def ours():
-        if not is_fused:
-            return value_and_gradients(gate, terms, upstream)
-        with fused_elementwise():
-            return value_and_gradients(gate, terms, upstream)
-
-    for one, other in zip(ours(), expected):
+    for one, other in zip(of_gate(terms, upstream, is_fused), expected):
         assert one.dtype == tf.bfloat16
         np.testing.assert_allclose(tf.cast(one, tf.float32), other, rtol=0.05, atol=0.02)
 

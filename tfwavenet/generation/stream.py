@@ -47,10 +47,12 @@ class Stream:
         ValueError: if an argument does not fit the network.
 
     Example:
-        >>> model = WaveNet(layers=4, upsampler="LearnedUpsampler", recipe="speech_16k")
+        >>> model = WaveNet(layers=2, upsampler=StretchUpsampler((8, 10)), recipe="speech_8k")
         >>> stream = model.stream(chunk_samples=800)
-        >>> audio = [stream.push(frames) for frames in np.split(mel, 10)]
+        >>> audio = [stream.push(np.zeros([5, 80])) for _ in range(4)]
         >>> audio.append(stream.finish())
+        >>> sum(map(len, audio))
+        1600
     """
 
     def __init__(
@@ -85,6 +87,7 @@ class Stream:
         self._decoder = Decoder(model)
         self._computed = np.zeros([rows, 0], np.float32)
         self._position = 0
+        self._is_finished = False
         self._features: list[Features] = []
         if model.upsampler is not None:
             channels = model.local_channels
@@ -112,7 +115,7 @@ class Stream:
         """
         if not self._features:
             raise ValueError("This network takes no features: use `pull`. Received: mel")
-        if self._features[0].is_finished:
+        if self._is_finished:
             raise ValueError("This stream has ended. Received: mel after `finish`")
         for features, frames in zip(self._features, self._checked(mel)):
             features.append(frames)
@@ -148,8 +151,7 @@ class Stream:
         """
         if not self._features:
             raise ValueError("This network takes no features, its streams have no end")
-        for features in self._features:
-            features.finish()
+        self._is_finished = True
         return self._taken(self._features[0].frames * self._model.upsampler.hop_samples)
 
     def _checked(self, mel: Any) -> np.ndarray:
@@ -209,7 +211,7 @@ class Stream:
             "samples": self.samples,
             "position": self._position,
             "dropped": self._features[0].dropped if self._features else 0,
-            "is_finished": bool(self._features and self._features[0].is_finished),
+            "is_finished": self._is_finished,
             "model": fingerprint(self._model),
         }
         arrays: dict[str, Any] = {
@@ -268,11 +270,10 @@ class Stream:
         self._state = tf.nest.pack_sequence_as(self._state, leaves)
         for row, features in enumerate(self._features):
             features.restore(arrays["features"][row], description["dropped"])
-            if description["is_finished"]:
-                features.finish()
         self._decoder.filter = arrays.get("filter")
         self._computed = arrays["computed"]
         self._position = description["position"]
+        self._is_finished = description["is_finished"]
         self.samples = description["samples"]
 
 

@@ -24,7 +24,6 @@ class Features:
     Attributes:
         kept: float32 [frames, channels], the latest ones.
         dropped: number of frames before those.
-        is_finished: whether there are no more to come.
     """
 
     def __init__(self, upsampler: Any, channels: int) -> None:
@@ -33,7 +32,6 @@ class Features:
         self._padding = upsampler.padding_frames
         self.kept = np.zeros([0, channels], np.float32)
         self.dropped = 0
-        self.is_finished = False
 
     @property
     def frames(self) -> int:
@@ -52,10 +50,6 @@ class Features:
     def restore(self, kept: np.ndarray, dropped: int) -> None:
         """Takes the place of features that were saved."""
         self.kept, self.dropped = kept, dropped
-
-    def finish(self) -> None:
-        """Tells that there are no more frames."""
-        self.is_finished = True
 
     def drop(self, first: int) -> None:
         """Forgets what no window from the frame `first` on needs."""
@@ -96,7 +90,6 @@ class Windows:
         for mel in request.mels or ():
             features = Features(model.upsampler, mel.shape[1])
             features.append(mel)
-            features.finish()
             self._features.append(features)
 
     def window(

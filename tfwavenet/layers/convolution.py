@@ -87,8 +87,13 @@ def _image_convolution(
 
 
 def _bias_gradient(upstream: tf.Tensor) -> tf.Tensor:
-    rows = tf.reshape(upstream, [-1, upstream.shape[-1]])
-    return tf.matmul(tf.ones([1, tf.shape(rows)[0]], rows.dtype), rows)[0]
+    return summed_over_time(tf.reshape(upstream, [1, -1, upstream.shape[-1]]))[0, 0]
+
+
+def summed_over_time(sequence: tf.Tensor) -> tf.Tensor:
+    """[batch, time, channels] to [batch, 1, channels]; a product, on CPU faster than a sum."""
+    shape = tf.shape(sequence)
+    return tf.matmul(tf.ones([shape[0], 1, shape[1]], sequence.dtype), sequence)
 
 
 def _kernel_gradient(inputs: tf.Tensor, upstream: tf.Tensor, lags: list[int]) -> tf.Tensor:

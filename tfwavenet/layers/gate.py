@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
+from tfwavenet.layers.convolution import summed_over_time
 from tfwavenet.layers.fusion import fusible
 
 
@@ -50,12 +51,5 @@ def _gate_gradient(upstream: tf.Tensor, *terms: tf.Tensor) -> tuple[tf.Tensor, t
 
 
 def _summed_to(gradient: tf.Tensor, term: tf.Tensor) -> tf.Tensor:
-    if gradient.shape.rank < 3 or term.shape[1] != 1:
-        return gradient
-    ones = tf.ones([tf.shape(gradient)[0], 1, tf.shape(gradient)[1]], gradient.dtype)
-    return tf.matmul(ones, gradient)
-
-
-def scaled_sum(first: tf.Tensor, second: tf.Tensor, scale: tf.Tensor) -> tf.Tensor:
-    """`(first + second) * scale`, in which residual blocks end."""
-    return (first + second) * scale
+    is_broadcast = gradient.shape.rank == 3 and term.shape[1] == 1
+    return summed_over_time(gradient) if is_broadcast else gradient

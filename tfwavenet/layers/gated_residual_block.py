@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from tfwavenet import rng
 from tfwavenet.layers.causal_conv import CausalConv1D
-from tfwavenet.layers.gate import gate, scaled_sum
+from tfwavenet.layers.gate import gate
 from tfwavenet.layers.weight_norm import WeightNormalization
 
 _ARGUMENTS = (
@@ -181,7 +181,7 @@ class GatedResidualBlock(tf.keras.layers.Layer):
         return terms
 
     def _residual(self, projected: tf.Tensor, inputs: tf.Tensor) -> tf.Tensor:
-        return scaled_sum(projected, inputs, tf.cast(self.residual_scale, projected.dtype))
+        return (projected + inputs) * tf.cast(self.residual_scale, projected.dtype)
 
     def initial_state(self, batch_size: int) -> Any:
         """The state before the first sample: as if zeros had gone before."""

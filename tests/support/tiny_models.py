@@ -24,6 +24,12 @@ UPSAMPLERS = {
 }
 
 
+def stir(model, amount):
+    """Adds noise to all weights: zeros and averaging filters would hide mistakes."""
+    for index, weight in enumerate(model.trainable_weights):
+        weight.assign_add(amount * rng.normal(weight.shape, rng.make_seed(index)))
+
+
 def tiny(distribution="Categorical", upsampler=None, speakers=None, **kwargs):
     tf.keras.utils.set_random_seed(1)
     sizes = {"layers": 4, "dilation_cycle": 3, "residual_channels": 6, "gate_channels": 8}
@@ -37,9 +43,7 @@ def tiny(distribution="Categorical", upsampler=None, speakers=None, **kwargs):
         speaker_channels=3 if speakers else None,
     )
     model.build()
-    # Zero biases and averaging filters would hide mistakes at the ends of utterances.
-    for index, weight in enumerate(model.trainable_weights):
-        weight.assign_add(0.3 * rng.normal(weight.shape, rng.make_seed(index)))
+    stir(model, 0.3)
     return model
 
 
