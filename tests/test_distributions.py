@@ -259,6 +259,28 @@ def test_logistic_samples_follow_their_probabilities():
     assert stats.chisquare(counts, expected / expected.sum() * 20000).pvalue > 1e-3
 
 
+def nucleus_of(logits, top_p, temperature):
+    """The definition, code by code."""
+    probabilities = special.softmax(np.float64(logits) / temperature)
+    chosen, total = set(), 0.0
+    for code in np.argsort(-probabilities):
+        if total < top_p:
+            chosen.add(int(code))
+            total += probabilities[code]
+    return chosen
+
+
+@pytest.mark.parametrize("temperature", [1.0, 0.3])
+@pytest.mark.parametrize("top_p", [1e-3, 0.4, 0.9, 1.0])
+def test_the_nucleus_is_the_fewest_most_likely_codes(top_p, temperature):
+    logits = np.random.default_rng(3).normal(size=(5, 7)).astype(np.float32)
+    left = distributions.Categorical(7).nucleus(logits, tf.constant(top_p), temperature).numpy()
+    for before, after in zip(logits, left):
+        inside = set(np.flatnonzero(after > -1e30).tolist())
+        assert inside == nucleus_of(before, top_p, temperature)
+        np.testing.assert_array_equal(after[sorted(inside)], before[sorted(inside)])
+
+
 @pytest.mark.parametrize("temperature", [1.0, 0.5])
 def test_gaussian_samples_follow_their_density(temperature):
     distribution = distributions.MixtureOfGaussians(components=2)

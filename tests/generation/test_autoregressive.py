@@ -253,6 +253,27 @@ def test_impossible_pieces_are_refused(options, message):
         plain(tiny("Gaussian", "stretch"), mel(7), **options)
 
 
+def test_only_codes_of_the_nucleus_are_drawn():
+    model = tiny("Categorical")
+    greedy = model.generate(samples=60, temperature=0.0)
+    np.testing.assert_array_equal(model.generate(samples=60, seed=3, top_p=1e-6), greedy)
+    drawn = [model.generate(samples=200, seed=3, top_p=p)[0] for p in (0.5, 1.0)]
+    assert len(np.unique(drawn[0])) < len(np.unique(drawn[1]))
+    plain = model.generate(samples=200, seed=3, top_p=0.5, jit_compile=False)
+    np.testing.assert_array_equal(plain[0], drawn[0])
+
+
+@pytest.mark.parametrize("top_p", [0.0, 1.5, float("nan")])
+def test_no_nucleus_is_refused(top_p):
+    with pytest.raises(ValueError, match=f"`top_p` above 0, at most 1. Received: top_p={top_p}"):
+        tiny("Categorical").generate(samples=10, top_p=top_p)
+
+
+def test_a_density_has_no_nucleus():
+    with pytest.raises(ValueError, match="`top_p` is for networks that predict codes"):
+        tiny("Gaussian").generate(samples=10, top_p=0.9)
+
+
 def test_another_length_does_not_compile_again():
     model = tiny("Gaussian", "stretch")
     for frames in (1, 3, 20):
@@ -264,10 +285,12 @@ def test_another_length_does_not_compile_again():
 @pytest.mark.parametrize("batch", [1, 4])
 def test_the_ring_buffers_are_updated_in_place(batch, kernel_size):
     model = tiny(layers=8, dilation_cycle=8, kernel_size=kernel_size, residual_channels=6)
-    state = Program(model, temperature=1.0, chunk_samples=32, jit_compile=True).initial_state(batch)
+    state = Program(
+        model, temperature=1.0, top_p=1.0, chunk_samples=32, jit_compile=True
+    ).initial_state(batch)
     seeds = tf.stack([rng.make_seed(seed) for seed in range(batch)])
     program = compiled_advance(model, True)
-    arguments = (state, {}, seeds, tf.constant(1.0), 32)
+    arguments = (state, {}, seeds, {"temperature": tf.constant(1.0), "top_p": None}, 32)
     hlo = program.experimental_get_compiler_ir(*arguments)(stage="optimized_hlo")
     body = _loop_body(hlo)
     for dilation in (32, 64, 128):

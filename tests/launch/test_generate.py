@@ -218,6 +218,7 @@ def _corrupt(folder):
         ("diffusion", ["--mel={}/ok.npy", "--schedule=0.2,0.1"], "increases from step to step"),
         ("diffusion", ["--mel={}/ok.npy", "--schedule=0.9,0.99"], "must not end noisier"),
         ("diffusion", ["--mel={}/ok.npy", "--eta=2"], "eta must be in [0, 1]"),
+        ("diffusion", ["--mel={}/ok.npy", "--top_p=0.9"], "--top_p is for models that predict"),
         ("unconditional", ["--mel={}/ok.npy"], "one of --seconds"),
         ("unconditional", [], "one of --seconds"),
         ("unconditional", ["--seconds=0"], "seconds=0"),

@@ -12,6 +12,8 @@ from tfwavenet.distributions.base import (
     gumbel_argmax,
 )
 
+_LOWEST_TEMPERATURE = 1e-6  # below, all but the most likely code have no probability
+
 
 @tf.keras.saving.register_keras_serializable("tfwavenet")
 class Categorical(Distribution):
@@ -44,6 +46,30 @@ class Categorical(Distribution):
         """See `Distribution.log_prob`; `value` is int32 in [0, classes)."""
         logits = tf.cast(params, tf.float32)
         return -tf.nn.sparse_softmax_cross_entropy_with_logits(labels=value, logits=logits)
+
+    def nucleus(
+        self, params: tf.Tensor, top_p: tf.Tensor, temperature: Temperature = 1.0
+    ) -> tf.Tensor:
+        """Leaves only the most likely codes: the fewest that have `top_p` of the probability.
+
+        Args:
+            params: floating [..., classes].
+            top_p: float32 scalar in (0, 1].
+            temperature: under which the probability is meant; scalar, at least 0.
+
+        Returns:
+            float32 [..., classes]: logits, those of the other codes so low that none is drawn.
+
+        Reference: Holtzman et al., "The Curious Case of Neural Text Degeneration",
+        arXiv:1904.09751, section 3.1.
+        """
+        logits = tf.cast(params, tf.float32)
+        scaled = logits / tf.maximum(checked_temperature(temperature), _LOWEST_TEMPERATURE)
+        probabilities = tf.sort(tf.nn.softmax(scaled), axis=-1, direction="DESCENDING")
+        before = tf.cumsum(probabilities, axis=-1, exclusive=True)
+        inside = tf.where(before < top_p, probabilities, 1.0)
+        least = tf.reduce_min(inside, axis=-1, keepdims=True)
+        return tf.where(tf.nn.softmax(scaled) >= least, logits, logits.dtype.min)
 
     def sample(
         self, params: tf.Tensor, noise: tf.Tensor, temperature: Temperature = 1.0

@@ -59,6 +59,7 @@ def advance(
     *,
     seeds: tf.Tensor,
     temperature: tf.Tensor,
+    top_p: tf.Tensor | None,
     count: int,
 ) -> tuple[tf.Tensor, State]:
     """Generates one chunk.
@@ -70,6 +71,7 @@ def advance(
             as `conditioning` of the model takes them; absent where it takes none.
         seeds: int32 [batch, 2], one stream of random numbers per utterance.
         temperature: float32 [].
+        top_p: float32 [], or None for 1; see `distributions.Categorical.nucleus`.
         count: samples in the chunk.
 
     Returns:
@@ -87,6 +89,8 @@ def advance(
     def one_step(t: tf.Tensor, previous: Any, network: Any, values: Any) -> tuple[Any, ...]:
         conditioning_t = [_at(c, t) for c in conditioning]
         params, network = model.step(previous, network, conditioning_t, weights)
+        if top_p is not None:
+            params = model.distribution.nucleus(params, top_p, temperature)
         value = model.distribution.sample(params, noise[t], temperature)
         values = tf.tensor_scatter_nd_update(values, [[t]], value[tf.newaxis])
         return t + 1, value, network, values
@@ -113,9 +117,9 @@ def compiled_advance(model: StepModel, jit_compile: bool) -> Any:
     if name not in model.__dict__:
 
         def advance_model(
-            state: State, window: Any, seeds: Any, temperature: Any, count: int
+            state: State, window: Any, seeds: Any, randomness: dict[str, Any], count: int
         ) -> Any:
-            return advance(model, state, window, seeds=seeds, temperature=temperature, count=count)
+            return advance(model, state, window, seeds=seeds, count=count, **randomness)
 
         # Past Keras' tracking: a program is no part of what is saved with a model.
         model.__dict__[name] = tf.function(advance_model, jit_compile=jit_compile)
@@ -128,6 +132,8 @@ class Program:
     Args:
         model: the network.
         temperature: of all chunks, 0 or more.
+        top_p: of all chunks, above 0, at most 1: only the most likely codes that together have
+            this probability are drawn.
         chunk_samples: samples per chunk, rounded to whole frames.
         jit_compile: whether XLA compiles it.
 
@@ -136,18 +142,28 @@ class Program:
     """
 
     def __init__(
-        self, model: StepModel, *, temperature: float, chunk_samples: int, jit_compile: bool
+        self,
+        model: StepModel,
+        *,
+        temperature: float,
+        top_p: float,
+        chunk_samples: int,
+        jit_compile: bool,
     ) -> None:
         if not temperature >= 0:
             raise ValueError(
                 f"Expected a temperature of 0 or more. Received: temperature={temperature}"
             )
+        _check_top_p(model, top_p)
         if chunk_samples < 1:
             raise ValueError(f"Expected a positive chunk. Received: chunk_samples={chunk_samples}")
         hop = 1 if model.upsampler is None else model.upsampler.hop_samples
         self.model = model
         self.chunk_samples = max(1, round(chunk_samples / hop)) * hop
-        self._temperature = tf.constant(temperature, tf.float32)
+        self._randomness = {
+            "temperature": tf.constant(temperature, tf.float32),
+            "top_p": tf.constant(top_p, tf.float32) if top_p < 1 else None,
+        }
         self._advance = compiled_advance(model, jit_compile)
 
     def initial_state(self, batch_size: int) -> State:
@@ -163,7 +179,17 @@ class Program:
     ) -> tuple[tf.Tensor, State]:
         """The values [batch, chunk_samples] of the next chunk, see `advance`."""
         streams = tf.stack([rng.make_seed(seed) for seed in seeds])
-        return self._advance(state, window, streams, self._temperature, self.chunk_samples)
+        return self._advance(state, window, streams, self._randomness, self.chunk_samples)
+
+
+def _check_top_p(model: StepModel, top_p: float) -> None:
+    if not 0 < top_p <= 1:
+        raise ValueError(f"Expected `top_p` above 0, at most 1. Received: top_p={top_p}")
+    if top_p < 1 and not model.distribution.value_dtype.is_integer:
+        raise ValueError(
+            "`top_p` is for networks that predict codes, such as mu-law's. "
+            f"Received: top_p={top_p} for {model.distribution!r}"
+        )
 
 
 def state_after(

@@ -45,6 +45,7 @@ def generate(
     request: Request,
     *,
     temperature: float = 1.0,
+    top_p: float = 1.0,
     chunk_samples: int = 1024,
     batch_size: int | None = None,
     fold_frames: int | None = None,
@@ -61,6 +62,7 @@ def generate(
     program = Program(
         model,
         temperature=temperature,
+        top_p=top_p,
         chunk_samples=chunk_samples,
         jit_compile=jit_compile,
     )

@@ -10,7 +10,7 @@ in a browser) and WAV files into `<workdir>/evaluation/<split>`.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any, Optional, cast
 
 from absl import flags, logging
@@ -36,7 +36,7 @@ _MAX_UTTERANCES = flags.DEFINE_integer(
 _TEMPERATURE = flags.DEFINE_float(
     "temperature", 1.0, "Of the sampling; 0: no randomness.", lower_bound=0.0, flag_values=FLAGS
 )
-_SCHEDULE, _ETA = sampling.define_flags(FLAGS)
+_SAMPLING = sampling.define_flags(FLAGS)
 _SEED = flags.DEFINE_integer("seed", 0, "Of the first utterance.", flag_values=FLAGS)
 _BATCH_SIZE = flags.DEFINE_integer(
     "batch_size", 8, "Utterances generated together.", lower_bound=1, flag_values=FLAGS
@@ -56,8 +56,7 @@ def evaluate_workdir(
     weights: workdirs.Weights = "ema",
     max_utterances: Optional[int] = None,
     output_dir: Optional[files.PathLike] = None,
-    schedule: Sequence[str] = (),
-    eta: Optional[float] = None,
+    sampled: Optional[Mapping[str, Any]] = None,
     **options: Any,
 ) -> dict[str, Any]:
     """Evaluates the newest checkpoint of a workdir on a split of the data it was trained on.
@@ -68,8 +67,7 @@ def evaluate_workdir(
         weights: "ema" for the averaged weights, "raw" for the last.
         max_utterances: how many recordings to use, spread evenly over the split; None for all.
         output_dir: where to write; `<workdir>/evaluation/<split>` by default.
-        schedule: of a diffusion model, see `sampling.arguments`.
-        eta: of a diffusion model, see `sampling.arguments`.
+        sampled: what only some models take, see `sampling.arguments`.
         **options: further arguments of `evaluation.evaluate`, such as `temperature`.
 
     Returns:
@@ -101,7 +99,7 @@ def evaluate_workdir(
         speakers=loaded.metadata.speakers,
         settings=settings,
         config=loaded.config.to_dict(),
-        sampling=sampling.arguments(loaded.model, schedule, eta),
+        sampling=sampling.arguments(loaded.model, **(sampled or {})),
         **{"title": f"{type(loaded.model).__name__}, {loaded.config.data.corpus}", **options},
     )
 
@@ -122,8 +120,7 @@ def _evaluate() -> None:
         temperature=_TEMPERATURE.value,
         seed=_SEED.value,
         batch_size=_BATCH_SIZE.value,
-        schedule=_SCHEDULE.value,
-        eta=_ETA.value,
+        sampled=_SAMPLING.values(),
     )
     for line in summary_lines(report):
         logging.info("%s", line)

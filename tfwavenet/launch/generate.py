@@ -47,7 +47,7 @@ _PRIME = flags.DEFINE_string(
 _TEMPERATURE = flags.DEFINE_float(
     "temperature", 1.0, "Of the sampling; 0: no randomness.", lower_bound=0.0, flag_values=FLAGS
 )
-_SCHEDULE, _ETA = sampling.define_flags(FLAGS)
+_SAMPLING = sampling.define_flags(FLAGS)
 _SEED = flags.DEFINE_integer("seed", 0, "Of the first; the next take the next.", flag_values=FLAGS)
 _BATCH_SIZE = flags.DEFINE_integer(
     "batch_size", 8, "How many to generate together.", lower_bound=1, flag_values=FLAGS
@@ -82,7 +82,7 @@ def _generate() -> None:
         temperature=_TEMPERATURE.value,
         seed=_SEED.value,
         batch_size=_BATCH_SIZE.value,
-        **sampling.arguments(loaded.model, _SCHEDULE.value, _ETA.value),
+        **sampling.arguments(loaded.model, **_SAMPLING.values()),
     )
 
 

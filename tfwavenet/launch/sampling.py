@@ -1,9 +1,9 @@
-"""The flags of how a diffusion model is sampled."""
+"""The flags of how a model is sampled that are not for every model."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Optional
+from typing import Any, NamedTuple, Optional
 
 from absl import flags
 
@@ -11,8 +11,20 @@ from tfwavenet import diffusion
 from tfwavenet.models import DiffWave
 
 
-def define_flags(flag_values: flags.FlagValues) -> tuple[flags.FlagHolder, flags.FlagHolder]:
-    """Adds `--schedule` and `--eta` to the flags of a launcher, and returns them."""
+class Flags(NamedTuple):
+    """What `define_flags` adds."""
+
+    schedule: flags.FlagHolder
+    eta: flags.FlagHolder
+    top_p: flags.FlagHolder
+
+    def values(self) -> dict[str, Any]:
+        """Their values, as `arguments` takes them."""
+        return {name: holder.value for name, holder in self._asdict().items()}
+
+
+def define_flags(flag_values: flags.FlagValues) -> Flags:
+    """Adds `--schedule`, `--eta` and `--top_p` to the flags of a launcher."""
     schedule = flags.DEFINE_list(
         "schedule",
         [],
@@ -25,28 +37,43 @@ def define_flags(flag_values: flags.FlagValues) -> tuple[flags.FlagHolder, flags
         "Of a diffusion model: 1 for ancestral (default), 0 for deterministic sampling.",
         flag_values=flag_values,
     )
-    return schedule, eta
+    top_p = flags.DEFINE_float(
+        "top_p",
+        None,
+        "Of a model that predicts codes: draws only the most likely ones that together have this "
+        "probability, such as 0.99; default: all.",
+        flag_values=flag_values,
+    )
+    return Flags(schedule, eta, top_p)
 
 
-def arguments(model: Any, schedule: Sequence[str], eta: Optional[float]) -> dict[str, Any]:
+def arguments(
+    model: Any,
+    *,
+    schedule: Sequence[str] = (),
+    eta: Optional[float] = None,
+    top_p: Optional[float] = None,
+) -> dict[str, Any]:
     """What the flags add to the arguments of a model's `generate`.
 
     Args:
         model: the one that generates.
         schedule: of `--schedule`, empty for none.
         eta: of `--eta`, None for none.
+        top_p: of `--top_p`, None for none.
 
     Raises:
-        ValueError: if they are given for a model without diffusion steps, or are not what it can
-            be sampled with.
+        ValueError: if they are given for another kind of model, or are not what it can be sampled
+            with.
     """
-    given = {"schedule": schedule or None, "eta": eta}
+    given = {"schedule": schedule or None, "eta": eta, "top_p": top_p}
     chosen: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
-    if chosen and not isinstance(model, DiffWave):
-        raise ValueError(
-            f"--{next(iter(chosen))} is for diffusion models. "
-            f"Received: a model of class {type(model).__name__}"
-        )
+    for name in chosen:
+        if (name == "top_p") == isinstance(model, DiffWave):
+            kind = "models that predict codes" if name == "top_p" else "diffusion models"
+            raise ValueError(
+                f"--{name} is for {kind}. Received: a model of class {type(model).__name__}"
+            )
     if schedule:
         chosen["schedule"] = diffusion.get([_number(item) for item in schedule])
         model.schedule.align(chosen["schedule"])

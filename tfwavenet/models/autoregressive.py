@@ -120,6 +120,7 @@ class AutoregressiveModel(AudioModel):
         samples: int | None = None,
         seed: int | Sequence[int] = 0,
         temperature: float = 1.0,
+        top_p: float = 1.0,
         prime: Any = None,
         chunk_samples: int = 1024,
         batch_size: int | None = None,
@@ -140,6 +141,9 @@ class AutoregressiveModel(AudioModel):
             samples: how many to generate; for networks without features, required.
             seed: of the first utterance, the i-th one takes `seed + i`; or one per utterance.
             temperature: scales the randomness; 0 takes the most likely value each time.
+            top_p: above 0, at most 1, for networks that predict codes: only the most likely codes
+                that together have this probability are drawn. A little below 1 keeps rare
+                outliers away, from which a network may not find back.
             prime: recording [samples] or [batch, samples], float32 in the network's domain, that
                 comes before the generated samples. With features, these cover it too, and its
                 length must be a whole number of frames.
@@ -170,6 +174,7 @@ class AutoregressiveModel(AudioModel):
             self,
             request,
             temperature=temperature,
+            top_p=top_p,
             chunk_samples=chunk_samples,
             batch_size=batch_size,
             fold_frames=fold_frames,
@@ -186,6 +191,7 @@ class AutoregressiveModel(AudioModel):
         speaker: Any = None,
         seed: int | Sequence[int] = 0,
         temperature: float = 1.0,
+        top_p: float = 1.0,
         chunk_samples: int = 1024,
         jit_compile: bool = True,
     ) -> generation.Stream:
@@ -203,6 +209,7 @@ class AutoregressiveModel(AudioModel):
             speaker=speaker,
             seed=seed,
             temperature=temperature,
+            top_p=top_p,
             chunk_samples=chunk_samples,
             jit_compile=jit_compile,
         )

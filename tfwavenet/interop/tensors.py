@@ -1,0 +1,181 @@
+"""The tensors of a checkpoint, each of which must find its place in a model."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tfwavenet.layers import WeightNormalization
+
+_LISTED = 5
+
+
+class Tensors:
+    """Arrays by name, which are taken once each.
+
+    Args:
+        arrays: float arrays.
+        origin: what the error messages call the checkpoint.
+    """
+
+    def __init__(self, arrays: Mapping[str, np.ndarray], origin: str) -> None:
+        self._arrays = dict(arrays)
+        self._origin = origin
+        self._taken: set[str] = set()
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._arrays
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """Shape of a tensor.
+
+        Raises:
+            ValueError: if there is none of that name.
+        """
+        return np.shape(self._get(name))
+
+    def count(self, pattern: str) -> int:
+        """How many numbers, from 0 on, a pattern with `{}` for the number has tensors for."""
+        count = 0
+        while pattern.format(count) in self._arrays:
+            count += 1
+        return count
+
+    def take(self, name: str) -> np.ndarray:
+        """A tensor, which counts as used from now on.
+
+        Raises:
+            ValueError: if there is none of that name, or it holds NaN or infinity.
+        """
+        array = np.asarray(self._get(name), np.float32)
+        if not np.isfinite(array).all():
+            raise ValueError(f"{self._origin}: Expected finite weights. Received: {name} with NaN")
+        self._taken.add(name)
+        return array
+
+    def _get(self, name: str) -> np.ndarray:
+        if name not in self._arrays:
+            raise ValueError(
+                f"{self._origin}: Expected a tensor {name!r}, which its other tensors or "
+                f"hyper-parameters call for. Received: {len(self._arrays)} tensors without it"
+            )
+        return self._arrays[name]
+
+    def assign(self, variable: tf.Variable, name: str, *, transpose: bool = False) -> None:
+        """Gives a tensor to a variable.
+
+        Args:
+            variable: of the model.
+            name: of the tensor.
+            transpose: whether the tensor's axes are those of the variable in reverse, as
+                PyTorch's are.
+
+        Raises:
+            ValueError: if there is none of that name, or its shape is not the variable's.
+        """
+        array = self.take(name)
+        expected = tuple(variable.shape[::-1] if transpose else variable.shape)
+        if array.shape != expected:
+            raise ValueError(
+                f"{self._origin}: Expected {name!r} of shape {expected}, which its other tensors "
+                f"or hyper-parameters call for. Received: shape={array.shape}"
+            )
+        variable.assign(np.transpose(array) if transpose else array)
+
+    def finish(self, unused: Sequence[str] = ()) -> None:
+        """Checks that every tensor has found its place.
+
+        Args:
+            unused: regular expressions of those that the network does not need.
+
+        Raises:
+            ValueError: if there are others; names them.
+        """
+        rest = [name for name in self._arrays if name not in self._taken]
+        rest = [name for name in rest if not any(re.fullmatch(one, name) for one in unused)]
+        if rest:
+            more = f" and {len(rest) - _LISTED} more" if len(rest) > _LISTED else ""
+            raise ValueError(
+                f"{self._origin}: Expected tensors of the network only. "
+                f"Received: {', '.join(rest[:_LISTED])}{more}, for which it has no place"
+            )
+
+
+def assign_torch_layer(layer: Any, tensors: Tensors, prefix: str) -> None:
+    """Gives PyTorch's tensors `<prefix>.weight`, or `weight_g` and `weight_v`, to a layer.
+
+    Args:
+        layer: convolution, dense layer, or such a one under weight normalisation; None for none.
+        tensors: of the checkpoint.
+        prefix: name of the layer in it.
+    """
+    if layer is None:
+        return
+    inner = layer
+    if isinstance(layer, WeightNormalization):
+        inner = layer.layer
+        gain = tensors.take(f"{prefix}.weight_g").ravel()
+        if gain.shape != tuple(layer.g.shape):
+            raise ValueError(
+                f"Expected '{prefix}.weight_g' of {layer.g.shape[0]} values, which the other "
+                f"tensors or hyper-parameters call for. Received: {len(gain)}"
+            )
+        layer.g.assign(gain)
+        tensors.assign(inner.kernel, f"{prefix}.weight_v", transpose=True)
+    else:
+        tensors.assign(inner.kernel, f"{prefix}.weight", transpose=True)
+    if inner.use_bias:
+        tensors.assign(inner.bias, f"{prefix}.bias")
+
+
+def has_weight_norm(tensors: Tensors, prefix: str) -> bool:
+    """Whether a layer of a PyTorch checkpoint is stored under weight normalisation."""
+    return f"{prefix}.weight_g" in tensors
+
+
+def torch_names(state: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """The arrays of a state dict under the names of a single process and of older versions."""
+    replacements = (
+        (r"^module\.", ""),
+        (r"\.parametrizations\.weight\.original0$", ".weight_g"),
+        (r"\.parametrizations\.weight\.original1$", ".weight_v"),
+    )
+    named = {}
+    for name, value in state.items():
+        if isinstance(value, np.ndarray):
+            for pattern, replacement in replacements:
+                name = re.sub(pattern, replacement, name)  # noqa: PLW2901
+            named[name] = value
+    return named
+
+
+def split(
+    arrays: Mapping[str, np.ndarray], prefix: str, labels: Sequence[object]
+) -> dict[str, np.ndarray]:
+    """The weight and bias of one layer as those of several that lie side by side in it.
+
+    Args:
+        arrays: by name.
+        prefix: of the layer: `<prefix>.weight` is cut along its first axis, and so is the bias.
+        labels: of the parts, which are called `<prefix>.<label>.weight`.
+
+    Raises:
+        ValueError: if the axis cannot be cut so.
+    """
+    result = dict(arrays)
+    for kind in ("weight", "bias"):
+        whole = result.pop(f"{prefix}.{kind}", None)
+        if whole is None:
+            continue
+        if not whole.ndim or len(whole) % len(labels):
+            raise ValueError(
+                f"Expected '{prefix}.{kind}' whose first axis can be cut into {len(labels)} parts. "
+                f"Received: shape={whole.shape}"
+            )
+        for label, part in zip(labels, np.split(whole, len(labels))):
+            result[f"{prefix}.{label}.{kind}"] = part
+    return result

@@ -1,0 +1,259 @@
+"""Reads PyTorch's files without PyTorch, and without running what they contain.
+
+PyTorch files are pickles, which can name any function and have it called. This reader knows the
+few names of which tensors and containers are made; anything else is refused by name. Both formats
+are read: the zip archives written since PyTorch 1.6, and the streams written before.
+"""
+
+from __future__ import annotations
+
+import collections
+import io
+import os
+import pathlib
+import pickle
+import re
+import sys
+import zipfile
+from collections.abc import Callable
+from typing import Any, BinaryIO
+
+import numpy as np
+import tensorflow as tf
+
+from tfwavenet import files
+
+_ZIP_MAGIC = b"PK\x03\x04"
+_STREAM_MAGIC = 0x1950A86A20F9469CFC6C
+_STREAM_START = pickle.dumps(_STREAM_MAGIC, protocol=2)
+_STREAM_PROTOCOL = 1001
+
+_DTYPES: dict[str, Any] = {
+    "BFloat16Storage": tf.bfloat16.as_numpy_dtype,
+    "BoolStorage": np.bool_,
+    "ByteStorage": np.uint8,
+    "CharStorage": np.int8,
+    "DoubleStorage": np.float64,
+    "FloatStorage": np.float32,
+    "HalfStorage": np.float16,
+    "IntStorage": np.int32,
+    "LongStorage": np.int64,
+    "ShortStorage": np.int16,
+}
+
+
+class Module:
+    """A pickled `torch.nn.Module`: its attributes, and none of its code."""
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.attributes = dict(state)
+
+    def state_dict(self, prefix: str = "") -> dict[str, np.ndarray]:
+        """Its parameters and those of the modules in it, under PyTorch's names."""
+        own = {**self._entries("_parameters"), **self._entries("_buffers")}
+        state = {prefix + name: value for name, value in own.items() if value is not None}
+        for name, module in self._entries("_modules").items():
+            if isinstance(module, Module):
+                state.update(module.state_dict(f"{prefix}{name}."))
+        return state
+
+    def _entries(self, name: str) -> dict[str, Any]:
+        return dict(getattr(self, "attributes", {}).get(name) or {})
+
+
+class _StorageType:
+    """A storage class of PyTorch, which is only ever named."""
+
+    def __init__(self, name: str) -> None:
+        self.dtype = np.dtype(_DTYPES[name])
+
+
+class _Dtype:
+    """A pickled `numpy.dtype` of plain numbers."""
+
+    def __init__(self, code: str, *_: Any) -> None:
+        if not re.fullmatch(r"[biuf]\d", code):
+            raise pickle.UnpicklingError(f"a NumPy value of type {code!r}")
+        self.dtype = np.dtype(code)
+
+    def __setstate__(self, state: Any) -> None:
+        if state[1] == ">":
+            raise pickle.UnpicklingError("numbers of another byte order")
+
+
+def _tensor(storage: Any, offset: Any, size: Any, stride: Any, *_: Any) -> np.ndarray:
+    """What `torch._utils._rebuild_tensor_v2` makes of its arguments, inside its storage."""
+    if not isinstance(storage, np.ndarray):
+        raise pickle.UnpicklingError("a tensor without storage")
+    if len(size) != len(stride) or min(*size, *stride, offset, 0) < 0:
+        raise pickle.UnpicklingError(f"a tensor of size {size} and stride {stride}")
+    last = offset + sum((n - 1) * step for n, step in zip(size, stride))
+    if 0 not in size and last >= len(storage):
+        raise pickle.UnpicklingError(f"a tensor of size {size} beyond the end of its storage")
+    strides = [step * storage.itemsize for step in stride]
+    return np.lib.stride_tricks.as_strided(storage[offset:], tuple(size), strides, writeable=False)
+
+
+def _parameter(data: Any, *_: Any) -> Any:
+    return data
+
+
+def _scalar(kind: _Dtype, data: bytes) -> Any:
+    """What `numpy.core.multiarray.scalar` makes of its arguments."""
+    return np.frombuffer(data, kind.dtype)[0]
+
+
+def _encode(text: str, encoding: str) -> bytes:
+    """`_codecs.encode`, as NumPy's scalars are pickled with."""
+    if encoding != "latin1":
+        raise pickle.UnpicklingError(f"bytes in the encoding {encoding}")
+    return text.encode(encoding)
+
+
+_LAYERS = ("Conv1d", "ConvTranspose1d", "Dropout", "Embedding", "ModuleList")
+_KNOWN: dict[tuple[str, str], Any] = {
+    ("collections", "OrderedDict"): collections.OrderedDict,
+    ("builtins", "set"): set,
+    ("__builtin__", "set"): set,
+    ("torch", "Size"): tuple,
+    ("torch._utils", "_rebuild_tensor"): _tensor,
+    ("torch._utils", "_rebuild_tensor_v2"): _tensor,
+    ("torch._utils", "_rebuild_parameter"): _parameter,
+    ("torch.nn.parameter", "Parameter"): _parameter,
+    ("_codecs", "encode"): _encode,
+    ("numpy", "dtype"): _Dtype,
+    ("numpy.core.multiarray", "scalar"): _scalar,
+    ("numpy._core.multiarray", "scalar"): _scalar,
+    # NVIDIA/nv-wavenet saves its training network whole: two classes, and PyTorch's in them.
+    ("wavenet", "WaveNet"): Module,
+    ("wavenet", "Conv"): Module,
+    **{
+        (f"torch.nn.modules.{home}", name): Module
+        for name in _LAYERS
+        for home in ("conv", "container", "dropout", "sparse")
+    },
+}
+
+
+# The implementation in Python, in which single instructions can be replaced.
+_PythonUnpickler: Any = pickle._Unpickler  # type: ignore[attr-defined]
+
+
+class _Unpickler(_PythonUnpickler):
+    def __init__(self, file: BinaryIO, storage: Callable[..., np.ndarray]) -> None:
+        super().__init__(file, encoding="latin1")
+        self._storage = storage
+
+    def find_class(self, module: str, name: str) -> Any:
+        if module in ("torch", "torch.storage") and name in _DTYPES:
+            return _StorageType(name)
+        if (module, name) not in _KNOWN:
+            raise pickle.UnpicklingError(
+                f"it names {module}.{name}, which is no part of tensors; nothing of it was run"
+            )
+        return _KNOWN[module, name]
+
+    def persistent_load(self, pid: Any) -> Any:
+        kind, *rest = pid
+        # Streams hold the source of modules beside their class.
+        return self._storage(*rest) if kind == "storage" else rest[0]
+
+    def load_build(self) -> None:
+        """Sets the state of an object: only of those that keep it as it is."""
+        state, target = self.stack.pop(), self.stack[-1]
+        if isinstance(target, (Module, _Dtype)):
+            target.__setstate__(state)
+        elif not isinstance(target, collections.OrderedDict):
+            raise pickle.UnpicklingError(f"it sets attributes of {type(target).__name__}")
+
+    dispatch = {**_PythonUnpickler.dispatch, pickle.BUILD[0]: load_build}
+
+
+def is_torch_file(path: files.PathLike) -> bool:
+    """Whether a file begins like one of PyTorch's."""
+    if not os.path.isfile(path):
+        return False
+    with open(path, "rb") as file:
+        start = file.read(len(_STREAM_START))
+    return start.startswith(_ZIP_MAGIC) or start == _STREAM_START
+
+
+def read(path: files.PathLike) -> Any:
+    """Reads a file that `torch.save` wrote.
+
+    Args:
+        path: of the file.
+
+    Returns:
+        What was saved, with NumPy arrays in place of tensors, and a `Module` for each module.
+
+    Raises:
+        ValueError: if the file is cut short, damaged, not PyTorch's, or refers to anything that is
+            no part of tensors; nothing of it has been run then.
+        OSError: if it cannot be read.
+    """
+    path = pathlib.Path(path)
+    try:
+        return _read_zip(path) if zipfile.is_zipfile(path) else _read_stream(path)
+    except (
+        pickle.UnpicklingError,
+        zipfile.BadZipFile,
+        # What unpickling damaged bytes ends in.
+        *(EOFError, KeyError, IndexError, ValueError, TypeError, AttributeError),
+        *(UnicodeDecodeError, OverflowError, MemoryError, RecursionError),
+    ) as error:
+        reason = str(error) or type(error).__name__
+        raise ValueError(
+            f"{os.fspath(path)!r} is not a whole file of PyTorch tensors. Received: {reason}"
+        ) from error
+
+
+def _read_zip(path: pathlib.Path) -> Any:
+    with zipfile.ZipFile(path) as archive:
+        if sum(info.file_size for info in archive.infolist()) > path.stat().st_size:
+            raise zipfile.BadZipFile("an archive that is compressed, as PyTorch's are not")
+        (pickled,) = [name for name in archive.namelist() if name.endswith("/data.pkl")]
+        prefix = pickled[: -len("data.pkl")]
+        storages: dict[str, np.ndarray] = {}
+
+        def storage(kind: _StorageType, key: str, _location: str, count: int) -> np.ndarray:
+            if key not in storages:
+                content = archive.read(f"{prefix}data/{key}")
+                storages[key] = np.frombuffer(content, kind.dtype, count)
+            return storages[key]
+
+        return _Unpickler(io.BytesIO(archive.read(pickled)), storage).load()
+
+
+def _read_stream(path: pathlib.Path) -> Any:
+    """The older format: the pickle first, then the bytes of the storages that it refers to."""
+    limit = path.stat().st_size
+    storages: dict[str, np.ndarray] = {}
+
+    def storage(
+        kind: _StorageType, key: str, _location: str, count: int, view: Any = None
+    ) -> np.ndarray:
+        if count * kind.dtype.itemsize > limit:
+            raise pickle.UnpicklingError(f"a storage of {count} values in {limit} bytes")
+        if key not in storages:
+            storages[key] = np.zeros([count], kind.dtype)
+        if view is None:
+            return storages[key]
+        _, offset, size = view
+        return storages[key][offset : offset + size]
+
+    with open(path, "rb") as file:
+        header = [_Unpickler(file, storage).load() for _ in range(2)]
+        if header != [_STREAM_MAGIC, _STREAM_PROTOCOL]:
+            raise pickle.UnpicklingError("another beginning than PyTorch's")
+        if not _Unpickler(file, storage).load()["little_endian"] or sys.byteorder != "little":
+            raise pickle.UnpicklingError("numbers of another byte order")
+        content = _Unpickler(file, storage).load()
+        for key in _Unpickler(file, storage).load():
+            values = storages[key]
+            expected = len(values).to_bytes(8, "little") if len(values) else None
+            if expected not in (None, file.read(8)):
+                raise pickle.UnpicklingError(f"another length of the storage {key}")
+            data = file.read(values.nbytes)
+            values[:] = np.frombuffer(data, values.dtype, len(values))
+    return content
