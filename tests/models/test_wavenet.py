@@ -194,7 +194,6 @@ def test_saved_model(options, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"input_noise": -1.0}, "`input_noise` must not be negative. Received: input_noise=-1.0"),
         ({"layers": 0}, "`layers` must be positive. Received: layers=0"),
         ({"skip_mode": "mean"}, "`skip_mode` must be .* Received: skip_mode='mean'"),
         ({"local_channels": None}, "`local_channels` or a `recipe`"),

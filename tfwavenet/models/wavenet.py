@@ -148,13 +148,7 @@ class WaveNet(AutoregressiveModel):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        _check(
-            skip_mode,
-            input_noise,
-            layers=layers,
-            dilation_cycle=dilation_cycle,
-            kernel_size=kernel_size,
-        )
+        _check(skip_mode, layers=layers, dilation_cycle=dilation_cycle, kernel_size=kernel_size)
         self.num_layers = layers
         self.dilation_cycle = dilation_cycle
         self.residual_channels = residual_channels
@@ -351,9 +345,7 @@ class WaveNet(AutoregressiveModel):
         }
 
 
-def _check(skip_mode: str, input_noise: float, **counts: int) -> None:
-    if not input_noise >= 0:
-        raise ValueError(f"`input_noise` must not be negative. Received: input_noise={input_noise}")
+def _check(skip_mode: str, **counts: int) -> None:
     for name, value in counts.items():
         if value < 1:
             raise ValueError(f"`{name}` must be positive. Received: {name}={value}")
