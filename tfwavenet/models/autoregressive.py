@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -13,13 +13,11 @@ from tfwavenet import files, generation, rng
 from tfwavenet.audio import mulaw
 from tfwavenet.models.audio_model import AudioModel
 
-_PURPOSES = ("dropout", "input_noise")
-
 
 class AutoregressiveModel(AudioModel):
     """Training and generation of a network whose `call` predicts the following sample.
 
-    A subclass has, besides what an `AudioModel` has, a `distribution`, `input_noise` and a `seed`,
+    A subclass has, besides what an `AudioModel` has, a `distribution`, `dropout` and its `seed`,
     and the methods of `generation.StepModel`.
     """
 
@@ -76,17 +74,14 @@ class AutoregressiveModel(AudioModel):
 
         Args:
             batch: see the class; `"mask"` is not looked at.
-            training: whether dropout and input noise are active.
+            training: whether dropout is active.
 
         Returns:
             float32 [batch, samples], in nats. For a distribution that is not discrete it is a
             density's and may be negative.
         """
         values = self.to_values(batch["audio"])
-        past = self.previous_values(values)
-        if training and self.input_noise:
-            past = self._with_noise(past)
-        params = self({**batch, "audio": past}, training=training)
+        params = self({**batch, "audio": self.previous_values(values)}, training=training)
         return -self.distribution.log_prob(params, values)
 
     def sample_loss(self, batch: dict[str, tf.Tensor], training: bool) -> tf.Tensor:
@@ -99,18 +94,11 @@ class AutoregressiveModel(AudioModel):
             results["bits_per_sample"] = results["loss"] / math.log(2)
         return results
 
-    def _with_noise(self, past: tf.Tensor) -> tf.Tensor:
-        noise = self.input_noise * rng.normal(tf.shape(past), self._training_seed("input_noise"))
-        if not self.takes_codes:
-            return past + noise
-        codes = past + tf.cast(tf.round(noise), past.dtype)
-        return tf.clip_by_value(codes, 0, self.distribution.channels - 1)
-
-    def _training_seed(self, purpose: Literal["dropout", "input_noise"]) -> tf.Tensor:
-        """A seed of its own for each purpose, update and replica."""
+    def _dropout_seed(self, training: bool | None) -> tf.Tensor | None:
+        if not training or not self.dropout:
+            return None
         replica = tf.distribute.get_replica_context().replica_id_in_sync_group
-        seed = rng.fold_in(rng.fold_in(rng.make_seed(self.seed), self.training_step()), replica)
-        return rng.fold_in(seed, _PURPOSES.index(purpose))
+        return rng.fold_in(rng.fold_in(rng.make_seed(self.seed), self.training_step()), replica)
 
     def generate(
         self,

@@ -40,7 +40,6 @@ _PLAIN_ARGUMENTS = (
     "weight_norm",
     "head_weight_norm",
     "dropout",
-    "input_noise",
     "seed",
 )
 
@@ -86,11 +85,8 @@ class WaveNet(AutoregressiveModel):
         weight_norm: whether convolutions are weight normalised.
         head_weight_norm: the same of the head; None for `weight_norm`.
         dropout: rate of dropout before each dilated convolution.
-        input_noise: standard deviation of noise that is added to the past in training, in codes
-            for a network on codes, otherwise in signal units. In generation the past is the
-            network's own, with its faults; one that has seen such pasts does not drift into noise.
         recipe: of features and waveform, as `recipes.get` takes it; saved with the model.
-        seed: of dropout and input noise.
+        seed: of dropout.
 
     Call arguments:
         inputs: a batch; `"audio"` holds the past.
@@ -142,7 +138,6 @@ class WaveNet(AutoregressiveModel):
         weight_norm: bool = True,
         head_weight_norm: bool | None = None,
         dropout: float = 0.0,
-        input_noise: float = 0.0,
         recipe: Any = None,
         seed: int = 0,
         **kwargs: Any,
@@ -175,7 +170,6 @@ class WaveNet(AutoregressiveModel):
         self.weight_norm = weight_norm
         self.head_weight_norm = weight_norm if head_weight_norm is None else head_weight_norm
         self.dropout = dropout
-        self.input_noise = input_noise
         self.seed = seed
         self._create_layers()
 
@@ -237,7 +231,7 @@ class WaveNet(AutoregressiveModel):
 
     def call(self, inputs: dict[str, tf.Tensor], training: bool | None = None) -> tf.Tensor:
         """The whole sequence in parallel."""
-        seed = self._training_seed("dropout") if training and self.dropout else None
+        seed = self._dropout_seed(training)
         local, speaker = self._local(inputs), self._speaker(inputs)
         skips, _ = self._run_blocks(self.to_values(inputs["audio"]), local, speaker, seed)
         return self._head(skips)
