@@ -33,7 +33,6 @@ EXTRAS = {
     "gpu": ["tensorflow[and-cuda]==2.15.*"],
     # A metric whose package compiles C on installation; evaluation leaves it out where absent.
     "evaluate": ["pesq>=0.0.4"],
-    "import": ["torch>=2.0"],
     "notebooks": ["ipywidgets>=8", "jupyterlab>=4", "nbclient>=0.9"],
     # ruff is pinned because its formatting changes with its version.
     "test": ["mypy>=1.15", "pytest>=8", "pytest-xdist>=3.5", "ruff==0.17.5", "setuptools>=58"],
@@ -60,8 +59,12 @@ setup(
     extras_require=EXTRAS,
     entry_points={
         "console_scripts": [
-            f"tfwavenet-{name} = tfwavenet.launch.{name}:main"
-            for name in ("evaluate", "generate", "prepare", "quickstart", "schedule", "train")
+            *(
+                f"tfwavenet-{name} = tfwavenet.launch.{name}:main"
+                for name in ("evaluate", "generate", "prepare", "quickstart", "schedule", "train")
+            ),
+            # `import` is no name for a module.
+            "tfwavenet-import = tfwavenet.launch.import_checkpoint:main",
         ]
     },
     classifiers=[

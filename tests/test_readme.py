@@ -38,6 +38,12 @@ def set_up():
     ]
 
 
+def module_of(program):
+    """The module of a command; `import` is no name for one."""
+    name = program[len("tfwavenet-") :]
+    return "tfwavenet.launch." + {"import": "import_checkpoint"}.get(name, name)
+
+
 LAUNCHES = [command for command in commands() if command.startswith("tfwavenet-")]
 
 
@@ -45,7 +51,7 @@ LAUNCHES = [command for command in commands() if command.startswith("tfwavenet-"
 def test_flags_and_config_keys_exist(command, monkeypatch):
     monkeypatch.chdir(REPOSITORY)
     program, *arguments = shlex.split(command)
-    launcher = importlib.import_module("tfwavenet.launch." + program[len("tfwavenet-") :])
+    launcher = importlib.import_module(module_of(program))
     # The flags of a config are found in the process's own command line.
     monkeypatch.setattr(sys, "argv", [program, *arguments])
     forget_overrides(launcher.FLAGS)
@@ -66,10 +72,10 @@ def forget_overrides(flag_values):
 
 def test_every_launcher_is_shown():
     shown = {command.split()[0] for command in LAUNCHES}
-    names = {path.stem for path in (REPOSITORY / "tfwavenet" / "launch").glob("*.py")}
-    launchers = {name for name in names if f"tfwavenet-{name}" in " ".join(LAUNCHES)}
-    assert shown == {f"tfwavenet-{name}" for name in launchers}
-    assert {"prepare", "train", "generate", "evaluate", "quickstart"} <= launchers
+    setup = (REPOSITORY / "setup.py").read_text(encoding="utf-8")
+    names = re.search(r"for name in \((.*?)\)", setup, flags=re.DOTALL).group(1)
+    commands_of_setup = {f"tfwavenet-{name}" for name in re.findall(r'"(\w+)"', names)}
+    assert shown == {*commands_of_setup, *re.findall(r'"(tfwavenet-\w+) = ', setup)}
 
 
 def test_every_experiment_is_in_the_table():
@@ -92,8 +98,7 @@ def run(command, folder):
     """Runs a command with this interpreter's scripts; the package may be installed or not."""
     program, *arguments = shlex.split(command)
     script = pathlib.Path(sys.executable).parent / program
-    launcher = "tfwavenet.launch." + program.replace("tfwavenet-", "")
-    start = [str(script)] if script.exists() else [sys.executable, "-m", launcher]
+    start = [str(script)] if script.exists() else [sys.executable, "-m", module_of(program)]
     environment = dict(os.environ)
     if not script.exists():
         environment["PYTHONPATH"] = str(REPOSITORY)

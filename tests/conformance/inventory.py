@@ -151,6 +151,16 @@ MODELS: dict[str, ModelEntry] = {
         ),
         {**AUDIO, **STEP},
     ),
+    "DiffWave-own-upsamplers": ModelEntry(
+        lambda: models.DiffWave(
+            **SMALL_DIFFUSION,
+            upsampler=STRETCH,
+            upsampler_per_block=True,
+            local_channels=5,
+            step_order="one_based",
+        ),
+        {**AUDIO, **MASK, **MEL, **STEP},
+    ),
     "WaveNet-unconditional": ModelEntry(
         lambda: models.WaveNet(**SMALL, distribution=distributions.Categorical(16)), CODES
     ),
@@ -165,6 +175,16 @@ MODELS: dict[str, ModelEntry] = {
             speaker_channels=2,
         ),
         {**AUDIO, **MASK, **MEL, **SPEAKER},
+    ),
+    "WaveNet-given-conditioning": ModelEntry(
+        lambda: models.WaveNet(
+            **SMALL,
+            distribution="Gaussian",
+            upsampler={"class_name": "StretchUpsampler", "config": {"scales": ()}},
+            local_channels=2 * 8,
+            project_local=False,
+        ),
+        {**AUDIO, "mel": noise(2, 24, 2 * 8)},
     ),
     "WaveNet-switches": ModelEntry(
         lambda: models.WaveNet(

@@ -14,6 +14,7 @@ UPSAMPLERS = {
     "stretch over frequency": lambda: StretchUpsampler(
         (3,), frequency_kernel_size=3, weight_norm=False
     ),
+    "at the sample rate": lambda: StretchUpsampler(()),
     "transposed": lambda: TransposedUpsampler((2, 3)),
     "transposed, overlapping": lambda: TransposedUpsampler(
         (4, 2), overlap=2, negative_slope=0.4, weight_norm=False
@@ -96,8 +97,8 @@ def test_stretching_with_averages_keeps_a_constant():
     ("make", "message"),
     [
         (
-            lambda: StretchUpsampler(()),
-            r"`scales` must be positive integers. Received: scales=\(\)",
+            lambda: StretchUpsampler((0,)),
+            r"`scales` must be positive integers. Received: scales=\(0,\)",
         ),
         (lambda: StretchUpsampler((4, 0)), "`scales` must be positive integers"),
         (

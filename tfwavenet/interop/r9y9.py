@@ -120,7 +120,7 @@ def _distribution(inputs: int, outputs: int, hyper: Hyperparameters, legacy: boo
 def _legacy_upsampler(tensors: Tensors) -> Upsampler | None:
     normed = has_weight_norm(tensors, "upsample_conv.0")
     name = "upsample_conv.{}." + ("weight_v" if normed else "weight")
-    shapes = []
+    shapes: list[tuple[int, ...]] = []
     while name.format(2 * len(shapes)) in tensors:
         shapes.append(tensors.shape(name.format(2 * len(shapes))))
     if not shapes:
@@ -196,7 +196,7 @@ def _recipe(
     return recipe if statistics is None else recipe.with_statistics(*statistics)
 
 
-def _assign(model: WaveNet, tensors: Tensors, legacy: bool) -> None:
+def _assign(model: Any, tensors: Tensors, legacy: bool) -> None:
     assign_torch_layer(model.input_conv, tensors, "first_conv")
     for index, block in enumerate(model.blocks):
         prefix = f"conv_layers.{index}."

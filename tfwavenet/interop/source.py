@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any, Optional
 
 import numpy as np
@@ -168,7 +168,10 @@ def _flat(state: Mapping[str, Any]) -> dict[str, Any]:
 def _tensorflow_prefix(path: pathlib.Path) -> Optional[pathlib.Path]:
     if path.is_dir():
         newest = tf.train.latest_checkpoint(os.fspath(path))
-        return None if newest is None else pathlib.Path(newest)
+        if newest is not None:
+            return pathlib.Path(newest)
+        found = sorted(path.glob("*.index"), key=os.path.getmtime)
+        return found[-1].with_suffix("") if found else None
     text = os.fspath(path)
     for suffix in (".index", ".meta"):
         text = text[: -len(suffix)] if text.endswith(suffix) else text
@@ -196,6 +199,6 @@ def _tensorflow_source(prefix: pathlib.Path, given: Optional[Mapping[str, Any]])
     return Source(prefix, plain, content, given)
 
 
-def without_prefix(names: Sequence[str], ending: str) -> Optional[str]:
+def without_prefix(names: Iterable[str], ending: str) -> Optional[str]:
     """What stands before `ending` in the one name that ends so; None if there is none."""
     return next((name[: -len(ending)] for name in names if name.endswith(ending)), None)

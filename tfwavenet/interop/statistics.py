@@ -5,51 +5,59 @@ from __future__ import annotations
 import os
 import pathlib
 import pickle
-import zlib
-from typing import Any, Optional
+from typing import Any, BinaryIO, Optional
 
 import numpy as np
-from joblib import numpy_pickle
+
+from tfwavenet.interop import pickles
 
 _FILE = "meanvar.joblib"
 
 
-class _Scaler:
-    """Stands for scikit-learn's `StandardScaler`: its attributes."""
+class _Array(pickles.Record):
+    """joblib's stand-in for an array, whose bytes follow in the file."""
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.attributes = dict(state)
-
-
-_KNOWN: dict[tuple[str, str], Any] = {
-    ("joblib.numpy_pickle", "NumpyArrayWrapper"): numpy_pickle.NumpyArrayWrapper,
-    ("numpy", "ndarray"): np.ndarray,
-    ("numpy", "dtype"): np.dtype,
-    ("numpy.core.multiarray", "scalar"): np.core.multiarray.scalar,
-    ("numpy._core.multiarray", "scalar"): np.core.multiarray.scalar,
-    ("_codecs", "encode"): lambda text, encoding: text.encode(encoding),
-    **{
-        (f"sklearn.preprocessing.{home}", "StandardScaler"): _Scaler for home in ("data", "_data")
-    },
-}
+    def read(self, file: BinaryIO) -> np.ndarray:
+        about = self.attributes
+        if about.get("numpy_array_alignment_bytes") is not None:
+            file.read(file.read(1)[0])
+        shape, kind = tuple(about["shape"]), about["dtype"].dtype
+        data = file.read(int(np.prod(shape, dtype=np.int64)) * kind.itemsize)
+        return np.frombuffer(data, kind).reshape(shape)
 
 
-class _Unpickler(numpy_pickle.NumpyUnpickler):
-    """joblib's, for arrays and the one class that has them here."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) not in _KNOWN:
-            raise pickle.UnpicklingError(f"it names {module}.{name}; nothing of it was run")
-        return _KNOWN[module, name]
+class _Type:
+    """A class that is only ever named."""
 
 
-def read_statistics(
-    folder: pathlib.Path, channels: int
-) -> Optional[tuple[np.ndarray, np.ndarray]]:
+class _Unpickler(pickles.Unpickler):
+    _file: BinaryIO
+
+    def __init__(self, file: BinaryIO) -> None:
+        known = {
+            ("joblib.numpy_pickle", "NumpyArrayWrapper"): _Array,
+            ("numpy", "ndarray"): _Type,
+            **{
+                (f"sklearn.preprocessing.{home}", "StandardScaler"): pickles.Record
+                for home in ("data", "_data")
+            },
+        }
+        super().__init__(file, known)
+        self._file = file
+
+    def load_build(self) -> None:
+        super().load_build()
+        if isinstance(self.stack[-1], _Array):
+            self.stack.append(self.stack.pop().read(self._file))
+
+    dispatch = {**pickles.Unpickler.dispatch, pickle.BUILD[0]: load_build}
+
+
+def read_statistics(folder: pathlib.Path, channels: int) -> Optional[tuple[Any, Any]]:
     """Mean and standard deviation of each mel bin, if they lie in the folder of a checkpoint.
 
     Args:
-        folder: in which a `meanvar.joblib` may lie.
+        folder: in which a `meanvar.joblib` may lie, scikit-learn's `StandardScaler`.
         channels: number of mel bins.
 
     Returns:
@@ -63,12 +71,9 @@ def read_statistics(
         return None
     try:
         with open(path, "rb") as file:
-            scaler = _unpickled(file, os.fspath(path))
-        mean, variance = (np.asarray(scaler.attributes[key]) for key in ("mean_", "var_"))
-    except (
-        *(pickle.UnpicklingError, zlib.error, EOFError, AttributeError),
-        *(KeyError, ValueError, TypeError, IndexError),
-    ) as error:
+            scaler = _Unpickler(file).load()
+        mean, deviation = (np.asarray(scaler.attributes[key]) for key in ("mean_", "scale_"))
+    except pickles.DAMAGE as error:
         raise ValueError(
             f"{os.fspath(path)!r} is not a StandardScaler as joblib saves it. Received: {error}"
         ) from error
@@ -77,4 +82,4 @@ def read_statistics(
             f"Expected the statistics of {channels} mel bins in {os.fspath(path)!r}. "
             f"Received: shape={mean.shape}"
         )
-    return mean, np.sqrt(variance)
+    return mean, deviation

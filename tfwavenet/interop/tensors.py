@@ -45,13 +45,19 @@ class Tensors:
             count += 1
         return count
 
-    def take(self, name: str) -> np.ndarray:
-        """A tensor, which counts as used from now on.
+    def take(self, name: str, shape: Sequence[int] | None = None) -> np.ndarray:
+        """A tensor, float32, which counts as used from now on.
 
         Raises:
-            ValueError: if there is none of that name, or it holds NaN or infinity.
+            ValueError: if there is none of that name, its shape is not that expected, or it holds
+                NaN or infinity.
         """
         array = np.asarray(self._get(name), np.float32)
+        if shape is not None and array.shape != tuple(shape):
+            raise ValueError(
+                f"{self._origin}: Expected {name!r} of shape {tuple(shape)}, which its other "
+                f"tensors or hyper-parameters call for. Received: shape={array.shape}"
+            )
         if not np.isfinite(array).all():
             raise ValueError(f"{self._origin}: Expected finite weights. Received: {name} with NaN")
         self._taken.add(name)
@@ -65,6 +71,12 @@ class Tensors:
             )
         return self._arrays[name]
 
+    def with_axes(self, name: str, axes: int) -> str:
+        """Gives a tensor further axes of 1 at its end, up to a number of axes; returns `name`."""
+        array = self._get(name)
+        self._arrays[name] = array.reshape(array.shape + (1,) * (axes - array.ndim))
+        return name
+
     def assign(self, variable: tf.Variable, name: str, *, transpose: bool = False) -> None:
         """Gives a tensor to a variable.
 
@@ -77,13 +89,7 @@ class Tensors:
         Raises:
             ValueError: if there is none of that name, or its shape is not the variable's.
         """
-        array = self.take(name)
-        expected = tuple(variable.shape[::-1] if transpose else variable.shape)
-        if array.shape != expected:
-            raise ValueError(
-                f"{self._origin}: Expected {name!r} of shape {expected}, which its other tensors "
-                f"or hyper-parameters call for. Received: shape={array.shape}"
-            )
+        array = self.take(name, variable.shape[::-1] if transpose else variable.shape)
         variable.assign(np.transpose(array) if transpose else array)
 
     def finish(self, unused: Sequence[str] = ()) -> None:
@@ -118,13 +124,9 @@ def assign_torch_layer(layer: Any, tensors: Tensors, prefix: str) -> None:
     inner = layer
     if isinstance(layer, WeightNormalization):
         inner = layer.layer
-        gain = tensors.take(f"{prefix}.weight_g").ravel()
-        if gain.shape != tuple(layer.g.shape):
-            raise ValueError(
-                f"Expected '{prefix}.weight_g' of {layer.g.shape[0]} values, which the other "
-                f"tensors or hyper-parameters call for. Received: {len(gain)}"
-            )
-        layer.g.assign(gain)
+        axes = len(tensors.shape(f"{prefix}.weight_v"))
+        gain = tensors.take(f"{prefix}.weight_g", [layer.g.shape[0], *[1] * (axes - 1)])
+        layer.g.assign(gain.ravel())
         tensors.assign(inner.kernel, f"{prefix}.weight_v", transpose=True)
     else:
         tensors.assign(inner.kernel, f"{prefix}.weight", transpose=True)

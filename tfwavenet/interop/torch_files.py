@@ -7,14 +7,14 @@ are read: the zip archives written since PyTorch 1.6, and the streams written be
 
 from __future__ import annotations
 
-import collections
 import io
 import os
 import pathlib
 import pickle
-import re
+import struct
 import sys
 import zipfile
+import zlib
 from collections.abc import Callable
 from typing import Any, BinaryIO
 
@@ -22,11 +22,14 @@ import numpy as np
 import tensorflow as tf
 
 from tfwavenet import files
+from tfwavenet.interop import pickles
 
 _ZIP_MAGIC = b"PK\x03\x04"
 _STREAM_MAGIC = 0x1950A86A20F9469CFC6C
 _STREAM_START = pickle.dumps(_STREAM_MAGIC, protocol=2)
 _STREAM_PROTOCOL = 1001
+
+_ZIP_DAMAGE = (zipfile.BadZipFile, NotImplementedError, RuntimeError, struct.error, zlib.error)
 
 _DTYPES: dict[str, Any] = {
     "BFloat16Storage": tf.bfloat16.as_numpy_dtype,
@@ -42,11 +45,8 @@ _DTYPES: dict[str, Any] = {
 }
 
 
-class Module:
-    """A pickled `torch.nn.Module`: its attributes, and none of its code."""
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.attributes = dict(state)
+class Module(pickles.Record):
+    """A pickled `torch.nn.Module`."""
 
     def state_dict(self, prefix: str = "") -> dict[str, np.ndarray]:
         """Its parameters and those of the modules in it, under PyTorch's names."""
@@ -68,19 +68,6 @@ class _StorageType:
         self.dtype = np.dtype(_DTYPES[name])
 
 
-class _Dtype:
-    """A pickled `numpy.dtype` of plain numbers."""
-
-    def __init__(self, code: str, *_: Any) -> None:
-        if not re.fullmatch(r"[biuf]\d", code):
-            raise pickle.UnpicklingError(f"a NumPy value of type {code!r}")
-        self.dtype = np.dtype(code)
-
-    def __setstate__(self, state: Any) -> None:
-        if state[1] == ">":
-            raise pickle.UnpicklingError("numbers of another byte order")
-
-
 def _tensor(storage: Any, offset: Any, size: Any, stride: Any, *_: Any) -> np.ndarray:
     """What `torch._utils._rebuild_tensor_v2` makes of its arguments, inside its storage."""
     if not isinstance(storage, np.ndarray):
@@ -98,32 +85,13 @@ def _parameter(data: Any, *_: Any) -> Any:
     return data
 
 
-def _scalar(kind: _Dtype, data: bytes) -> Any:
-    """What `numpy.core.multiarray.scalar` makes of its arguments."""
-    return np.frombuffer(data, kind.dtype)[0]
-
-
-def _encode(text: str, encoding: str) -> bytes:
-    """`_codecs.encode`, as NumPy's scalars are pickled with."""
-    if encoding != "latin1":
-        raise pickle.UnpicklingError(f"bytes in the encoding {encoding}")
-    return text.encode(encoding)
-
-
 _LAYERS = ("Conv1d", "ConvTranspose1d", "Dropout", "Embedding", "ModuleList")
 _KNOWN: dict[tuple[str, str], Any] = {
-    ("collections", "OrderedDict"): collections.OrderedDict,
-    ("builtins", "set"): set,
-    ("__builtin__", "set"): set,
     ("torch", "Size"): tuple,
     ("torch._utils", "_rebuild_tensor"): _tensor,
     ("torch._utils", "_rebuild_tensor_v2"): _tensor,
     ("torch._utils", "_rebuild_parameter"): _parameter,
     ("torch.nn.parameter", "Parameter"): _parameter,
-    ("_codecs", "encode"): _encode,
-    ("numpy", "dtype"): _Dtype,
-    ("numpy.core.multiarray", "scalar"): _scalar,
-    ("numpy._core.multiarray", "scalar"): _scalar,
     # NVIDIA/nv-wavenet saves its training network whole: two classes, and PyTorch's in them.
     ("wavenet", "WaveNet"): Module,
     ("wavenet", "Conv"): Module,
@@ -132,41 +100,19 @@ _KNOWN: dict[tuple[str, str], Any] = {
         for name in _LAYERS
         for home in ("conv", "container", "dropout", "sparse")
     },
+    **{(home, name): _StorageType(name) for name in _DTYPES for home in ("torch", "torch.storage")},
 }
 
 
-# The implementation in Python, in which single instructions can be replaced.
-_PythonUnpickler: Any = pickle._Unpickler  # type: ignore[attr-defined]
-
-
-class _Unpickler(_PythonUnpickler):
+class _Unpickler(pickles.Unpickler):
     def __init__(self, file: BinaryIO, storage: Callable[..., np.ndarray]) -> None:
-        super().__init__(file, encoding="latin1")
+        super().__init__(file, _KNOWN)
         self._storage = storage
-
-    def find_class(self, module: str, name: str) -> Any:
-        if module in ("torch", "torch.storage") and name in _DTYPES:
-            return _StorageType(name)
-        if (module, name) not in _KNOWN:
-            raise pickle.UnpicklingError(
-                f"it names {module}.{name}, which is no part of tensors; nothing of it was run"
-            )
-        return _KNOWN[module, name]
 
     def persistent_load(self, pid: Any) -> Any:
         kind, *rest = pid
         # Streams hold the source of modules beside their class.
         return self._storage(*rest) if kind == "storage" else rest[0]
-
-    def load_build(self) -> None:
-        """Sets the state of an object: only of those that keep it as it is."""
-        state, target = self.stack.pop(), self.stack[-1]
-        if isinstance(target, (Module, _Dtype)):
-            target.__setstate__(state)
-        elif not isinstance(target, collections.OrderedDict):
-            raise pickle.UnpicklingError(f"it sets attributes of {type(target).__name__}")
-
-    dispatch = {**_PythonUnpickler.dispatch, pickle.BUILD[0]: load_build}
 
 
 def is_torch_file(path: files.PathLike) -> bool:
@@ -195,13 +141,9 @@ def read(path: files.PathLike) -> Any:
     path = pathlib.Path(path)
     try:
         return _read_zip(path) if zipfile.is_zipfile(path) else _read_stream(path)
-    except (
-        pickle.UnpicklingError,
-        zipfile.BadZipFile,
-        # What unpickling damaged bytes ends in.
-        *(EOFError, KeyError, IndexError, ValueError, TypeError, AttributeError),
-        *(UnicodeDecodeError, OverflowError, MemoryError, RecursionError),
-    ) as error:
+    except (*pickles.DAMAGE, *_ZIP_DAMAGE, OSError) as error:
+        if isinstance(error, OSError) and error.filename is not None:
+            raise  # the file cannot be read; one without a name is of a place that a zip points to
         reason = str(error) or type(error).__name__
         raise ValueError(
             f"{os.fspath(path)!r} is not a whole file of PyTorch tensors. Received: {reason}"

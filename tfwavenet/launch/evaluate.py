@@ -96,7 +96,7 @@ def evaluate_workdir(
         loaded.model,
         (records.utterance(split, number) for number in numbers),
         output_dir=os.fspath(output_dir or folder.evaluation / split),
-        speakers=loaded.metadata.speakers,
+        speakers=loaded.metadata.speakers or records.speakers,
         settings=settings,
         config=loaded.config.to_dict(),
         sampling=sampling.arguments(loaded.model, **(sampled or {})),

@@ -18,12 +18,13 @@ from ml_collections import config_flags
 from tfwavenet.data.prepare import prepare_from_config
 from tfwavenet.launch import app
 from tfwavenet.training.config import resolve
+from tfwavenet.training.workdir import Workdir
 
 FLAGS = flags.FlagValues()
 _CONFIG = config_flags.DEFINE_config_file(
     "config",
     None,
-    "Config file; single keys are changed with --config.key=value.",
+    "Config file; single keys are changed with --config.key=value. Default: the workdir's.",
     lock_config=True,
     flag_values=FLAGS,
 )
@@ -34,7 +35,6 @@ _WORKDIR = flags.DEFINE_string(
     required=True,
     flag_values=FLAGS,
 )
-flags.mark_flag_as_required("config", FLAGS)
 
 
 def main() -> None:
@@ -43,7 +43,13 @@ def main() -> None:
 
 
 def _prepare() -> None:
-    directory = prepare_from_config(resolve(_CONFIG.value), _WORKDIR.value)
+    config = Workdir(_WORKDIR.value).config() if _CONFIG.value is None else resolve(_CONFIG.value)
+    if config is None:
+        raise ValueError(
+            "--config is needed for a new workdir. "
+            f"Received: workdir={_WORKDIR.value!r} without a config of its own"
+        )
+    directory = prepare_from_config(config, _WORKDIR.value)
     logging.info("Prepared data are in %s", os.path.abspath(directory))
 
 

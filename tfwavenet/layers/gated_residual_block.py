@@ -21,6 +21,7 @@ _ARGUMENTS = (
     "residual_scale",
     "residual_output",
     "local_channels",
+    "project_local",
     "global_channels",
     "local_bias",
     "global_bias",
@@ -46,6 +47,8 @@ class GatedResidualBlock(tf.keras.layers.Layer):
         residual_output: False leaves the residual projection out, as in the last block of a
             stack whose output nobody reads. Defaults to True.
         local_channels: channels of the local conditioning; None for none. Defaults to None.
+        project_local: False adds the local conditioning before the gate as it is; `local_channels`
+            are then `gate_channels`. Defaults to True.
         global_channels: channels of the global conditioning; None for none. Defaults to None.
         local_bias: whether the local projection has a bias. Defaults to False.
         global_bias: whether the global projection has a bias. Defaults to False.
@@ -63,7 +66,8 @@ class GatedResidualBlock(tf.keras.layers.Layer):
         [batch, time, skip_channels]; without `residual_output` the first is None.
 
     Raises:
-        ValueError: if `gate_channels` is odd or `dropout` out of range.
+        ValueError: if `gate_channels` is odd, `dropout` out of range, or what is not projected has
+            other channels.
 
     Example:
         >>> block = GatedResidualBlock(8, 16, 12, dilation_rate=4)
@@ -83,6 +87,7 @@ class GatedResidualBlock(tf.keras.layers.Layer):
         residual_scale: float = math.sqrt(0.5),
         residual_output: bool = True,
         local_channels: int | None = None,
+        project_local: bool = True,
         global_channels: int | None = None,
         local_bias: bool = False,
         global_bias: bool = False,
@@ -97,6 +102,11 @@ class GatedResidualBlock(tf.keras.layers.Layer):
             )
         if not 0 <= dropout < 1:
             raise ValueError(f"`dropout` must be in [0, 1). Received: dropout={dropout}")
+        if not project_local and local_channels != gate_channels:
+            raise ValueError(
+                f"Expected {gate_channels} local channels, which are not projected. "
+                f"Received: local_channels={local_channels}"
+            )
         self.residual_channels = residual_channels
         self.gate_channels = gate_channels
         self.skip_channels = skip_channels
@@ -105,6 +115,7 @@ class GatedResidualBlock(tf.keras.layers.Layer):
         self.residual_scale = residual_scale
         self.residual_output = residual_output
         self.local_channels = local_channels
+        self.project_local = project_local
         self.global_channels = global_channels
         self.local_bias = local_bias
         self.global_bias = global_bias
@@ -114,7 +125,9 @@ class GatedResidualBlock(tf.keras.layers.Layer):
         self.skip_projection = self._conv(skip_channels, 1)
         self.residual_projection = self._conv(residual_channels, 1) if residual_output else None
         self.local_projection = (
-            self._conv(gate_channels, 1, use_bias=local_bias) if local_channels else None
+            self._conv(gate_channels, 1, use_bias=local_bias)
+            if local_channels and project_local
+            else None
         )
         self.global_projection = (
             self._conv(gate_channels, 1, use_bias=global_bias) if global_channels else None
@@ -176,6 +189,8 @@ class GatedResidualBlock(tf.keras.layers.Layer):
         terms = []
         if self.local_projection is not None:
             terms.append(self.local_projection(local_inputs))
+        elif local_inputs is not None and not self.project_local:
+            terms.append(tf.cast(local_inputs, self.compute_dtype))
         if self.global_projection is not None and global_inputs is not None:
             terms.append(self.global_projection(global_inputs[:, tf.newaxis]))
         return terms

@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 import tensorflow as tf
 
-FrequencyOrder = Literal["ascending", "descending"]
+FrequencyOrder = Literal["ascending", "descending", "one_based"]
 
 # Frequencies 10 ** (4 * i / 63) as the published network computed them, as bits of float32: most
 # differ from the correctly rounded value in the last place, which steps up to 50 make visible.
@@ -28,7 +28,11 @@ def frequencies(order: FrequencyOrder) -> np.ndarray:
     if order == "ascending":
         bits = np.array([int(word, 16) for word in _ASCENDING_BITS.split()], np.uint32)
         return bits.view(np.float32)
-    return (10.0 ** (-4.0 * np.arange(64) / 63.0)).astype(np.float32)
+    # The exponents are rounded to float32 as the published networks round them.
+    index = np.arange(64, dtype=np.float32)
+    if order == "descending":
+        return np.exp(np.float64(index * np.float32(-np.log(10000) / 63))).astype(np.float32)
+    return np.power(10.0, np.float64(index * np.float32(1 / 63) * np.float32(4))).astype(np.float32)
 
 
 @tf.keras.saving.register_keras_serializable("tfwavenet")
@@ -40,8 +44,8 @@ class DiffusionStepEmbedding(tf.keras.layers.Layer):
     Args:
         steps: number of diffusion steps, positive.
         channels: of the dense layers, positive. Defaults to 512.
-        order: "ascending", frequencies from 1 to 10 000, or "descending", from 1 to 1/10 000.
-            Defaults to "ascending".
+        order: "ascending", frequencies from 1 to 10 000, "descending", from 1 to 1/10 000, or
+            "one_based", ascending with the steps counted from 1. Defaults to "ascending".
 
     Call arguments:
         inputs: int or float [batch], steps in 0 .. steps - 1.
@@ -57,7 +61,8 @@ class DiffusionStepEmbedding(tf.keras.layers.Layer):
         TensorShape([1, 512])
 
     Source: Kong et al., "DiffWave", arXiv:2009.09761, section 3.1, whose frequencies are
-    ascending; descending in philsyn/DiffWave-Vocoder, as in "Attention Is All You Need".
+    ascending; descending in philsyn/DiffWave-Vocoder, as in "Attention Is All You Need"; counted
+    from 1 in revsic/tf-diffwave.
     """
 
     def __init__(
@@ -86,7 +91,8 @@ class DiffusionStepEmbedding(tf.keras.layers.Layer):
 
     def build(self, input_shape: Any) -> None:
         """Creates the dense layers."""
-        angles = np.arange(self.steps, dtype=np.float32)[:, np.newaxis] * frequencies(self.order)
+        steps = np.arange(self.steps, dtype=np.float32) + np.float32(self.order == "one_based")
+        angles = steps[:, np.newaxis] * frequencies(self.order)
         exact = angles.astype(np.float64)
         self._table = np.concatenate([np.sin(exact), np.cos(exact)], axis=1).astype(np.float32)
         self.dense[0].build([None, self._table.shape[1]])

@@ -18,7 +18,7 @@ class Upsampler(tf.keras.layers.Layer):
     which are then cut off: see `upsample_window`.
 
     Args:
-        scales: upsampling factor of each stage, positive.
+        scales: upsampling factor of each stage, positive; none for features at the sample rate.
 
     Call arguments:
         inputs: [batch, frames + 2 * padding_frames, channels].
@@ -37,7 +37,7 @@ class Upsampler(tf.keras.layers.Layer):
 
     def __init__(self, scales: Sequence[int], **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if not scales or any(scale < 1 for scale in scales):
+        if any(scale < 1 for scale in scales):
             raise ValueError(f"`scales` must be positive integers. Received: scales={scales}")
         self.scales = tuple(int(scale) for scale in scales)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -98,17 +99,23 @@ class AudioModel(tf.keras.Model):
         """The metrics that Keras resets at each epoch."""
         return [self.loss_tracker]
 
-    def _local(self, inputs: dict[str, tf.Tensor]) -> tf.Tensor | None:
-        """The features of a batch at the sample rate."""
-        if self.upsampler is None:
-            return None
-        if "mel" not in inputs:
-            raise ValueError(f'Expected a batch with "mel". Received: keys={sorted(inputs)}')
-        self.check_mel(inputs["mel"], inputs["audio"].shape[1])
-        return self.upsampler(inputs["mel"])
+    def _local(self, inputs: dict[str, tf.Tensor]) -> list[tf.Tensor | None]:
+        """The features of a batch at the sample rate, for each block."""
+        if self.upsampler is not None:
+            if "mel" not in inputs:
+                raise ValueError(f'Expected a batch with "mel". Received: keys={sorted(inputs)}')
+            self.check_mel(inputs["mel"], inputs["audio"].shape[1])
+        return self._upsampled(lambda upsampler: upsampler(inputs["mel"]))
 
-    def _local_window(self, mel: tf.Tensor | None, mask: tf.Tensor | None) -> tf.Tensor | None:
-        return None if self.upsampler is None else self.upsampler.upsample_window(mel, mask)
+    def _local_window(
+        self, mel: tf.Tensor | None, mask: tf.Tensor | None
+    ) -> list[tf.Tensor | None]:
+        return self._upsampled(lambda upsampler: upsampler.upsample_window(mel, mask))
+
+    def _upsampled(self, upsample: Callable[[Any], tf.Tensor]) -> list[tf.Tensor | None]:
+        """What an upsampler makes of features, for each block; None without one."""
+        local = None if self.upsampler is None else upsample(self.upsampler)
+        return [local] * len(self.blocks)
 
     def _speaker(self, inputs: dict[str, tf.Tensor]) -> tf.Tensor | None:
         if not self.speaker_channels:
@@ -148,7 +155,7 @@ class AudioModel(tf.keras.Model):
             For each block [batch, samples of the window or 1, channels before its gate], or None.
         """
         local, speaker = self._local_window(mel, mask), self._speaker({"speaker": speaker})
-        return [block.conditioning(local, speaker) for block in self.blocks]
+        return [block.conditioning(x, speaker) for block, x in zip(self.blocks, local)]
 
     def check_mel(self, mel: tf.Tensor, samples: int | None) -> None:
         """Refuses features that do not fit the network or the audio, as far as shapes are known.

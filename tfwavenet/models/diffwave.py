@@ -32,6 +32,7 @@ _PLAIN_ARGUMENTS = (
     "step_order",
     "step_in_residual",
     "loss_norm",
+    "upsampler_per_block",
     "local_channels",
     "speakers",
     "speaker_channels",
@@ -69,6 +70,7 @@ class DiffWave(AudioModel):
         step_order: of its frequencies, see `DiffusionStepEmbedding`.
         step_in_residual: whether the residual path keeps the step's projection.
         upsampler: layer, or its serialised form; None for a network without features.
+        upsampler_per_block: whether each block has an upsampler of its own, like `upsampler`.
         local_channels: feature channels; None for the recipe's `n_mels`.
         speakers: how many; None where speaker vectors come from elsewhere.
         speaker_channels: size of a speaker vector; None for a network without speakers.
@@ -112,6 +114,7 @@ class DiffWave(AudioModel):
         step_order: FrequencyOrder = "ascending",
         step_in_residual: bool = False,
         upsampler: Any = None,
+        upsampler_per_block: bool = False,
         local_channels: int | None = None,
         speakers: int | None = None,
         speaker_channels: int | None = None,
@@ -139,6 +142,7 @@ class DiffWave(AudioModel):
         self.step_order = step_order
         self.step_in_residual = step_in_residual
         self.upsampler = upsamplers.get(upsampler)
+        self.upsampler_per_block = upsampler_per_block
         self.recipe = None if recipe is None else recipes.get(recipe)
         self.local_channels = self._feature_channels(local_channels)
         self.speakers = speakers
@@ -180,6 +184,7 @@ class DiffWave(AudioModel):
             len(self.schedule.betas), self.step_channels, order=self.step_order, dtype="float32"
         )
         self.blocks = [self._block(index) for index in range(self.num_layers)]
+        self.further_upsamplers = self._further_upsamplers()
         self.skip_conv = self._conv(self.residual_channels)
         self.output_conv = CentredConv1D(1, 1, kernel_initializer="zeros", dtype="float32")
         self.speaker_embedding = self._embedding_layer()
@@ -205,10 +210,27 @@ class DiffWave(AudioModel):
             name=f"block_{index}",
         )
 
+    def _further_upsamplers(self) -> list[Any]:
+        """Those of all blocks but the first, which has `upsampler`."""
+        if self.upsampler is None or not self.upsampler_per_block:
+            return []
+        cls, config = type(self.upsampler), self.upsampler.get_config()
+        return [
+            cls.from_config({**config, "name": f"upsampler_{index}"})
+            for index in range(1, self.num_layers)
+        ]
+
+    def _upsampled(self, upsample: Callable[[Any], tf.Tensor]) -> list[tf.Tensor | None]:
+        if not self.further_upsamplers:
+            return super()._upsampled(upsample)
+        return [upsample(one) for one in (self.upsampler, *self.further_upsamplers)]
+
     def build(self, input_shape: Any = None) -> None:
         """Creates all weights; the shape of the batch does not matter."""
         self.input_conv.build([None, None, 1])
         self.step_embedding.build([None])
+        for upsampler in self.further_upsamplers:
+            upsampler.build([None, None, self.local_channels])
         for block in self.blocks:
             block.build([None, None, self.residual_channels])
         self.skip_conv.build([None, None, self.residual_channels])
@@ -229,7 +251,7 @@ class DiffWave(AudioModel):
         """The noise in `inputs["audio"]`."""
         del training  # the network is the same
         local, speaker = self._local(inputs), self._speaker(inputs)
-        conditioning = [block.conditioning(local, speaker) for block in self.blocks]
+        conditioning = [block.conditioning(x, speaker) for block, x in zip(self.blocks, local)]
         return self.predict_noise(
             inputs["audio"], inputs["step"], conditioning, mask=inputs.get("mask")
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any, Literal, cast, get_args
 
 import tensorflow as tf
@@ -33,6 +34,7 @@ _PLAIN_ARGUMENTS = (
     "last_residual",
     "skip_mode",
     "local_channels",
+    "project_local",
     "local_bias",
     "speakers",
     "speaker_channels",
@@ -79,6 +81,8 @@ class WaveNet(AutoregressiveModel):
             `(sum so far + skip) * sqrt(1/2)` from the second block on.
         upsampler: layer, or its serialised form; None for a network without features.
         local_channels: feature channels; None for the recipe's `n_mels`.
+        project_local: False for features that are the conditioning of each block already:
+            `gate_channels` for the first block, then those for the second, and so on.
         speakers: how many; None where speaker vectors come from elsewhere.
         speaker_channels: size of a speaker vector; None for a network without speakers.
         local_bias, global_bias: whether the features' and the speakers' projections have biases.
@@ -131,6 +135,7 @@ class WaveNet(AutoregressiveModel):
         skip_mode: SkipMode = "scaled",
         upsampler: Any = None,
         local_channels: int | None = None,
+        project_local: bool = True,
         local_bias: bool = False,
         speakers: int | None = None,
         speaker_channels: int | None = None,
@@ -163,6 +168,12 @@ class WaveNet(AutoregressiveModel):
         self.upsampler = upsamplers.get(upsampler)
         self.recipe = None if recipe is None else recipes.get(recipe)
         self.local_channels = self._feature_channels(local_channels)
+        self.project_local = project_local
+        if not project_local and self.local_channels != layers * gate_channels:
+            raise ValueError(
+                f"Expected {layers * gate_channels} feature channels, which are not projected. "
+                f"Received: local_channels={self.local_channels}"
+            )
         self.local_bias = local_bias
         self.speakers = speakers
         self.speaker_channels = speaker_channels
@@ -199,7 +210,8 @@ class WaveNet(AutoregressiveModel):
             dilation_rate=2 ** (index % self.dilation_cycle),
             residual_scale=self.residual_scale,
             residual_output=self.last_residual or index < self.num_layers - 1,
-            local_channels=self.local_channels,
+            local_channels=self.local_channels if self.project_local else self.gate_channels,
+            project_local=self.project_local,
             global_channels=self.speaker_channels,
             local_bias=self.local_bias,
             global_bias=self.global_bias,
@@ -239,7 +251,7 @@ class WaveNet(AutoregressiveModel):
     def _run_blocks(
         self,
         values: tf.Tensor,
-        local: tf.Tensor | None,
+        local: list[tf.Tensor | None],
         speaker: tf.Tensor | None,
         dropout_seed: tf.Tensor | None = None,
     ) -> tuple[tf.Tensor, list[tf.Tensor]]:
@@ -250,9 +262,14 @@ class WaveNet(AutoregressiveModel):
         for index, block in enumerate(self.blocks):
             layer_inputs.append(x)
             seed = None if dropout_seed is None else rng.fold_in(dropout_seed, index)
-            x, skip = block(x, local_inputs=local, global_inputs=speaker, dropout_seed=seed)
+            x, skip = block(x, local_inputs=local[index], global_inputs=speaker, dropout_seed=seed)
             skips = self._add_skip(skips, skip)
         return skips, layer_inputs
+
+    def _upsampled(self, upsample: Callable[[Any], tf.Tensor]) -> list[tf.Tensor | None]:
+        if self.project_local:
+            return super()._upsampled(upsample)
+        return tf.split(upsample(self.upsampler), self.num_layers, axis=-1)
 
     def _network_input(self, values: tf.Tensor) -> tf.Tensor:
         return values if self.takes_codes else values[..., tf.newaxis]

@@ -12,7 +12,7 @@ import tensorflow as tf
 from tfwavenet.audio import recipes
 from tfwavenet.audio.features import FeatureRecipe
 from tfwavenet.training import schedules
-from tfwavenet.training.config import model_class
+from tfwavenet.training.config import default_config, model_class
 from tfwavenet.training.optimizer import MeasuredAdam
 
 
@@ -51,6 +51,19 @@ def check_model(config: ml_collections.ConfigDict) -> None:
     """
     with precision_policy(config.training.precision):
         _create(config, recipes.get(_recipe_identifier(config)), speakers=None)
+
+
+def config_of(model: tf.keras.Model) -> dict[str, Any]:
+    """The part of a config by which `build_model` builds a model like a given one.
+
+    Args:
+        model: with a recipe.
+    """
+    name = type(model).__name__
+    arguments = model.get_config()
+    keys = [key for key in default_config(name).model if key != "class_name"]
+    chosen = {key: arguments[key] for key in keys}
+    return {"recipe": model.recipe.get_config(), "model": {"class_name": name, **chosen}}
 
 
 def check_recipe(config: ml_collections.ConfigDict, recipe: FeatureRecipe) -> None:
@@ -132,7 +145,7 @@ def _create(
 
 def _speaker_count(configured: Optional[int], speakers: Sequence[str]) -> int:
     """Returns the number of speakers of the model, which must cover those of the data."""
-    if len(speakers) < 2:
+    if configured is None and len(speakers) < 2:
         raise ValueError(
             "config key 'model.speaker_channels' needs data of several speakers, and these have "
             f"{len(speakers)}; leave it None. Received: speakers={list(speakers)}"

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import pathlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, Optional
 
 import ml_collections
@@ -24,7 +24,7 @@ from tfwavenet import diffusion, files
 from tfwavenet.audio.features import FeatureRecipe
 from tfwavenet.diffusion import NoiseSchedule
 from tfwavenet.training import building
-from tfwavenet.training.checkpoints import Checkpoints
+from tfwavenet.training.checkpoints import Checkpoints, steps_in
 from tfwavenet.training.config import Config, first_difference, resolve
 from tfwavenet.training.ema import ExponentialMovingAverage
 
@@ -149,7 +149,8 @@ class Workdir:
         if not self.metadata_path.exists():
             return
         old_recipe, old_speakers = self.metadata()
-        if old_speakers != list(speakers):
+        # An imported network without speakers takes recordings of any.
+        if old_speakers and old_speakers != list(speakers):
             raise ValueError(
                 f"The workdir {str(self.path)!r} was made for other speakers, expected "
                 f"{old_speakers}. Received: speakers={list(speakers)}"
@@ -265,6 +266,60 @@ def load(
     if schedule is not None:
         model.inference_schedule = schedule
     return Loaded(model, config, Metadata(recipe, speakers, step))
+
+
+def store(
+    model: tf.keras.Model,
+    workdir: files.PathLike,
+    *,
+    speakers: Sequence[str] = (),
+    step: int = 0,
+    config: Optional[Mapping[str, Any]] = None,
+) -> None:
+    """Makes a workdir of a model that was trained elsewhere.
+
+    All commands work on it as on one that was trained here; training goes on from its weights,
+    with a fresh optimizer.
+
+    Args:
+        model: with a recipe.
+        workdir: a folder that is no workdir yet.
+        speakers: names, in the order of their numbers; the numbers by default.
+        step: updates that the weights have seen, which is rounded down to whole epochs.
+        config: what its `data` and `training` are to be, where not the default: such as where
+            recordings for evaluation and training are.
+
+    Raises:
+        ValueError: if the folder is a workdir, the model has no recipe or takes speaker vectors
+            from elsewhere, the names are not as many as its speakers, or a key is unknown.
+        OSError: if a file cannot be written.
+    """
+    folder = Workdir(workdir)
+    if folder.config_path.exists() or steps_in(folder.checkpoints):
+        raise ValueError(f"Expected a new workdir. Received: workdir={str(folder.path)!r}")
+    if model.recipe is None:
+        raise ValueError("A model with a feature recipe is expected. Received: recipe=None")
+    count = model.speakers or 0
+    if model.speaker_channels and not count:
+        raise ValueError("A workdir's speakers have numbers. Received: a model of speaker vectors")
+    speakers = list(speakers) or [str(number) for number in range(count)]
+    if len(speakers) != count:
+        raise ValueError(
+            f"Expected names for the model's {count} speakers. Received: speakers={speakers}"
+        )
+    resolved = resolve({**(config or {}), **building.config_of(model)})
+    per_epoch = resolved.training.steps_per_epoch
+    step = step // per_epoch * per_epoch
+    with resolved.unlocked():
+        resolved.training.steps = max(step, per_epoch)
+    building.compile_model(model, resolved)
+    model.optimizer.iterations.assign(step)
+    objects: dict[str, Any] = {"model": model, "optimizer": model.optimizer}
+    if resolved.training.ema_decay is not None:
+        objects["ema"] = ExponentialMovingAverage(model, decay=resolved.training.ema_decay)
+    with folder.locked():
+        Checkpoints(folder.checkpoints, **objects).save(step)
+        folder.record(resolved, model.recipe, speakers)
 
 
 def _restore(

@@ -1,13 +1,24 @@
-"""Our networks compute what the published ones compute, on their own inputs and weights."""
+"""Imported networks compute what the published ones compute, on their own inputs and weights."""
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.support import peers
+from tests.support.shared import golden
+from tfwavenet import interop
 from tfwavenet.generation import diffusion
+from tfwavenet.interop import torch_files
 
 TOLERANCE = 1e-4
+
+
+def arrays(name):
+    with np.load(golden(name)) as archive:
+        return dict(archive)
+
+
+def load(name):
+    return interop.load(golden(name)).model
 
 
 def relative_error(ours, theirs):
@@ -26,14 +37,13 @@ def r9y9_batch(data):
 
 @pytest.mark.parametrize("name", ["r9y9_mulaw", "r9y9_mol", "r9y9_gaussian", "r9y9_legacy"])
 def test_r9y9_output(name):
-    data = peers.arrays(f"{name}.npz")
-    model = peers.load_r9y9(name)
-    assert relative_error(model(r9y9_batch(data)), data["output"]) < TOLERANCE
+    data = arrays(f"{name}.npz")
+    assert relative_error(load(f"{name}.pth")(r9y9_batch(data)), data["output"]) < TOLERANCE
 
 
 def test_r9y9_gaussian_negative_log_likelihood():
-    data = peers.arrays("r9y9_gaussian.npz")
-    model = peers.load_r9y9("r9y9_gaussian")
+    data = arrays("r9y9_gaussian.npz")
+    model = load("r9y9_gaussian.pth")
     nll = -model.distribution.log_prob(model(r9y9_batch(data)), tf.constant(data["target"]))
     assert relative_error(nll, data["nll_per_sample"]) < TOLERANCE
 
@@ -50,8 +60,8 @@ def published_mixture_nll(params, target, log_scale_min=-16.0):
 
 
 def test_r9y9_mixture_negative_log_likelihood():
-    data = peers.arrays("r9y9_mol.npz")
-    model = peers.load_r9y9("r9y9_mol")
+    data = arrays("r9y9_mol.npz")
+    model = load("r9y9_mol.pth")
     nll = -model.distribution.log_prob(tf.constant(data["output"]), tf.constant(data["target"]))
     exact = published_mixture_nll(data["output"], data["target"])
     assert relative_error(nll, exact) < 1e-5
@@ -61,45 +71,39 @@ def test_r9y9_mixture_negative_log_likelihood():
     assert relative_error(np.mean(nll), np.mean(data["nll_per_sample"])) < TOLERANCE
 
 
-def nv_batch(data):
-    return {"audio": tf.constant(data["tokens"]), "mel": tf.constant(data["features"])}
-
-
 def test_nv_wavenet_logits():
-    data = peers.arrays("nv_wavenet.npz")
-    output = peers.load_nv_wavenet()(nv_batch(data))
-    assert relative_error(output, data["logits"]) < TOLERANCE
+    data = arrays("nv_wavenet.npz")
+    batch = {"audio": tf.constant(data["tokens"]), "mel": tf.constant(data["features"])}
+    assert relative_error(load("nv_wavenet_state.pt")(batch), data["logits"]) < TOLERANCE
 
 
 def test_nv_wavenet_conditioning():
-    data = peers.arrays("nv_wavenet.npz")
-    model = peers.load_nv_wavenet()
-    conditioning = model.conditioning(mel=model_window(model, data["features"]))
+    data = arrays("nv_wavenet.npz")
+    model = load("nv_wavenet_state.pt")
+    left = model.upsampler.left_context_frames
+    window = tf.pad(data["features"], [[0, 0], [left, 0], [0, 0]])
+    conditioning = model.conditioning(mel=window)
     ours = np.stack([np.transpose(c, [2, 0, 1]) for c in conditioning], axis=2)
     assert relative_error(ours, data["cond_input"]) < TOLERANCE
 
 
-def model_window(model, mel):
-    left = model.upsampler.left_context_frames
-    return tf.pad(mel, [[0, 0], [left, 0], [0, 0]])
+def test_nv_wavenet_greedy_generation_from_features():
+    data = arrays("nv_wavenet.npz")
+    model = load("nv_wavenet_state.pt")
+    audio = model.generate(data["features"], temperature=0.0)
+    np.testing.assert_array_equal(model.to_values(audio), data["greedy"])
 
 
-def test_nv_wavenet_greedy_generation():
-    data = peers.arrays("nv_wavenet.npz")
-    model = peers.load_nv_wavenet()
-    conditioning = model.conditioning(mel=model_window(model, data["features"]))
-    value = tf.fill([2], int(data["initial_token"]))
-    state, codes = model.initial_state(2), []
-    for t in range(data["greedy"].shape[1]):
-        params, state = model.step(value, state, [c[:, t] for c in conditioning])
-        value = model.distribution.mode(params)
-        codes.append(value.numpy())
-    np.testing.assert_array_equal(np.stack(codes, axis=1), data["greedy"])
+def test_nv_wavenet_greedy_generation_by_the_engine():
+    data = arrays("nv_wavenet.npz")
+    engine = interop.NVWaveNet(**torch_files.read(golden("nv_wavenet.pt")))
+    codes = engine.infer(data["cond_input"], interop.Impl.AUTO, temperature=0.0)
+    np.testing.assert_array_equal(codes, data["greedy"])
 
 
 def test_codejin_output_and_loss():
-    data = peers.arrays("codejin/io.npz")
-    model = peers.load_codejin()
+    data = arrays("codejin/io.npz")
+    model = load("codejin")
     batch = {
         "audio": tf.constant(data["audio"]),
         "mel": tf.constant(data["mel_with_pad"]),
@@ -117,17 +121,16 @@ LMNT = ["lmnt_conditional", "lmnt_unconditional"]
 @pytest.mark.parametrize("kind", ["int", "float"])
 @pytest.mark.parametrize("name", LMNT)
 def test_lmnt_output(name, kind):
-    data = peers.arrays(f"{name}.npz")
+    data = arrays(f"{name}.npz")
     batch = {"audio": tf.constant(data["audio"]), "step": tf.constant(data[f"step_{kind}"])}
     if "spectrogram" in data:
         batch["mel"] = tf.constant(data["spectrogram"])
-    output = peers.load_lmnt(name)(batch)
-    assert relative_error(output, data[f"output_{kind}"]) < TOLERANCE
+    assert relative_error(load(f"{name}.pt")(batch), data[f"output_{kind}"]) < TOLERANCE
 
 
 @pytest.mark.parametrize("name", LMNT)
 def test_lmnt_sampling_with_the_recorded_noise(name, monkeypatch):
-    data = peers.arrays(f"{name}.npz")
+    data = arrays(f"{name}.npz")
     # Programs are made for rounded lengths.
     recorded = tf.pad(data["sampler_noise"], [[0, 0], [0, 0], [0, 64]])
 
@@ -137,7 +140,7 @@ def test_lmnt_sampling_with_the_recorded_noise(name, monkeypatch):
         return drawn[:, position : position + count]
 
     monkeypatch.setattr(diffusion, "_noise", noise)
-    model = peers.load_lmnt(name)
+    model = load(f"{name}.pt")
     if "spectrogram" in data:
         audio = model.generate(data["spectrogram"])
     else:

@@ -1,0 +1,155 @@
+"""An engine with the interface of nv-wavenet's PyTorch wrapper.
+
+Source: https://github.com/NVIDIA/nv-wavenet, `pytorch/nv_wavenet.py`, at 03f6957.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Sequence
+from typing import Any, Optional
+
+import numpy as np
+import tensorflow as tf
+
+from tfwavenet.interop import nv_wavenet
+from tfwavenet.interop.tensors import Tensors
+from tfwavenet.models import WaveNet
+
+
+class Impl(enum.IntEnum):
+    """The kernels of the original, among which its users choose by batch.
+
+    There is one program here, which XLA compiles for the batch at hand: all four mean that one.
+    """
+
+    AUTO = 0
+    SINGLE_BLOCK = 1
+    DUAL_BLOCK = 2
+    PERSISTENT = 3
+
+
+class _Network(WaveNet):
+    """A network that begins as the original does, and whose audio is its codes."""
+
+    def to_audio(self, values: tf.Tensor) -> tf.Tensor:
+        return tf.cast(values, tf.float32)
+
+    def initial_state(self, batch_size: int) -> list[Any]:
+        silence = self.initial_values(batch_size)[:, tf.newaxis]
+        first, *others = super().initial_state(batch_size)
+        del first  # zeros, where the original has the embedding of silence
+        return [self.input_conv.state_after(silence), *others]
+
+
+class NVWaveNet:
+    """Generates codes from conditioning, as nv-wavenet's class of that name does.
+
+    Of any size: R residual, S skip and A output channels are those of the arrays. Arrays are
+    NumPy's, TensorFlow's or PyTorch's.
+
+    Args:
+        embedding_prev, embedding_curr: [A, R], of the last code but one, and of the last.
+        conv_out_weight: [A, S] or [A, S, 1].
+        conv_end_weight: [A, A] or [A, A, 1].
+        dilate_weights: for each layer [2R, R, 2], the earlier tap first.
+        dilate_biases: for each layer [2R].
+        max_dilation: a power of two; layer i has dilation `2 ** i`, again from 1 beyond this.
+        res_weights: for each layer but the last [R, R] or [R, R, 1].
+        res_biases: for each layer but the last [R].
+        skip_weights: for each layer [S, R] or [S, R, 1].
+        skip_biases: for each layer [S].
+        use_embed_tanh: whether tanh is applied to the sum of the embeddings.
+
+    Raises:
+        ValueError: if an array is missing, is one too many, or does not fit the others; names it.
+
+    Example:
+        >>> engine = NVWaveNet(**weights)  # doctest: +SKIP
+        >>> codes = engine.infer(cond_input, Impl.AUTO)  # doctest: +SKIP
+    """
+
+    def __init__(  # noqa: PLR0917 - in the order of the original
+        self,
+        embedding_prev: Any,
+        embedding_curr: Any,
+        conv_out_weight: Any,
+        conv_end_weight: Any,
+        dilate_weights: Sequence[Any],
+        dilate_biases: Sequence[Any],
+        max_dilation: int,
+        res_weights: Sequence[Any],
+        res_biases: Sequence[Any],
+        skip_weights: Sequence[Any],
+        skip_biases: Sequence[Any],
+        use_embed_tanh: bool,
+    ) -> None:
+        if max_dilation < 1 or max_dilation & (max_dilation - 1):
+            raise ValueError(
+                f"Expected `max_dilation` to be a power of two. Received: {max_dilation}"
+            )
+        arrays = {
+            "embedding_prev": embedding_prev,
+            "embedding_curr": embedding_curr,
+            "conv_out_weight": conv_out_weight,
+            "conv_end_weight": conv_end_weight,
+            **_numbered("dilate_weights", dilate_weights),
+            **_numbered("dilate_biases", dilate_biases),
+            **_numbered("res_weights", res_weights),
+            **_numbered("res_biases", res_biases),
+            **_numbered("skip_weights", skip_weights),
+            **_numbered("skip_biases", skip_biases),
+        }
+        tensors = Tensors({k: _array(v) for k, v in arrays.items()}, type(self).__name__)
+        settings = {"max_dilation": max_dilation, "use_embed_tanh": use_embed_tanh}
+        self._network = nv_wavenet.wrapped_network(tensors, settings, _Network)
+
+    def infer(
+        self,
+        cond_input: Any,
+        implementation: Impl = Impl.AUTO,
+        *,
+        seed: int = 0,
+        temperature: float = 1.0,
+        batch_size: Optional[int] = None,
+    ) -> np.ndarray:
+        """Generates codes.
+
+        Args:
+            cond_input: [2R, batch, layers, samples], what is added before the gates.
+            implementation: one of `Impl`, all of which are the same here.
+            seed: of the first row, the i-th takes `seed + i`. Equal seeds give equal codes.
+            temperature: scales the randomness; 0 takes the most likely code each time.
+            batch_size: how many rows are generated at a time; see `WaveNet.generate`.
+
+        Returns:
+            int32 [batch, samples].
+
+        Raises:
+            ValueError: if `cond_input` does not fit the network, or an argument is out of range.
+        """
+        Impl(implementation)
+        cond = np.asarray(_array(cond_input), np.float32)
+        network = self._network
+        expected = (network.gate_channels, network.num_layers)
+        if cond.ndim != 4 or cond.shape[0::2] != expected:
+            raise ValueError(
+                f"Expected cond_input of shape [{expected[0]}, batch, {expected[1]}, samples]. "
+                f"Received: shape={cond.shape}"
+            )
+        side_by_side = np.transpose(cond, [1, 3, 2, 0]).reshape([*cond.shape[1::2], -1])
+        codes = network.generate(
+            side_by_side, seed=seed, temperature=temperature, batch_size=batch_size
+        )
+        return codes.astype(np.int32)
+
+
+def _numbered(name: str, arrays: Sequence[Any]) -> dict[str, Any]:
+    return {f"{name}.{index}": array for index, array in enumerate(arrays)}
+
+
+def _array(values: Any) -> np.ndarray:
+    """NumPy's array of NumPy's, TensorFlow's or PyTorch's."""
+    if hasattr(values, "detach"):
+        values = values.detach().cpu()
+    return np.asarray(values)

@@ -1,0 +1,100 @@
+"""From a checkpoint of another project to a model."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Mapping
+from typing import Any, Optional, Union, cast
+
+import tensorflow as tf
+
+from tfwavenet import files
+from tfwavenet.interop import (
+    codejin,
+    ibab,
+    lmnt,
+    nv_wavenet,
+    philsyn,
+    r9y9,
+    revsic,
+    source,
+)
+
+FAMILIES: dict[str, Any] = {
+    "codejin": codejin,
+    "ibab": ibab,
+    "lmnt": lmnt,
+    "nv_wavenet": nv_wavenet,
+    "philsyn": philsyn,
+    "r9y9": r9y9,
+    "revsic": revsic,
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Imported:
+    """What `load` gives.
+
+    Attributes:
+        model: a `WaveNet` or `DiffWave` that computes what the checkpoint's own network does. Its
+            `recipe` makes features as that project makes them; None where the checkpoint takes
+            conditioning that was made elsewhere.
+        family: key of `FAMILIES`.
+        step: number of updates that the weights have seen, 0 where nothing says.
+    """
+
+    model: tf.keras.Model
+    family: str
+    step: int
+
+
+def load(
+    path: files.PathLike,
+    *,
+    hyperparameters: Union[Mapping[str, Any], files.PathLike, None] = None,
+) -> Imported:
+    """Loads a checkpoint of another project.
+
+    The project is told by the names of the tensors. Hyper-parameters are taken from the tensors'
+    shapes, and what no shape says from the JSON file that the project writes beside its
+    checkpoints, or else from its published configuration. Nothing that a file contains is run.
+
+    | family | project | files |
+    |---|---|---|
+    | `r9y9` | r9y9/wavenet_vocoder, v0.2 and before | `.pth`, with and without EMA; `hparams.json`, `meanvar.joblib` |
+    | `lmnt` | lmnt-com/diffwave | `.pt` |
+    | `philsyn` | philsyn/DiffWave-Vocoder, -unconditional | `.pkl`; `config.json` |
+    | `nv_wavenet` | NVIDIA/nv-wavenet, `pytorch/` | training run, state dict, or the wrapper's dictionary; `config.json` |
+    | `codejin` | CODEJIN/WaveNet | `.index`; `Hyper_Parameters.json` |
+    | `ibab` | ibab/tensorflow-wavenet | `.index`; `wavenet_params.json` |
+    | `revsic` | revsic/tf-diffwave | `.index`; the run's `.json` |
+
+    Args:
+        path: PyTorch's file; or TensorFlow's: its `.index` file, the name without extension, or
+            the folder, in which the newest is taken.
+        hyperparameters: a mapping, or a JSON file, in place of the file beside the checkpoint.
+
+    Raises:
+        ValueError: if the file is damaged, of no known project, or contains code; if a tensor or
+            hyper-parameter is missing, is left over, or contradicts the others. The message names
+            it.
+        OSError: if there is no such file.
+
+    Example:
+        >>> imported = load("step1000000_ema.pth")  # doctest: +SKIP
+        >>> audio = imported.model.generate(mel)  # doctest: +SKIP
+    """
+    given = hyperparameters
+    if given is not None and not isinstance(given, Mapping):
+        given = files.read_json(given)
+    found = source.read(path, cast(Optional[Mapping[str, Any]], given))
+    for name, family in FAMILIES.items():
+        if family.matches(found.arrays):
+            model, step = family.convert(found)
+            return Imported(model, name, step)
+    some = ", ".join(sorted(found.arrays)[:3]) or "none"
+    raise ValueError(
+        f"Expected a checkpoint of one of the projects {', '.join(FAMILIES)}. "
+        f"Received: {os.fspath(path)!r} with the tensors {some}..."
+    )

@@ -1,0 +1,133 @@
+"""Checkpoints of revsic/tf-diffwave, which TensorFlow 2 wrote.
+
+Its sampling does not clip: `generate` with `clip=False` does as it does.
+
+Source: https://github.com/revsic/tf-diffwave, at 32b0b40.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Collection
+from typing import Any
+
+import numpy as np
+
+from tfwavenet.audio import recipes
+from tfwavenet.audio.features import FeatureRecipe
+from tfwavenet.interop.source import Hyperparameters, Source, without_prefix
+from tfwavenet.interop.tensors import Tensors
+from tfwavenet.layers import TransposedUpsampler
+from tfwavenet.models import DiffWave
+
+_ROOT = "wavenet/"
+_MARK = _ROOT + "proj_embed/0/kernel"
+_BLOCK = "blocks/{}/"
+_CYCLES, _STEPS = 3, 20  # of the published configuration
+_UNUSED = (r".*\.OPTIMIZER_SLOT.*", r"optim.*")
+
+
+def matches(names: Collection[str]) -> bool:
+    """Whether tensors of these names are of this family."""
+    return without_prefix(names, _MARK) is not None
+
+
+def convert(source: Source) -> tuple[DiffWave, int]:
+    """Builds the network of a checkpoint; returns it, and how many updates it has seen."""
+    root = f"{without_prefix(source.arrays, _MARK)}{_ROOT}"
+    tensors = source.tensors(
+        {
+            name[len(root) :] if name.startswith(root) else name: value
+            for name, value in source.arrays.items()
+        }
+    )
+    hyper = source.hyperparameters("config.json")
+    model = _model(source, tensors, hyper)
+    model.build()
+    _assign(model, tensors)
+    tensors.finish(_UNUSED)
+    return model, source.step("optimizer/iter", "optim/iter")
+
+
+def _model(source: Source, tensors: Tensors, hyper: Hyperparameters) -> DiffWave:
+    given = hyper.section("model")
+    layers = given.agreed("num_layers", tensors.count(_BLOCK + "conv/kernel"))
+    cycles = given.get("num_cycles", _CYCLES)
+    if layers % cycles or given.get("dilation_rate", 2) != 2:
+        raise ValueError(
+            f"{source.origin}: Expected num_cycles to divide its {layers} layers, and "
+            f"dilation_rate=2. Received: num_cycles={cycles}"
+        )
+    conditional = _BLOCK.format(0) + "proj_mel/kernel" in tensors
+    mels = tensors.shape(_BLOCK.format(0) + "proj_mel/kernel")[1] if conditional else None
+    upsampler = _upsampler(tensors, given) if conditional else None
+    kernel_size, channels, _ = tensors.shape(_BLOCK.format(0) + "conv/kernel")
+    betas = np.linspace(
+        given.get("noise_start", 1e-4), given.get("noise_end", 0.05), given.get("iter", _STEPS)
+    )
+    return DiffWave(
+        layers=layers,
+        dilation_cycle=layers // cycles,
+        residual_channels=given.agreed("channels", channels),
+        kernel_size=given.agreed("kernel_size", kernel_size),
+        schedule=betas.tolist(),
+        step_channels=given.agreed("embedding_proj", tensors.shape("proj_embed/0/bias")[0]),
+        step_order="one_based",
+        upsampler=upsampler,
+        local_channels=mels,
+        recipe=_recipe(hyper.section("data"), mels, upsampler),
+    )
+
+
+def _upsampler(tensors: Tensors, given: Hyperparameters) -> TransposedUpsampler:
+    stages = tensors.count("upsample/{}/kernel")
+    shapes = [tensors.shape(f"upsample/{i}/kernel") for i in range(stages)]
+    given.agreed("upsample_kernel", list(shapes[0][:2]))
+    return TransposedUpsampler(
+        [shape[0] // 2 for shape in shapes],
+        overlap=2,
+        frequency_kernel_size=shapes[0][1],
+        negative_slope=given.get("leak", 0.4),
+        weight_norm=False,
+    )
+
+
+def _recipe(
+    data: Hyperparameters, mels: int | None, upsampler: TransposedUpsampler | None
+) -> FeatureRecipe:
+    changes: dict[str, Any] = {"sample_rate": data.get("sr", 22050)}
+    if upsampler is not None:
+        changes["hop_samples"] = data.agreed("hop", upsampler.hop_samples)
+        changes["n_mels"] = data.agreed("mel", mels)
+    size = {"n_fft": "fft", "win_samples": "win", "fmin_hz": "fmin", "fmax_hz": "fmax"}
+    changes.update({ours: data.get(key, None) for ours, key in size.items() if key in data})
+    return dataclasses.replace(recipes.get("revsic"), **changes)
+
+
+def _assign(model: Any, tensors: Tensors) -> None:
+    _assign_layer(model.input_conv, tensors, "proj")
+    for index, layer in enumerate(model.step_embedding.dense):
+        _assign_layer(layer, tensors, f"proj_embed/{index}")
+    if model.upsampler is not None:
+        for index, stage in enumerate(model.upsampler.stages):
+            _assign_layer(stage, tensors, f"upsample/{index}")
+    for index, block in enumerate(model.blocks):
+        prefix = _BLOCK.format(index)
+        _assign_layer(block.step_projection, tensors, prefix + "proj_embed")
+        tensors.assign(block.conv.kernel, prefix + "conv/kernel")
+        bias = tensors.take(prefix + "conv/bias", [1, 1, *block.conv.bias.shape])
+        block.conv.bias.assign(bias[0, 0])
+        for layer, name in (
+            (block.local_projection, "proj_mel"),
+            (block.residual_projection, "proj_res"),
+            (block.skip_projection, "proj_skip"),
+        ):
+            if layer is not None:
+                _assign_layer(layer, tensors, prefix + name)
+    _assign_layer(model.skip_conv, tensors, "proj_out/0")
+    _assign_layer(model.output_conv, tensors, "proj_out/1")
+
+
+def _assign_layer(layer: Any, tensors: Tensors, name: str) -> None:
+    tensors.assign(layer.kernel, f"{name}/kernel")
+    tensors.assign(layer.bias, f"{name}/bias")
