@@ -33,6 +33,19 @@ def test_the_model_gives_the_same_in_any_batches():
     np.testing.assert_allclose(runs[0][2], np.clip(alone, -1, 1), atol=1e-4)
 
 
+def test_folded_generation_is_measured_beside_the_whole():
+    model = network("MixtureOfLogistics")
+    given = {"fold_frames": 6, "overlap_frames": 2}
+    found = synthesis.systems(model, CLIPS, seed=5, sampling=given, griffin_lim_iterations=1)
+    assert [system.name for system in found] == ["model", "folded", "griffin_lim"]
+    whole = synthesis.model_system(model, CLIPS, seed=5)
+    folded = model.generate([item.mel for item in CLIPS], seed=5, **given)
+    for index, item in enumerate(CLIPS):
+        np.testing.assert_allclose(found[0].audio[index], whole.audio[index], atol=1e-4)
+        expected = np.clip(folded[index][: len(item.signal)], -1, 1)
+        np.testing.assert_allclose(found[1].audio[index], expected, atol=1e-4)
+
+
 def test_without_features_something_as_long_is_generated():
     model = network(conditional=False, speakers=3, speaker_channels=2)
     items = [clip("a", 0.05, speaker=2), clip("b", 0.1, speaker=0)]

@@ -125,6 +125,15 @@ def test_a_diffusion_model_takes_its_steps(run, models, tmp_path, capsys):
     assert "step 3 of 3" in capsys.readouterr().err
 
 
+def test_a_long_utterance_can_be_folded(run, models, tmp_path, capsys):
+    mel = _mel_file(tmp_path / "a.npy", 0.3)
+    options = ["--fold_frames=8", "--overlap_frames=2", f"--output={tmp_path / 'a.wav'}"]
+    assert run("single", f"--mel={tmp_path / 'a.npy'}", *options) == 0
+    audio, _ = files.read(tmp_path / "a.wav")
+    expected = models["single"].generate(mel, fold_frames=8, overlap_frames=2)
+    np.testing.assert_allclose(audio, np.clip(expected, -1, 1), atol=1e-3)
+
+
 def test_a_prime_changes_what_follows(run, models, tmp_path):
     files.write(tmp_path / "p.wav", voice(0.1), 8000)
     mel = _mel_file(tmp_path / "a.npy", 0.2)
@@ -217,8 +226,14 @@ def _corrupt(folder):
         ("diffusion", ["--mel={}/ok.npy", "--schedule=a"], "--schedule holds numbers"),
         ("diffusion", ["--mel={}/ok.npy", "--schedule=0.2,0.1"], "increases from step to step"),
         ("diffusion", ["--mel={}/ok.npy", "--schedule=0.9,0.99"], "must not end noisier"),
+        ("diffusion", ["--mel={}/ok.npy", "--fold_frames=5"], "--fold_frames is for models that"),
+        ("single", ["--mel={}/ok.npy", "--overlap_frames=2"], "--overlap_frames needs --fold"),
         ("diffusion", ["--mel={}/ok.npy", "--eta=2"], "eta must be in [0, 1]"),
-        ("diffusion", ["--mel={}/ok.npy", "--top_p=0.9"], "--top_p is for models that predict"),
+        (
+            "diffusion",
+            ["--mel={}/ok.npy", "--top_p=0.9"],
+            "--top_p is for models that predict samples",
+        ),
         ("unconditional", ["--mel={}/ok.npy"], "one of --seconds"),
         ("unconditional", [], "one of --seconds"),
         ("unconditional", ["--seconds=0"], "seconds=0"),

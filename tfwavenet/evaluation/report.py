@@ -88,7 +88,7 @@ def score(found: Sequence[Segment], systems: Sequence[System], *, sample_rate: i
     """
     table: list[Scores] = []
     for index, system in enumerate(systems):
-        if system.name == "model" and not system.comparable:
+        if system.name in ("model", "folded") and not system.comparable:
             table.append([{} for _ in found])
             continue
         table.append(

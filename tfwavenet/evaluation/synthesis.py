@@ -17,6 +17,8 @@ from tfwavenet.evaluation.clips import Clip, mel_of, speaker_of
 from tfwavenet.evaluation.speed import Speedometer
 from tfwavenet.models import DiffWave
 
+_FOLDING = ("fold_frames", "overlap_frames")
+
 
 @dataclasses.dataclass(frozen=True)
 class System:
@@ -62,6 +64,8 @@ def model_system(
     temperature: float = 1.0,
     sampling: Optional[Mapping[str, Any]] = None,
     batch_size: int = 8,
+    name: str = "model",
+    label: str = "Model",
 ) -> System:
     """Lets the model generate every recording from its mel and speaker.
 
@@ -75,6 +79,8 @@ def model_system(
         temperature: as `generate` takes it.
         sampling: its further arguments.
         batch_size: recordings generated together.
+        name: of the system.
+        label: of the system.
 
     Raises:
         ValueError: if `batch_size` is below 1, or a recording does not fit the model.
@@ -95,8 +101,8 @@ def model_system(
         **options,
     )
     return System(
-        name="model",
-        label="Model",
+        name=name,
+        label=label,
         about="generated from the mels" if conditional else "generated without conditions",
         audio=[_audible(audio[: len(clip.signal)]) for audio, clip in zip(generated, clips)],
         seconds=time.monotonic() - start,
@@ -192,20 +198,18 @@ def systems(
         clips: the recordings.
         seed: of the first recording, in every system.
         temperature: of the model.
-        sampling: further arguments of its `generate`.
+        sampling: further arguments of its `generate`. With `fold_frames` there are two systems of
+            the model, one whole and one folded.
         batch_size: recordings that the model generates together.
         griffin_lim_iterations: of the baseline.
     """
-    found = [
-        model_system(
-            model,
-            clips,
-            seed=seed,
-            temperature=temperature,
-            sampling=sampling,
-            batch_size=batch_size,
-        )
-    ]
+    given = dict(sampling or {})
+    whole = {name: value for name, value in given.items() if name not in _FOLDING}
+    options: dict[str, Any] = {"seed": seed, "temperature": temperature, "batch_size": batch_size}
+    found = [model_system(model, clips, sampling=whole, **options)]
+    if whole != given:
+        options.update(name="folded", label="Folded")
+        found.append(model_system(model, clips, sampling=given, **options))
     if model.upsampler is not None:
         logging.info("evaluation: Griffin-Lim for %d utterances", len(clips))
         found.append(

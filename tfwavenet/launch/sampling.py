@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple, Optional
+from typing import Any, NamedTuple
 
 from absl import flags
 
 from tfwavenet import diffusion
 from tfwavenet.models import DiffWave
+
+_DIFFUSION = ("schedule", "eta")
 
 
 class Flags(NamedTuple):
@@ -17,6 +18,8 @@ class Flags(NamedTuple):
     schedule: flags.FlagHolder
     eta: flags.FlagHolder
     top_p: flags.FlagHolder
+    fold_frames: flags.FlagHolder
+    overlap_frames: flags.FlagHolder
 
     def values(self) -> dict[str, Any]:
         """Their values, as `arguments` takes them."""
@@ -24,7 +27,7 @@ class Flags(NamedTuple):
 
 
 def define_flags(flag_values: flags.FlagValues) -> Flags:
-    """Adds `--schedule`, `--eta` and `--top_p` to the flags of a launcher."""
+    """Adds the flags to those of a launcher."""
     schedule = flags.DEFINE_list(
         "schedule",
         [],
@@ -44,41 +47,52 @@ def define_flags(flag_values: flags.FlagValues) -> Flags:
         "probability, such as 0.99; default: all.",
         flag_values=flag_values,
     )
-    return Flags(schedule, eta, top_p)
+    fold_frames = flags.DEFINE_integer(
+        "fold_frames",
+        None,
+        "Of a model that predicts sample by sample: cuts what is generated into pieces of this many "
+        "frames, which are made at the same time; default: whole.",
+        lower_bound=1,
+        flag_values=flag_values,
+    )
+    overlap_frames = flags.DEFINE_integer(
+        "overlap_frames",
+        None,
+        "With --fold_frames: how much earlier each piece begins.",
+        lower_bound=0,
+        flag_values=flag_values,
+    )
+    return Flags(schedule, eta, top_p, fold_frames, overlap_frames)
 
 
-def arguments(
-    model: Any,
-    *,
-    schedule: Sequence[str] = (),
-    eta: Optional[float] = None,
-    top_p: Optional[float] = None,
-) -> dict[str, Any]:
+def arguments(model: Any, **given: Any) -> dict[str, Any]:
     """What the flags add to the arguments of a model's `generate`.
 
     Args:
         model: the one that generates.
-        schedule: of `--schedule`, empty for none.
-        eta: of `--eta`, None for none.
-        top_p: of `--top_p`, None for none.
+        **given: values of the flags, None or empty for those that are not given.
 
     Raises:
-        ValueError: if they are given for another kind of model, or are not what it can be sampled
+        ValueError: if one is given for another kind of model, or is not what it can be sampled
             with.
     """
-    given = {"schedule": schedule or None, "eta": eta, "top_p": top_p}
-    chosen: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    chosen = {name: value for name, value in given.items() if value not in (None, [], ())}
     for name in chosen:
-        if (name == "top_p") == isinstance(model, DiffWave):
-            kind = "models that predict codes" if name == "top_p" else "diffusion models"
+        if (name in _DIFFUSION) != isinstance(model, DiffWave):
+            kind = "diffusion models" if name in _DIFFUSION else "models that predict samples"
             raise ValueError(
                 f"--{name} is for {kind}. Received: a model of class {type(model).__name__}"
             )
-    if schedule:
-        chosen["schedule"] = diffusion.get([_number(item) for item in schedule])
+    if "overlap_frames" in chosen and "fold_frames" not in chosen:
+        raise ValueError(
+            f"--overlap_frames needs --fold_frames. "
+            f"Received: --overlap_frames={chosen['overlap_frames']} alone"
+        )
+    if "schedule" in chosen:
+        chosen["schedule"] = diffusion.get([_number(item) for item in chosen["schedule"]])
         model.schedule.align(chosen["schedule"])
-    if eta is not None:
-        model.schedule.update_coefficients(eta)
+    if "eta" in chosen:
+        model.schedule.update_coefficients(chosen["eta"])
     return chosen
 
 
