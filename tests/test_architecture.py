@@ -45,7 +45,7 @@ CONFINED = {
     "soxr": ("audio/",),
     "tensorflow_addons": ("layers/weight_norm.py",),
     "tensorflow_io": ("audio/tfio_decode.py",),
-    "torch": ("interop/",),
+    "torch": (),
 }
 
 # Calls that belong to one module, as a dotted prefix of the expression.
