@@ -90,4 +90,11 @@ def test_every_data_file_is_installed(metadata):
 
 def test_licence_and_extras(metadata):
     assert "Apache License" in (REPOSITORY / "LICENSE").read_text()
-    assert set(metadata["extras_require"]) == {"evaluate", "gpu", "import", "notebooks", "test"}
+    assert set(metadata["extras_require"]) == {
+        "evaluate",
+        "gpu",
+        "import",
+        "notebooks",
+        "serving",
+        "test",
+    }
