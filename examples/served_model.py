@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import pathlib
-from typing import Any
 
 import numpy as np
 import tensorflow as tf

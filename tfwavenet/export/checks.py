@@ -80,8 +80,8 @@ def checked(
         sizes: how large a dimension may be, by its name.
     """
     given = after([_shape_check(inputs[field.name], field) for field in fields], dict(inputs))
-    given = {field.name: tf.ensure_shape(given[field.name], field.shape) for field in fields}
     given = after(list(_size_checks(given, fields, sizes)), given)
+    given = {field.name: _shaped(given[field.name], field) for field in fields}
     return after([check for field in fields for check in _value_checks(given, field)], given)
 
 
@@ -97,6 +97,17 @@ def _shape_check(tensor: tf.Tensor, field: Field) -> tf.Operation:
         f"Expected {field.name} of shape [{axes}]. Received: shape={{}}",
         tf.shape(tensor),
     )
+
+
+def _shaped(tensor: tf.Tensor, field: Field) -> tf.Tensor:
+    """The tensor with the static shape of its field.
+
+    As a reshape, behind which its shape begins anew: from `tf.ensure_shape`, and from any other
+    operation that takes one rank only, the graph optimizer infers the shape of the input too, and
+    then removes the check of it.
+    """
+    sizes = [tf.shape(tensor)[n] if size is None else size for n, size in enumerate(field.shape)]
+    return tf.reshape(tensor, sizes)
 
 
 def _size_checks(
