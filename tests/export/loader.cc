@@ -40,7 +40,7 @@ void Answer(const tensorflow::SavedModelBundle& model, const std::string& folder
   TF_CHECK_OK(WriteStringToFile(Env::Default(), folder + "/status", status.ToString()));
   for (size_t i = 0; i < outputs.size(); ++i) {
     TensorProto proto;
-    outputs[i].AsProtoTensorContent(&proto);
+    outputs[i].AsProtoField(&proto);
     TF_CHECK_OK(WriteBinaryProto(Env::Default(), folder + "/" + names[i] + ".out", proto));
   }
 }

@@ -115,7 +115,9 @@ def foreign_states(state):
         kind: served.call(kind, "stream_start", **given[kind])["state_bytes"] for kind in given
     }
     damaged = {
-        f"changed at {position}": state[:position] + b"?" + state[position + 1 :]
+        f"changed at {position}": state[:position]
+        + bytes([state[position] ^ 1])
+        + state[position + 1 :]
         for position in (0, 19, 20, 25, 60, len(state) // 2, len(state) - 1)
     }
     cut = {f"cut at {length}": state[:length] for length in (0, 1, 19, 20, 21, len(state) - 1)}

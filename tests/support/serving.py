@@ -32,14 +32,15 @@ _OPTIONS = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_len
 def running(module: str, path: Any, *arguments: str) -> Iterator[Client]:
     """Starts a server on the versions in a folder; gives a client of it."""
     command = [sys.executable, "-m", module, f"--name={MODEL}", f"--path={path}", *arguments]
-    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    # Ray would write a token into the home folder.
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "RAY_AUTH_MODE": "disabled"}
     process = subprocess.Popen(
         command, cwd=REPOSITORY, env=environment, stdout=subprocess.PIPE, text=True
     )
     try:
-        lines = iter(process.stdout.readline, "")
-        ports = json.loads(next(line for line in lines if line.startswith("{")))
-        yield Client(process, **ports)
+        ports = next((line for line in process.stdout if line.startswith("{")), None)
+        assert ports is not None, f"{module} ended before it served"
+        yield Client(process, **json.loads(ports))
     finally:
         process.terminate()
         process.wait(timeout=60)
