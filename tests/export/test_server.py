@@ -15,6 +15,7 @@ pytest.importorskip("tensorflow_serving")
 
 import grpc
 
+from examples import local_server
 from tests.export.bad_requests import bad_requests, good
 from tests.support import served, serving
 from tests.support.clips import voice
@@ -152,6 +153,26 @@ def test_malformed_requests_get_a_sentence_and_the_server_lives_on(client, state
     assert_same_audio(client.predict("serving_default", request)["audio"], expected)
     for name in ("serving_default", "vocode", "stream_start", "stream_step"):
         client.predict(name, good(name, state))
+
+
+@pytest.mark.slow
+def test_memory_stays_flat(exported):
+    with local_server.running(
+        "examples.prediction_server",
+        f"--name={serving.MODEL}",
+        f"--path={exported('vocoder').parent}",
+        "--port=0",
+        "--rest_port=0",
+    ) as server:
+        service, request = local_server.stub(server.port), default_request()
+
+        def many(count):
+            for _ in range(count):
+                local_server.predict(service, serving.MODEL, "serving_default", request)
+            return server.resident_bytes()
+
+        warm = many(100)
+        assert many(300) - warm < 10e6
 
 
 def test_a_stream_that_has_ended_does_not_go_on(client, state):

@@ -7,6 +7,7 @@ import json
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tests.support import served
 from tests.support.served import (
@@ -141,7 +142,22 @@ def test_temperature_matters(kind):
     assert np.any(cold != warm)
 
 
-@pytest.mark.parametrize("kind", ["vocoder", "codes", "diffwave"])
+def test_a_stream_in_half_precision():
+    tf.keras.mixed_precision.set_global_policy("mixed_bfloat16")
+    model = served.KINDS["codes"]()
+    model.build()
+    made = signatures_of(model, chunk_samples=48, limits=LIMITS, jit_compile=False)
+    start = served.typed(made["stream_start"], served.conditions("codes"))
+    state, parts = made["stream_start"].function(*start.values())["state_bytes"], []
+    for samples in (20, 50):
+        outputs = made["stream_step"].function(state, samples)
+        state = outputs["state_bytes"]
+        parts.append(outputs["audio"])
+    stream = model.stream(batch_size=2, seed=5, temperature=0.9, jit_compile=False)
+    assert_same_audio(np.concatenate(parts, axis=1), stream.pull(70))
+
+
+@pytest.mark.parametrize("kind", ["vocoder", "codes", "diffwave", "noise"])
 def test_what_xla_compiles_gives_the_same_audio(kind):
     made = signatures_of(
         served.network(kind), chunk_samples=served.CHUNK, limits=LIMITS, jit_compile=True

@@ -5,68 +5,38 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
-import os
-import subprocess
-import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from typing import Any
 
-import grpc
-import tensorflow as tf
-from tensorflow_serving.apis import (
-    get_model_metadata_pb2,
-    predict_pb2,
-    prediction_service_pb2_grpc,
-)
+from tensorflow_serving.apis import get_model_metadata_pb2
 
-from tests.support.shared import REPOSITORY
+from examples import local_server
 
 MODEL = "tiny"
 TIMEOUT_SECONDS = 300
-_OPTIONS = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
 
 
 @contextlib.contextmanager
 def running(module: str, path: Any, *arguments: str) -> Iterator[Client]:
     """Starts a server on the versions in a folder; gives a client of it."""
-    command = [sys.executable, "-m", module, f"--name={MODEL}", f"--path={path}", *arguments]
-    # Ray would write a token into the home folder.
-    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "RAY_AUTH_MODE": "disabled"}
-    process = subprocess.Popen(
-        command, cwd=REPOSITORY, env=environment, stdout=subprocess.PIPE, text=True
-    )
-    try:
-        ports = next((line for line in process.stdout if line.startswith("{")), None)
-        assert ports is not None, f"{module} ended before it served"
-        yield Client(process, **json.loads(ports))
-    finally:
-        process.terminate()
-        process.wait(timeout=60)
-        process.stdout.close()
+    names = [f"--name={MODEL}", f"--path={path}"]
+    with local_server.running(module, *names, *arguments) as server:
+        yield Client(server)
 
 
 class Client:
     """What TF Serving's own clients do."""
 
-    def __init__(self, process: subprocess.Popen[str], port: int, rest_port: int) -> None:
-        self.process = process
-        self.port = port
-        self._url = f"http://127.0.0.1:{rest_port}/v1/models/{MODEL}"
-        self._channel = grpc.insecure_channel(f"127.0.0.1:{port}", options=_OPTIONS)
-        self._stub = prediction_service_pb2_grpc.PredictionServiceStub(self._channel)
+    def __init__(self, server: local_server.Server) -> None:
+        self.port = server.port
+        self._url = f"http://127.0.0.1:{server.rest_port}/v1/models/{MODEL}"
+        self._stub = local_server.stub(server.port)
 
     def predict(self, signature: str, inputs: dict[str, Any], model: str = MODEL) -> dict[str, Any]:
         """Calls a signature over gRPC; the values may be tensor protos already."""
-        protos = {
-            name: value if hasattr(value, "tensor_shape") else tf.make_tensor_proto(value)
-            for name, value in inputs.items()
-        }
-        spec = {"name": model, "signature_name": signature}
-        request = predict_pb2.PredictRequest(model_spec=spec, inputs=protos)
-        response = self._stub.Predict(request, timeout=TIMEOUT_SECONDS)
-        return {name: tf.make_ndarray(proto) for name, proto in response.outputs.items()}
+        return local_server.predict(self._stub, model, signature, inputs, TIMEOUT_SECONDS)
 
     def signature_definitions(self) -> Any:
         """What the server says of its signatures."""
@@ -98,11 +68,6 @@ class Client:
         except urllib.error.HTTPError as error:
             with error:
                 return error.code, json.load(error)
-
-    def resident_bytes(self) -> int:
-        """Memory that the server's process holds."""
-        with open(f"/proc/{self.process.pid}/statm", encoding="ascii") as file:
-            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def _json(value: Any) -> Any:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Literal, get_args
 
 import tensorflow as tf
+from tensorflow.core.framework import function_pb2
 from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 
 from tfwavenet import files
@@ -128,22 +129,30 @@ def _save(model: Any, signatures: Mapping[str, Signature], folder: pathlib.Path)
         signatures={name: signature.function for name, signature in signatures.items()},
         options=tf.saved_model.SaveOptions(experimental_custom_gradients=False),
     )
-    _declare_shapes(folder / "saved_model.pb", signatures)
-
-
-def _declare_shapes(path: pathlib.Path, signatures: Mapping[str, Signature]) -> None:
-    """Tells the clients the shapes that the graph leaves open to check them itself."""
+    path = folder / "saved_model.pb"
     saved = saved_model_pb2.SavedModel.FromString(path.read_bytes())
-    definitions = saved.meta_graphs[0].signature_def
-    for name, signature in signatures.items():
-        declared = {field.name: field.axes for field in signature.inputs}
-        for key, axes in declared.items():
-            _declare(definitions[name].inputs[key], axes)
-        for key, axes in signature.outputs.items():
-            _declare(definitions[name].outputs[key], axes)
+    _declare_shapes(saved.meta_graphs[0].signature_def, signatures)
+    _forget_gradients(saved.meta_graphs[0].graph_def.library)
     path.write_bytes(saved.SerializeToString(deterministic=True))
+
+
+def _declare_shapes(definitions: Any, signatures: Mapping[str, Signature]) -> None:
+    """Tells the clients the shapes that the graph leaves open to check them itself."""
+    for name, signature in signatures.items():
+        definition = definitions[name]
+        for field in signature.inputs:
+            _declare(definition.inputs[field.name], field.axes)
+        for key, axes in signature.outputs.items():
+            _declare(definition.outputs[key], axes)
 
 
 def _declare(tensor: meta_graph_pb2.TensorInfo, axes: tuple[Axis, ...]) -> None:
     shape = [axis if isinstance(axis, int) else None for axis in axes]
     tensor.tensor_shape.CopyFrom(tf.TensorShape(shape).as_proto())
+
+
+def _forget_gradients(library: function_pb2.FunctionDefLibrary) -> None:
+    """Removes the names of gradients of our own, which loading in Python would warn about."""
+    for function in library.function:
+        for node in function.node_def:
+            node.attr.pop("_gradient_op_type", None)
