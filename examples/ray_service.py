@@ -83,6 +83,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--name", required=True)
     parser.add_argument("--path", required=True)
+    parser.add_argument("--host", default="127.0.0.1", help="address that REST listens on")
     parser.add_argument("--port", type=int, default=8500)
     parser.add_argument("--rest_port", type=int, default=8501)
     parser.add_argument("--replicas", type=int, default=1)
@@ -90,7 +91,7 @@ def main() -> None:
     ray.init(address=None, include_dashboard=False, ignore_reinit_error=True)
     functions = [f"{_SERVICE}.add_PredictionServiceServicer_to_server"]
     serve.start(
-        http_options=HTTPOptions(host="127.0.0.1", port=flags.rest_port),
+        http_options=HTTPOptions(host=flags.host, port=flags.rest_port),
         grpc_options=gRPCOptions(port=flags.port, grpc_servicer_functions=functions),
     )
     deployment = serve.deployment(PredictionService, num_replicas=flags.replicas)
