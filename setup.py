@@ -29,13 +29,24 @@ REQUIREMENTS = [
     "tqdm>=4.65",
 ]
 
+SERVING_API = "tensorflow-serving-api==2.15.*"
+
 EXTRAS = {
     "gpu": ["tensorflow[and-cuda]==2.15.*"],
     # A metric whose package compiles C on installation; evaluation leaves it out where absent.
     "evaluate": ["pesq>=0.0.4"],
     "notebooks": ["ipywidgets>=8", "jupyterlab>=4", "nbclient>=0.9"],
+    # For those who serve: the messages of TF Serving, and a cluster that answers them.
+    "serving": ["ray[serve]>=2.40", SERVING_API],
     # ruff is pinned because its formatting changes with its version.
-    "test": ["mypy>=1.15", "pytest>=8", "pytest-xdist>=3.5", "ruff==0.17.5", "setuptools>=58"],
+    "test": [
+        "mypy>=1.15",
+        "pytest>=8",
+        "pytest-xdist>=3.5",
+        "ruff==0.17.5",
+        "setuptools>=58",
+        SERVING_API,
+    ],
 }
 
 setup(
@@ -61,7 +72,15 @@ setup(
         "console_scripts": [
             *(
                 f"tfwavenet-{name} = tfwavenet.launch.{name}:main"
-                for name in ("evaluate", "generate", "prepare", "quickstart", "schedule", "train")
+                for name in (
+                    "evaluate",
+                    "export",
+                    "generate",
+                    "prepare",
+                    "quickstart",
+                    "schedule",
+                    "train",
+                )
             ),
             # `import` is no name for a module.
             "tfwavenet-import = tfwavenet.launch.import_checkpoint:main",

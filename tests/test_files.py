@@ -105,3 +105,36 @@ def test_damaged_json_is_named(tmp_path, content):
 def test_missing_json_stays_a_missing_file(tmp_path):
     with pytest.raises(FileNotFoundError):
         files.read_json(tmp_path / "a.json")
+
+
+class TestDirectories:
+    def test_appear_only_at_the_end(self, tmp_path):
+        target = tmp_path / "deep" / "1"
+        with files.atomic_directory(target) as folder:
+            (folder / "assets").mkdir()
+            (folder / "assets" / "a.bin").write_bytes(b"new")
+            assert not target.exists()
+        assert (target / "assets" / "a.bin").read_bytes() == b"new"
+        assert os.listdir(target.parent) == ["1"]
+
+    @pytest.mark.parametrize("error", [RuntimeError("no"), KeyboardInterrupt()])
+    def test_leave_nothing_behind_an_exception(self, tmp_path, error):
+        def fail_halfway():
+            with files.atomic_directory(tmp_path / "1") as folder:
+                (folder / "a.bin").write_bytes(b"half")
+                raise error
+
+        with pytest.raises(type(error)):
+            fail_halfway()
+        assert os.listdir(tmp_path) == []
+
+    def test_are_not_replaced(self, tmp_path):
+        target = tmp_path / "1"
+        target.mkdir()
+        with pytest.raises(FileExistsError, match="replaced"), files.atomic_directory(target):
+            pass
+        assert os.listdir(tmp_path) == ["1"]
+
+    def test_a_temporary_name_is_no_version(self, tmp_path):
+        with files.atomic_directory(tmp_path / "1") as folder:
+            assert not folder.name.isdecimal()

@@ -25,6 +25,7 @@ _HOMES: dict[str, str] = {
     "TransposedUpsampler": "tfwavenet.layers",
     "WaveNet": "tfwavenet.models",
     "evaluate": "tfwavenet.evaluation",
+    "export_saved_model": "tfwavenet.export",
     "prepare": "tfwavenet.data.prepare",
 }
 
@@ -42,6 +43,7 @@ __all__ = [
     "WaveNet",
     "__version__",
     "evaluate",
+    "export_saved_model",
     "prepare",
 ]
 

@@ -1,10 +1,13 @@
-"""Files that are either whole or absent: atomic writes, and JSON on top of them."""
+"""Files and folders that are either whole or absent: atomic writes, and JSON on top of them."""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
+import pathlib
+import shutil
 from collections.abc import Iterator
 from typing import Any, BinaryIO, Optional, Union
 
@@ -53,6 +56,42 @@ def atomic_write(path: PathLike) -> Iterator[BinaryIO]:
         if isinstance(error, OSError) and error.filename in (None, temporary):
             reason = f"could not be written, nothing was changed ({error.strerror or error})"
             raise OSError(error.errno, reason, target) from error
+        raise
+
+
+@contextlib.contextmanager
+def atomic_directory(path: PathLike) -> Iterator[pathlib.Path]:
+    """Makes a folder that appears under `path` only once all that is in it is on disk.
+
+    It is filled as `.<name>.tmp-<pid>` beside the target, flushed, and renamed when the block
+    ends. When the block raises, it is removed.
+
+    Args:
+        path: the final name; there must be nothing yet.
+
+    Yields:
+        The folder to fill.
+
+    Raises:
+        FileExistsError: there is something under `path`.
+        OSError: a file cannot be written.
+    """
+    target = pathlib.Path(path)
+    temporary = target.with_name(f".{target.name}.tmp-{os.getpid()}")
+    if target.exists():
+        raise FileExistsError(errno.EEXIST, "exists and is not replaced", str(target))
+    try:
+        temporary.mkdir(parents=True)
+        yield temporary
+        for folder, _, names in os.walk(temporary):
+            for name in names:
+                with open(os.path.join(folder, name), "rb") as file:
+                    os.fsync(file.fileno())
+            _sync_directory(folder)
+        os.rename(temporary, target)
+        _sync_directory(str(target.parent))
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
         raise
 
 

@@ -121,7 +121,9 @@ def _open_unit(bits: tf.Tensor) -> tf.Tensor:
     return tf.cast(mantissa, tf.float32) * 2.0**-23 + 2.0**-24
 
 
-def uniform_stream(seeds: tf.Tensor, start: tf.Tensor, count: int, width: int) -> tf.Tensor:
+def uniform_stream(
+    seeds: tf.Tensor, start: tf.Tensor, count: Union[int, tf.Tensor], width: int
+) -> tf.Tensor:
     """Draws a stretch of a stream of uniforms in which every position has an address.
 
     Row `i` of the result depends on its seed and on the absolute position `start + i` only: a
@@ -131,7 +133,8 @@ def uniform_stream(seeds: tf.Tensor, start: tf.Tensor, count: int, width: int) -
     Args:
         seeds: int32 [batch, 2], one stream per row.
         start: int64 scalar or [batch], position of the first row, at least 0.
-        count: Number of positions, at least 1.
+        count: Number of positions, at least 1; an integer, or an integer scalar tensor, which is
+            not checked.
         width: Uniforms per position, at least 1.
 
     Returns:
@@ -140,13 +143,13 @@ def uniform_stream(seeds: tf.Tensor, start: tf.Tensor, count: int, width: int) -
     Raises:
         ValueError: If `count` or `width` is below 1.
     """
-    if count < 1 or width < 1:
+    if (not tf.is_tensor(count) and count < 1) or width < 1:
         raise ValueError(
             f"count and width must be at least 1. Received: count={count}, width={width}"
         )
     key = tf.bitcast(seeds, tf.uint32)[:, tf.newaxis, tf.newaxis, :]
     start = tf.reshape(tf.cast(start, tf.int64), [-1, 1, 1])
-    positions = start + tf.reshape(tf.range(count, dtype=tf.int64), [1, -1, 1])
+    positions = start + tf.reshape(tf.range(tf.cast(count, tf.int64)), [1, -1, 1])
     positions = tf.bitcast(positions, tf.uint32)
     blocks = tf.bitcast(tf.range(math.ceil(width / _WORDS)), tf.uint32)
     counter = (
@@ -159,18 +162,18 @@ def uniform_stream(seeds: tf.Tensor, start: tf.Tensor, count: int, width: int) -
     return _open_unit(_interleave(words)[:, :, :width])
 
 
-def normal_stream(seeds: tf.Tensor, start: tf.Tensor, count: int) -> tf.Tensor:
+def normal_stream(seeds: tf.Tensor, start: tf.Tensor, count: Union[int, tf.Tensor]) -> tf.Tensor:
     """Draws a stretch of a stream of standard normals, see `uniform_stream` and `normal`.
 
     Args:
         seeds: int32 [batch, 2], one stream per row.
         start: int64 scalar or [batch], position of the first number, at least 0.
-        count: How many, at least 1.
+        count: How many, as `uniform_stream` takes it.
 
     Returns:
         float32 [batch, count].
     """
-    return _box_muller(*tf.unstack(uniform_stream(seeds, start, count, 2), axis=-1))
+    return _box_muller(*tf.unstack(uniform_stream(seeds, start, count, 2), 2, axis=-1))
 
 
 def _box_muller(radius: tf.Tensor, angle: tf.Tensor) -> tf.Tensor:

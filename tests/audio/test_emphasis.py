@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tfwavenet.audio import emphasis
 
@@ -52,3 +53,17 @@ def test_coefficient_out_of_range(coefficient):
 def test_integers_are_rejected():
     with pytest.raises(ValueError, match="Received: dtype=int16"):
         emphasis.de_emphasis(np.zeros(4, np.int16), coefficient=0.85)
+
+
+@pytest.mark.parametrize("coefficient", [0.0, 0.5, 0.85, 0.97, 0.999])
+@pytest.mark.parametrize("cuts", [(), (0, 1, 5), (1500,)])
+def test_the_graph_undoes_it_as_numpy_does(cuts, coefficient):
+    audio = np.random.default_rng(3).uniform(-1, 1, size=(2, 3000))
+    expected, _ = emphasis.de_emphasis(audio, coefficient=coefficient)
+    state, parts = tf.zeros([2], tf.float64), []
+    for chunk in np.split(audio, cuts, axis=1):
+        part, state = emphasis.de_emphasis_graph(
+            tf.constant(chunk), coefficient=coefficient, state=state
+        )
+        parts.append(part)
+    np.testing.assert_allclose(np.concatenate(parts, axis=1), expected, rtol=0, atol=1e-12)

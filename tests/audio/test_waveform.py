@@ -6,6 +6,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from scipy import signal as scipy_signal
 
 from tfwavenet.audio import recipes, waveform
@@ -94,3 +95,20 @@ def test_high_pass_is_the_fir_filter():
 def test_bad_audio(audio, message):
     with pytest.raises(ValueError, match=message):
         RECIPE.analyze(audio)
+
+
+@pytest.mark.parametrize("changes", [{}, {"peak": 0.9}, {"high_pass_hz": 70.0}, {"gain": 2.0}])
+def test_the_graph_prepares_as_numpy_does(changes):
+    recipe = dataclasses.replace(RECIPE, **changes)
+    audio = noise(3, 1000)
+    expected = [recipe.prepare_audio(row) for row in audio]
+    prepared = waveform.prepare_graph(tf.constant(audio), recipe=recipe)
+    np.testing.assert_allclose(prepared, expected, rtol=0, atol=1e-12)
+
+
+def test_the_graph_gives_the_audio_that_numpy_gives():
+    signal = noise(2, 1000)
+    audio, _ = waveform.from_signal_graph(
+        tf.constant(signal), recipe=RECIPE, state=tf.zeros([2], tf.float64)
+    )
+    np.testing.assert_allclose(audio, RECIPE.to_audio(signal)[0], rtol=1e-6, atol=1e-7)

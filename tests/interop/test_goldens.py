@@ -139,7 +139,7 @@ def test_lmnt_sampling_with_the_recorded_noise(name, monkeypatch):
         drawn = recorded[tf.minimum(len(recorded) - stream, len(recorded) - 1)]
         return drawn[:, position : position + count]
 
-    monkeypatch.setattr(diffusion, "_noise", noise)
+    monkeypatch.setattr(diffusion, "noise_of", noise)
     model = load(f"{name}.pt")
     if "spectrogram" in data:
         audio = model.generate(data["spectrogram"])

@@ -6,7 +6,10 @@ The recursions run in float64 from a carried state, so chunks give the bits of t
 from __future__ import annotations
 
 import numpy as np
+import tensorflow as tf
 from scipy import signal
+
+_NEGLIGIBLE = 1e-18  # against 1, in float64
 
 
 def pre_emphasis(
@@ -45,6 +48,32 @@ def de_emphasis(
         ValueError: if `coefficient` is out of range or `audio` is not floating.
     """
     return _filter(audio, [1.0, 0.0], [1.0, -coefficient], coefficient=coefficient, state=state)
+
+
+def de_emphasis_graph(
+    audio: tf.Tensor, *, coefficient: float, state: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """`de_emphasis` in TensorFlow, for graphs; equal up to the rounding of float64.
+
+    `1 / (1 - c z)` is the product of `1 + (c z) ** (2 ** i)` over all i: each factor is one
+    shifted sum, and a dozen of them reach back further than float64 can tell.
+
+    Args:
+        audio: float64 [batch, samples], a pre-emphasised signal.
+        coefficient: float in [0, 1), the one that was used to emphasise.
+        state: float64 [batch] returned by the call on the preceding chunk, zeros at the start.
+
+    Returns:
+        The filtered audio float64 [batch, samples], and the state to carry on.
+    """
+    if not coefficient:
+        return audio, state
+    audio = tf.concat([state[:, tf.newaxis], audio], axis=1)
+    lag, weight = 1, coefficient
+    while weight > _NEGLIGIBLE:
+        audio += weight * tf.pad(audio, [[0, 0], [lag, 0]])[:, :-lag]
+        lag, weight = 2 * lag, weight * weight
+    return audio[:, 1:], audio[:, -1]
 
 
 def _filter(

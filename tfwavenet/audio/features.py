@@ -198,6 +198,13 @@ class FeatureRecipe:
             samples, framing=self.framing, n_fft=self.n_fft, hop_samples=self.hop_samples
         )
 
+    @property
+    def least_samples(self) -> int:
+        """The shortest audio that `mel` takes."""
+        return spectrogram.least_samples(
+            self.framing, self.pad_mode, n_fft=self.n_fft, hop_samples=self.hop_samples
+        )
+
     def mel(self, audio: np.ndarray | tf.Tensor) -> tf.Tensor:
         """Mel features of prepared audio (see `prepare_audio`), in TensorFlow.
 
@@ -336,8 +343,7 @@ class FeatureRecipe:
                 "audio must be floating with shape [samples] or [batch, samples]. "
                 f"Received: shape={audio.shape}, dtype={audio.dtype.name}"
             )
-        sides = spectrogram.padding(self.framing, n_fft=self.n_fft, hop_samples=self.hop_samples)
-        least = 1 + (max(sides) if self.pad_mode == "reflect" else 0)
+        least = self.least_samples
         if audio.shape[-1] is not None and audio.shape[-1] < least:
             raise ValueError(
                 f"audio is too short for this recipe, expected at least {least} samples. "

@@ -103,6 +103,12 @@ def padding(framing: Framing, *, n_fft: int, hop_samples: int) -> tuple[int, int
     return n_fft - hop_samples, n_fft - hop_samples
 
 
+def least_samples(framing: Framing, pad_mode: PadMode, *, n_fft: int, hop_samples: int) -> int:
+    """The shortest audio that `extend` can pad: reflection needs more than it puts at a side."""
+    sides = padding(framing, n_fft=n_fft, hop_samples=hop_samples)
+    return 1 + (max(sides) if pad_mode == "reflect" else 0)
+
+
 def frame_count(samples: int, *, framing: Framing, n_fft: int, hop_samples: int) -> int:
     """Number of frames of `samples` samples of audio.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+import tensorflow as tf
 from scipy import signal as scipy_signal
 
 from tfwavenet.audio import emphasis, trim
@@ -79,6 +80,48 @@ def from_signal(
     return (audio / (recipe.signal_gain * recipe.gain)).astype(np.float32), state
 
 
+def from_signal_graph(
+    signal: tf.Tensor, *, recipe: FeatureRecipe, state: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """`from_signal` in TensorFlow, for graphs.
+
+    Args:
+        signal: float32 [batch, samples].
+        recipe: the one the signal was made with.
+        state: float64 [batch], zeros at the start.
+
+    Returns:
+        audio float32 [batch, samples], and the state for the next chunk.
+    """
+    audio, state = emphasis.de_emphasis_graph(
+        tf.cast(signal, tf.float64), coefficient=recipe.pre_emphasis, state=state
+    )
+    return tf.cast(audio / (recipe.signal_gain * recipe.gain), tf.float32), state
+
+
+def prepare_graph(audio: tf.Tensor, *, recipe: FeatureRecipe) -> tf.Tensor:
+    """`prepare` in TensorFlow, for graphs, but for the trimming: a batch keeps one length.
+
+    Args:
+        audio: float32 [batch, samples], finite, at the recipe's sample rate; where the recipe
+            scales to a peak, none of them silent.
+        recipe: says which of the steps are done.
+
+    Returns:
+        float64 [batch, samples].
+    """
+    audio = tf.cast(audio, tf.float64)
+    if recipe.peak is not None:
+        audio *= recipe.peak / tf.reduce_max(tf.abs(audio), axis=1, keepdims=True)
+    if recipe.high_pass_hz is not None:
+        taps = _high_pass_taps(recipe.high_pass_hz, recipe.sample_rate)
+        # What TensorFlow calls a convolution is a correlation.
+        kernel = tf.constant(taps[::-1, np.newaxis, np.newaxis], tf.float64)
+        padded = tf.pad(audio, [[0, 0], [len(taps) - 1, 0]])[..., tf.newaxis]
+        audio = tf.nn.conv1d(padded, kernel, 1, "VALID")[..., 0]
+    return audio * recipe.gain
+
+
 def high_pass(audio: np.ndarray, *, cutoff_hz: float, sample_rate: int) -> np.ndarray:
     """Causal FIR high-pass filter of 255 taps (delay 127 samples), as r9y9 and kan-bayashi do.
 
@@ -90,8 +133,12 @@ def high_pass(audio: np.ndarray, *, cutoff_hz: float, sample_rate: int) -> np.nd
     Returns:
         float64 [..., samples].
     """
-    taps = scipy_signal.firwin(_HIGH_PASS_TAPS, cutoff_hz / (sample_rate // 2), pass_zero=False)
+    taps = _high_pass_taps(cutoff_hz, sample_rate)
     return scipy_signal.lfilter(taps, 1.0, np.asarray(audio, np.float64))
+
+
+def _high_pass_taps(cutoff_hz: float, sample_rate: int) -> np.ndarray:
+    return scipy_signal.firwin(_HIGH_PASS_TAPS, cutoff_hz / (sample_rate // 2), pass_zero=False)
 
 
 def _checked(audio: np.ndarray) -> np.ndarray:

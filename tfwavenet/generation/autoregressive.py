@@ -24,10 +24,10 @@ class StepModel(Protocol):
     local_channels: Any
     receptive_field: int
 
-    def initial_values(self, batch_size: int) -> tf.Tensor:
+    def initial_values(self, batch_size: int | tf.Tensor) -> tf.Tensor:
         """What precedes the first sample, [batch]."""
 
-    def initial_state(self, batch_size: int) -> Any:
+    def initial_state(self, batch_size: int | tf.Tensor) -> Any:
         """What the network carries before the first step."""
 
     def state_after(self, values: tf.Tensor, mel: Any, mask: Any, speaker: Any) -> Any:
@@ -59,8 +59,9 @@ def advance(
     *,
     seeds: tf.Tensor,
     temperature: tf.Tensor,
-    top_p: tf.Tensor | None,
     count: int,
+    top_p: tf.Tensor | None = None,
+    stop: tf.Tensor | None = None,
 ) -> tuple[tf.Tensor, State]:
     """Generates one chunk.
 
@@ -71,12 +72,14 @@ def advance(
             as `conditioning` of the model takes them; absent where it takes none.
         seeds: int32 [batch, 2], one stream of random numbers per utterance.
         temperature: float32 [].
-        top_p: float32 [], or None for 1; see `distributions.Categorical.nucleus`.
         count: samples in the chunk.
+        top_p: float32 [], or None for 1; see `distributions.Categorical.nucleus`.
+        stop: int32 [], how many of them to generate, where the chunk is not to be full.
 
     Returns:
-        The new values [batch, count], and the state behind them.
+        The new values [batch, count], zeros from `stop` on, and the state behind them.
     """
+    stop = tf.constant(count) if stop is None else stop
     weights = model.folded_weights()
     conditioning = model.conditioning(
         mel=window.get("mel"), mask=window.get("mask"), speaker=window.get("speaker")
@@ -95,12 +98,12 @@ def advance(
         values = tf.tensor_scatter_nd_update(values, [[t]], value[tf.newaxis])
         return t + 1, value, network, values
 
-    values = tf.zeros([count, *state["previous"].shape], state["previous"].dtype)
+    values = tf.zeros([count, tf.shape(state["previous"])[0]], state["previous"].dtype)
     loop = (tf.zeros([], tf.int32), state["previous"], state["network"], values)
     _, previous, network, values = tf.while_loop(
-        lambda t, *_: t < count, one_step, loop, maximum_iterations=count
+        lambda t, *_: t < stop, one_step, loop, maximum_iterations=count
     )
-    position = state["position"] + count
+    position = state["position"] + tf.cast(stop, tf.int64)
     state = {"previous": previous, "network": network, "position": position}
     return tf.transpose(values), state
 
@@ -109,6 +112,27 @@ def _at(conditioning: tf.Tensor | None, t: tf.Tensor) -> tf.Tensor | None:
     if conditioning is None:
         return None
     return conditioning[0 if conditioning.shape[0] == 1 else t]
+
+
+def initial_state(model: StepModel, batch_size: int | tf.Tensor) -> State:
+    """The state before the first sample: as if silence had gone before."""
+    return {
+        "previous": model.initial_values(batch_size),
+        "network": model.initial_state(batch_size),
+        "position": tf.zeros([batch_size], tf.int64),
+    }
+
+
+def whole_frames(model: StepModel, chunk_samples: int) -> int:
+    """`chunk_samples`, rounded to whole frames of a network with features.
+
+    Raises:
+        ValueError: if it is not positive.
+    """
+    if chunk_samples < 1:
+        raise ValueError(f"Expected a positive chunk. Received: chunk_samples={chunk_samples}")
+    hop = 1 if model.upsampler is None else model.upsampler.hop_samples
+    return max(1, round(chunk_samples / hop)) * hop
 
 
 def compiled_advance(model: StepModel, jit_compile: bool) -> Any:
@@ -155,11 +179,8 @@ class Program:
                 f"Expected a temperature of 0 or more. Received: temperature={temperature}"
             )
         _check_top_p(model, top_p)
-        if chunk_samples < 1:
-            raise ValueError(f"Expected a positive chunk. Received: chunk_samples={chunk_samples}")
-        hop = 1 if model.upsampler is None else model.upsampler.hop_samples
         self.model = model
-        self.chunk_samples = max(1, round(chunk_samples / hop)) * hop
+        self.chunk_samples = whole_frames(model, chunk_samples)
         self._randomness = {
             "temperature": tf.constant(temperature, tf.float32),
             "top_p": tf.constant(top_p, tf.float32) if top_p < 1 else None,
@@ -167,12 +188,8 @@ class Program:
         self._advance = compiled_advance(model, jit_compile)
 
     def initial_state(self, batch_size: int) -> State:
-        """The state before the first sample: as if silence had gone before."""
-        return {
-            "previous": self.model.initial_values(batch_size),
-            "network": self.model.initial_state(batch_size),
-            "position": tf.zeros([batch_size], tf.int64),
-        }
+        """The state before the first sample, see `initial_state`."""
+        return initial_state(self.model, batch_size)
 
     def __call__(
         self, state: State, window: dict[str, tf.Tensor], seeds: Sequence[int]

@@ -124,7 +124,7 @@ class _Chunks:
     def noise(self, stream: int) -> np.ndarray:
         """Standard normals [batch, samples], those of one stream of each utterance's seed."""
         parts = [
-            _noise(self._seeds, stream, tf.constant(start, tf.int64), self._count)
+            noise_of(self._seeds, stream, tf.constant(start, tf.int64), self._count)
             for start in self._starts
         ]
         return np.concatenate([part.numpy() for part in parts], axis=1)
@@ -173,48 +173,75 @@ def compiled_programs(model: NoisePredictor, jit_compile: bool) -> Any:
     if name not in model.__dict__:
 
         def condition(window: dict[str, tf.Tensor]) -> list[Any]:
-            return model.conditioning(
-                mel=window.get("mel"), mask=window.get("mask"), speaker=window.get("speaker")
-            )
+            return conditioning_of(model, window)
 
-        def reverse_step(
-            window: tf.Tensor,
-            conditioning: list[Any],
-            *,
-            mask: tf.Tensor,
-            step: tf.Tensor,
-            factors: tf.Tensor,
-            seeds: tf.Tensor,
-            stream: tf.Tensor,
-            position: tf.Tensor,
-            around: int,
-            limit: tf.Tensor,
-        ) -> tf.Tensor:
-            steps = tf.fill([window.shape[0]], step)
-            count = window.shape[1] - 2 * around
-            inner = slice(around, around + count)
+        def fused_step(window: tf.Tensor, conditioning: list[Any], **given: Any) -> tf.Tensor:
             with fused_elementwise():
-                predicted = model.predict_noise(window, steps, conditioning, mask=mask)
-                noise = _noise(seeds, stream, position, count)
-            updated = (
-                factors[0] * window[:, inner]
-                + factors[1] * predicted[:, inner]
-                + factors[2] * noise
-            )
-            return tf.clip_by_value(updated, -limit, limit)
+                return reverse_step(model, window, conditioning, **given)
 
         # Past Keras' tracking: a program is no part of what is saved with a model.
         model.__dict__[name] = (
             tf.function(condition, jit_compile=jit_compile),
-            tf.function(reverse_step, jit_compile=jit_compile),
+            tf.function(fused_step, jit_compile=jit_compile),
         )
     return model.__dict__[name]
+
+
+def conditioning_of(model: NoisePredictor, window: dict[str, tf.Tensor]) -> list[Any]:
+    """The conditioning of a window, as `Windows` cuts it."""
+    return model.conditioning(
+        mel=window.get("mel"), mask=window.get("mask"), speaker=window.get("speaker")
+    )
+
+
+def reverse_step(
+    model: NoisePredictor,
+    window: tf.Tensor,
+    conditioning: list[Any],
+    *,
+    mask: tf.Tensor,
+    step: tf.Tensor,
+    factors: tf.Tensor,
+    seeds: tf.Tensor,
+    stream: tf.Tensor,
+    position: tf.Tensor,
+    around: int | tf.Tensor,
+    limit: tf.Tensor,
+) -> tf.Tensor:
+    """One reverse step of a chunk.
+
+    Args:
+        model: the network.
+        window: float32 [batch, around + samples + around], the signal of the chunk and around it.
+        conditioning: of that window.
+        mask: bool, of its shape: False beyond the ends of the utterances.
+        step: float32 [], the diffusion step, on the scale of the schedule of training.
+        factors: float32 [3], of signal, predicted noise and new noise.
+        seeds: int32 [batch, 2], one per utterance.
+        stream: int32 [], number of the new noise.
+        position: int64 [], of the chunk's first sample.
+        around: samples at each end of the window that are not updated.
+        limit: float32 [], largest magnitude of what is returned.
+
+    Returns:
+        float32 [batch, samples].
+    """
+    # The signal's own shape where it is known: a range of that many samples is then a constant.
+    batch, length = (known or tf.shape(window)[axis] for axis, known in enumerate(window.shape))
+    count = length - 2 * around
+    inner = slice(around, around + count)
+    predicted = model.predict_noise(window, tf.fill([batch], step), conditioning, mask=mask)
+    noise = noise_of(seeds, stream, position, count)
+    updated = factors[0] * window[:, inner] + factors[1] * predicted[:, inner] + factors[2] * noise
+    return tf.clip_by_value(updated, -limit, limit)
 
 
 _normal_stream = fusible(rng.normal_stream)
 
 
-def _noise(seeds: tf.Tensor, stream: Any, position: tf.Tensor, count: int) -> tf.Tensor:
+def noise_of(
+    seeds: tf.Tensor, stream: Any, position: tf.Tensor, count: int | tf.Tensor
+) -> tf.Tensor:
     """Normals [batch, count] of a stream of each utterance's seed, from a position on."""
     folded = tf.map_fn(lambda seed: rng.fold_in(seed, stream), seeds)
     return _normal_stream(folded, position, count)

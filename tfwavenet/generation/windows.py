@@ -126,3 +126,33 @@ def stacked(windows: Any) -> dict[str, tf.Tensor]:
     """`"mel"` and `"mask"` of a batch of windows of `Features`."""
     mels, masks = zip(*windows)
     return {"mel": tf.constant(np.stack(mels)), "mask": tf.constant(np.stack(masks))}
+
+
+def window_of(
+    upsampler: Any, latest: tf.Tensor, frames: tf.Tensor, first: tf.Tensor, count: int | tf.Tensor
+) -> dict[str, tf.Tensor]:
+    """What `Features.window` gives, for a batch and as a graph.
+
+    Args:
+        upsampler: that of the network.
+        latest: float32 [batch, kept, channels], the last frames so far; what the window needs
+            must be among them.
+        frames: int32 [], number of frames so far, of which the last is the last of `latest`.
+        first: int32 [], where the stretch begins; it may be negative.
+        count: its length in frames.
+
+    Returns:
+        `"mel"` and `"mask"`, as `stacked` gives them.
+    """
+    left, padding = upsampler.left_context_frames, upsampler.padding_frames
+    context = left + upsampler.right_context_frames
+    index = first - left + tf.range(context + count)
+    mask = (index >= 0) & (index < frames)
+    index = first - left - padding + tf.range(context + count + 2 * padding)
+    exists = (index >= -padding) & (index < frames + padding)
+    rows = tf.clip_by_value(index, 0, frames - 1) - (frames - tf.shape(latest)[1])
+    mel = tf.gather(latest, tf.where(exists, rows, 0), axis=1)
+    return {
+        "mel": tf.where(exists[:, tf.newaxis], mel, 0.0),
+        "mask": tf.tile(mask[tf.newaxis], [tf.shape(latest)[0], 1]),
+    }

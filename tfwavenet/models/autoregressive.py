@@ -60,7 +60,7 @@ class AutoregressiveModel(AudioModel):
     def _mulaw_rounding(self) -> mulaw.Rounding:
         return "nearest" if self.recipe is None else self.recipe.mulaw_rounding
 
-    def initial_values(self, batch_size: int) -> tf.Tensor:
+    def initial_values(self, batch_size: int | tf.Tensor) -> tf.Tensor:
         """What precedes the first sample: silence, [batch]."""
         return self.to_values(tf.zeros([batch_size]))
 

@@ -1,0 +1,43 @@
+"""Streams a recording's mel spectrogram to a server, and the audio it returns into a WAV file.
+
+python -m examples.stream_client localhost:8500 digits some.wav again.wav [speaker number]
+"""
+
+import json
+import sys
+
+import grpc
+import soundfile
+import tensorflow as tf
+from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
+
+from tfwavenet import FeatureRecipe
+from tfwavenet.audio import files
+
+address, model, source, target, *speaker = sys.argv[1:]
+channel = grpc.insecure_channel(address, options=[("grpc.max_receive_message_length", -1)])
+stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+
+
+def call(signature: str, **inputs: tf.Tensor) -> dict[str, tf.Tensor]:
+    """Calls a signature of the model by name."""
+    request = predict_pb2.PredictRequest(
+        model_spec={"name": model, "signature_name": signature},
+        inputs={name: tf.make_tensor_proto(value) for name, value in inputs.items()},
+    )
+    outputs = stub.Predict(request, timeout=60).outputs
+    return {name: tf.make_ndarray(value) for name, value in outputs.items()}
+
+
+recipe = FeatureRecipe.from_config(json.loads(call("recipe")["recipe"].item()))
+audio, _ = files.read(source, sample_rate=recipe.sample_rate)
+mel = recipe.mel(recipe.prepare_audio(audio))[tf.newaxis].numpy()
+start = {"seed": tf.constant([0], tf.int64), "temperature": 1.0}
+if speaker:
+    start["speaker"] = [int(speaker[0])]
+state = call("stream_start", **start)
+with soundfile.SoundFile(target, "w", recipe.sample_rate, channels=1) as wav:
+    for first in range(0, mel.shape[1], 10):  # as frames would arrive, ten at a time
+        frames, is_last = mel[:, first : first + 10], first + 10 >= mel.shape[1]
+        state = call("stream_step", mel=frames, is_last=is_last, **state)
+        wav.write(state.pop("audio")[0])

@@ -1,0 +1,126 @@
+"""What TF Serving does, without Python: a C++ program loads the directory and runs signatures.
+
+TensorFlow's own XLA compiler is switched off in it, as TF Serving has it unless told otherwise.
+"""
+
+from __future__ import annotations
+
+import pathlib
+import shutil
+import subprocess
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from tensorflow.core.framework import tensor_pb2
+
+from tests.export.bad_requests import bad_requests
+from tests.support import served
+from tests.support.served import AUTOREGRESSIVE, KINDS, assert_same_audio
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(shutil.which("g++") is None, reason="there is no C++ compiler"),
+]
+LIBRARIES = pathlib.Path(tf.sysconfig.get_lib())
+
+
+@pytest.fixture(scope="module")
+def loader(tmp_path_factory):
+    """The program, compiled against the headers and libraries of the installed TensorFlow."""
+    program = tmp_path_factory.mktemp("cpp") / "loader"
+    source = pathlib.Path(__file__).with_name("loader.cc")
+    flags = [*tf.sysconfig.get_compile_flags(), *tf.sysconfig.get_link_flags()]
+    flags += [f"-Wl,-rpath,{LIBRARIES}", "-l:libtensorflow_cc.so.2"]
+    subprocess.run(["g++", "-o", program, source, *flags], check=True, timeout=600)
+    return program
+
+
+@pytest.fixture
+def answers(loader, exported, tmp_path):
+    """A function that has requests answered; gives status and outputs of each, in their order."""
+
+    def run(kind, form, requests, xla="no-xla"):
+        folders = [tmp_path / f"{name}@{i}" for i, (name, _) in enumerate(requests)]
+        for folder, (_, inputs) in zip(folders, requests):
+            folder.mkdir()
+            for name, value in inputs.items():
+                content = tf.make_tensor_proto(value).SerializeToString()
+                (folder / f"{name}.in").write_bytes(content)
+        command = [loader, exported(kind, form), tmp_path, xla]
+        subprocess.run(command, check=True, timeout=300, capture_output=True)
+        return [((folder / "status").read_text(), _outputs(folder)) for folder in folders]
+
+    return run
+
+
+def _outputs(folder):
+    protos = {
+        path.stem: tensor_pb2.TensorProto.FromString(path.read_bytes())
+        for path in folder.glob("*.out")
+    }
+    return {name: tf.make_ndarray(proto) for name, proto in protos.items()}
+
+
+def requests_for(kind):
+    """One request per signature of a network, of its own types."""
+    given = {**served.source(kind, 7), **served.conditions(kind), "is_last": True}
+    if "vocode" in served.signatures(kind):
+        given["audio"] = served.recordings(200)
+    if kind in AUTOREGRESSIVE:
+        conditions = served.conditions(kind)
+        given["state_bytes"] = served.call(kind, "stream_start", **conditions)["state_bytes"]
+    requests = []
+    for name, signature in served.signatures(kind).items():
+        tensors = served.typed(signature, given)
+        requests.append((name, {key: value.numpy() for key, value in tensors.items()}))
+    return requests
+
+
+def assert_answered(kind, requests, answers):
+    """Asserts that every signature gave what it gives in Python, bytes to the bit."""
+    for (name, inputs), (status, outputs) in zip(requests, answers):
+        assert status == "OK", name
+        expected = served.call(kind, name, **inputs)
+        assert set(outputs) == set(expected)
+        for key, value in expected.items():
+            if key == "audio":
+                assert_same_audio(outputs[key], value)
+            elif key == "recipe" or name == "stream_start":
+                assert outputs[key].item() == value
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_signature_of_the_portable_form(answers, kind):
+    requests = requests_for(kind)
+    assert_answered(kind, requests, answers(kind, "portable", requests))
+
+
+@pytest.mark.parametrize("kind", ["vocoder", "diffwave"])
+def test_every_signature_of_the_xla_form_where_xla_is_allowed(answers, kind):
+    requests = requests_for(kind)
+    assert_answered(kind, requests, answers(kind, "xla", requests, xla="xla"))
+
+
+def test_the_xla_form_is_refused_where_xla_is_switched_off(answers):
+    requests = [r for r in requests_for("vocoder") if r[0] == "serving_default"]
+    ((status, _),) = answers("vocoder", "xla", requests)
+    assert "XLA compilation disabled" in status
+
+
+def test_requests_that_do_not_fit_get_a_sentence(answers):
+    state = dict(requests_for("vocoder"))["stream_step"]["state_bytes"]
+    # What else is wrong with a request, the server finds out before TensorFlow does.
+    found_here = [
+        (name, inputs, message)
+        for name, inputs, message in bad_requests(state, {"other": b"0" * 50})
+        if "of dtype" not in message and "Expected" in message and "inputs" not in message
+    ]
+    assert len(found_here) > 100
+    requests = [(name, inputs) for name, inputs, _ in found_here]
+    for (status, _), (name, _, message) in zip(
+        answers("vocoder", "portable", requests), found_here
+    ):
+        assert status.startswith("INVALID_ARGUMENT: assertion failed"), f"{name}: {message}"
+        assert message in status, f"{name}: {message}"
+        np.testing.assert_equal(status.count("Received"), 1)

@@ -1,0 +1,221 @@
+"""The signatures of a model: named inputs, checked, to named outputs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, Optional
+
+import tensorflow as tf
+
+from tfwavenet.audio import waveform
+from tfwavenet.export import checks
+from tfwavenet.export.autoregressive import Streams
+from tfwavenet.export.checks import Field, Range
+from tfwavenet.export.diffusion import Denoiser
+from tfwavenet.export.state import StateCodec
+from tfwavenet.generation.stream import fingerprint
+from tfwavenet.models import DiffWave
+
+Tensors = dict[str, tf.Tensor]
+Shapes = dict[str, tuple[checks.Axis, ...]]
+
+_SEED = Field("seed", tf.int64, ("batch",))
+_TEMPERATURE = Field("temperature", tf.float32, (), Range(low=0))
+_STATE = Field("state_bytes", tf.string)
+_IS_LAST = Field("is_last", tf.bool)
+_AUDIO: Shapes = {"audio": ("batch", "samples")}
+_NEXT_STATE: Shapes = {"state_bytes": ()}
+
+
+class Signature(NamedTuple):
+    """One way to call an exported model.
+
+    Attributes:
+        inputs: what it takes.
+        outputs: names of what it returns, with the names of their dimensions.
+        function: a traced function of the inputs, by name.
+    """
+
+    inputs: tuple[Field, ...]
+    outputs: Shapes
+    function: Any
+
+
+class Limits(NamedTuple):
+    """How much one request may ask for.
+
+    Attributes:
+        samples: of each utterance.
+        batch: utterances at a time.
+    """
+
+    samples: int
+    batch: int
+
+
+def signatures_of(
+    model: Any, *, chunk_samples: int, limits: Limits, jit_compile: bool
+) -> dict[str, Signature]:
+    """The signatures of a model, by name; see `export_saved_model`."""
+    maker = _Maker(model, limits)
+    if isinstance(model, DiffWave):
+        denoiser = Denoiser(model, chunk_samples=chunk_samples, jit_compile=jit_compile)
+        found = maker.whole(denoiser.generate)
+    else:
+        streams = Streams(model, chunk_samples=chunk_samples, jit_compile=jit_compile)
+        found = {**maker.whole(_whole(streams)), **maker.streamed(streams)}
+    return {**found, **maker.recipe()}
+
+
+def _whole(streams: Streams) -> Callable[..., tf.Tensor]:
+    """Whole utterances: a stream that gets all its features at once."""
+
+    def generate(
+        seeds: tf.Tensor,
+        temperature: tf.Tensor,
+        *,
+        speaker: tf.Tensor | None = None,
+        mel: tf.Tensor | None = None,
+        samples: tf.Tensor | None = None,
+    ) -> tf.Tensor:
+        state = streams.start(seeds, temperature, speaker)
+        if mel is None:
+            return streams.pull(state, samples)[0]
+        return streams.push(state, mel, tf.constant(True))[0]
+
+    return generate
+
+
+class _Maker:
+    """Makes the signatures of one model, which share their inputs and limits."""
+
+    def __init__(self, model: Any, limits: Limits) -> None:
+        self._model = model
+        self._hop = 1 if model.upsampler is None else model.upsampler.hop_samples
+        self._limits = limits
+
+    def whole(self, generate: Callable[..., tf.Tensor]) -> dict[str, Signature]:
+        """`serving_default`, and `vocode` for a network with features and their recipe."""
+
+        def serve(seed: tf.Tensor, **given: tf.Tensor) -> Tensors:
+            return {"audio": generate(_seeds(seed), **given)}
+
+        def vocode(audio: tf.Tensor, **given: tf.Tensor) -> Tensors:
+            return serve(mel=self._features(audio), **given)
+
+        found = {"serving_default": self._signature(serve, [self._source, *self._common], _AUDIO)}
+        if self._model.upsampler is not None and self._model.recipe is not None:
+            audio = Field("audio", tf.float32, ("batch", "samples"))
+            found["vocode"] = self._signature(vocode, [audio, *self._common], _AUDIO)
+        return found
+
+    def streamed(self, streams: Streams) -> dict[str, Signature]:
+        """`stream_start` and `stream_step`, between which the client holds the state."""
+
+        def start(seed: tf.Tensor, **given: tf.Tensor) -> Any:
+            return streams.start(_seeds(seed), **given)
+
+        specs = {field.name: _spec(field, field.shape) for field in self._common}
+        traced = tf.function(start, autograph=False).get_concrete_function(**specs)
+        codec = StateCodec(traced.structured_outputs, fingerprint(self._model))
+
+        def packed_start(**given: tf.Tensor) -> Tensors:
+            return {"state_bytes": codec.pack(start(**given))}
+
+        def step(state_bytes: tf.Tensor, **given: tf.Tensor) -> Tensors:
+            state, batch = codec.unpack(state_bytes)
+            if "mel" in given:
+                given = checks.after(list(_step_checks(state, batch, given["mel"])), given)
+                audio, state = streams.push(state, **given)
+            else:
+                audio, state = streams.pull(state, **given)
+            return {"audio": audio, "state_bytes": codec.pack(state)}
+
+        end = [] if self._model.upsampler is None else [_IS_LAST]
+        inputs, outputs = [_STATE, self._source, *end], {**_AUDIO, **_NEXT_STATE}
+        return {
+            "stream_start": self._signature(packed_start, self._common, _NEXT_STATE),
+            "stream_step": self._signature(step, inputs, outputs, least_frames=0),
+        }
+
+    def recipe(self) -> dict[str, Signature]:
+        """`recipe`, of a model that has one."""
+        if self._model.recipe is None:
+            return {}
+        text = json.dumps(self._model.recipe.get_config())
+        return {
+            "recipe": self._signature(lambda: {"recipe": tf.constant(text)}, [], {"recipe": ()})
+        }
+
+    @property
+    def _source(self) -> Field:
+        """What sets the length of the audio."""
+        if self._model.upsampler is None:
+            return Field("samples", tf.int32, (), Range(1, self._limits.samples))
+        return Field("mel", tf.float32, ("batch", "frames", self._model.local_channels))
+
+    @property
+    def _common(self) -> list[Field]:
+        """The inputs of all that begins an utterance."""
+        return [*self._speaker, _TEMPERATURE, _SEED]
+
+    @property
+    def _speaker(self) -> list[Field]:
+        model = self._model
+        if not model.speaker_channels:
+            return []
+        if model.speakers is None:
+            return [Field("speaker", tf.float32, ("batch", model.speaker_channels))]
+        return [Field("speaker", tf.int32, ("batch",), Range(0, model.speakers - 1))]
+
+    def _features(self, audio: tf.Tensor) -> tf.Tensor:
+        """The recipe's features of recordings [batch, samples]."""
+        recipe = self._model.recipe
+        if recipe.peak is not None:
+            loudest = tf.reduce_min(tf.reduce_max(tf.abs(audio), axis=1))
+            sentence = "Expected audio with a sound in it. Received: a silent recording"
+            audio = checks.after([checks.require(loudest > 0, sentence)], audio)
+        return recipe.mel(waveform.prepare_graph(audio, recipe=recipe))
+
+    def _signature(
+        self,
+        compute: Callable[..., Tensors],
+        fields: Sequence[Field],
+        outputs: Shapes,
+        *,
+        least_frames: int = 1,
+    ) -> Signature:
+        """A function with the checks of its inputs before it."""
+        most = self._limits.samples
+        sizes = {
+            "batch": Range(1, self._limits.batch),
+            "frames": Range(least_frames, max(1, most // self._hop)),
+        }
+        if self._model.recipe is not None:
+            sizes["samples"] = Range(self._model.recipe.least_samples, most)
+
+        # The shapes are left open, so that the checks of what a client sends are not taken for
+        # granted and optimised away.
+        @tf.function(input_signature=[_spec(field, None) for field in fields], autograph=False)
+        def served(*inputs: tf.Tensor) -> Tensors:
+            given = {field.name: tensor for field, tensor in zip(fields, inputs)}
+            return compute(**checks.checked(given, fields, sizes))
+
+        return Signature(tuple(fields), outputs, served)
+
+
+def _spec(field: Field, shape: Optional[Sequence[Optional[int]]]) -> tf.TensorSpec:
+    return tf.TensorSpec(shape, field.dtype, name=field.name)
+
+
+def _seeds(seed: tf.Tensor) -> tf.Tensor:
+    """What `rng.make_seed` makes of each seed: int64 [batch] to int32 [batch, 2]."""
+    return tf.bitcast(seed, tf.int32)
+
+
+def _step_checks(state: Any, batch: tf.Tensor, mel: tf.Tensor) -> Any:
+    sentence = "Expected mel for the {} streams of the state. Received: batch={}"
+    yield checks.require(tf.shape(mel)[0] == batch, sentence, batch, tf.shape(mel)[0])
+    sentence = "Expected the state of a stream that goes on. Received: one after its last frames"
+    yield checks.require(state["ended"] == 0, sentence)
