@@ -10,7 +10,7 @@ Data: the Free Spoken Digit Dataset, six speakers, about 20 minutes. Three kinds
 - `digits`: conditioned on the digit; `tfwavenet-generate --speaker=seven` says a seven.
 - `unconditional`: of digits, whichever comes.
 
-What was reached is not known yet, see WORKSPACE.md, Measurements.
+What the vocoder reached: see WORKSPACE.md, Measurements. The others have not been trained yet.
 """
 
 from __future__ import annotations

@@ -8,12 +8,13 @@ import sys
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tests.support.recordings import write_corpus
 from tests.support.shared import REPOSITORY
 from tfwavenet import interop, training
 from tfwavenet.audio import files as audio_files
-from tfwavenet.launch import generate, import_checkpoint
+from tfwavenet.launch import evaluate, export, generate, import_checkpoint, prepare
 from tfwavenet.training import workdir as workdirs
 
 FILES = REPOSITORY / "tests" / "interop" / "files"
@@ -85,6 +86,24 @@ def test_an_imported_network_trains_on(tmp_path):
     assert after.metadata.step == 8
     kernels = [loaded.model.output_conv.kernel.numpy() for loaded in (before, after)]
     assert 0 < np.abs(kernels[1] - kernels[0]).max() < 0.1
+
+
+@pytest.mark.slow
+def test_every_command_works_on_what_was_imported(tmp_path, capsys):
+    corpus, folder = write_corpus(tmp_path / "corpus", each=20), tmp_path / "run"
+    assert import_into(folder, "--corpus=folder", f"--root={corpus}") == 0
+    workdir = f"--workdir={folder}"
+    assert run(prepare, workdir) == 0
+    assert run(evaluate, workdir, "--max_utterances=1") == 0
+    report = json.loads((folder / "evaluation" / "test" / "report.json").read_text())
+    assert {"model", "griffin_lim"} <= report["systems"].keys()
+    assert run(export, workdir) == 0
+    mel = np.random.default_rng(0).normal(size=[1, 6, 5]).astype(np.float32)
+    served = tf.saved_model.load(str(folder / "export" / "1")).signatures["serving_default"]
+    given = {"seed": tf.constant([3], tf.int64), "temperature": tf.constant(1.0)}
+    model = interop.load(FILES / "philsyn_vocoder.pkl", hyperparameters=CONFIG).model
+    audio = served(mel=tf.constant(mel), **given)["audio"]
+    np.testing.assert_allclose(audio[0], model.generate(mel[0], seed=3), atol=1e-3)
 
 
 @pytest.mark.parametrize(
