@@ -35,7 +35,15 @@ EXTRAS = {
     "evaluate": ["pesq>=0.0.4"],
     "notebooks": ["ipywidgets>=8", "jupyterlab>=4", "nbclient>=0.9"],
     # ruff is pinned because its formatting changes with its version.
-    "test": ["mypy>=1.15", "pytest>=8", "pytest-xdist>=3.5", "ruff==0.17.5", "setuptools>=58"],
+    "test": [
+        "ipykernel>=6.20",
+        "mypy>=1.15",
+        "nbclient>=0.9",
+        "pytest>=8",
+        "pytest-xdist>=3.5",
+        "ruff==0.17.5",
+        "setuptools>=58",
+    ],
 }
 
 setup(
