@@ -42,7 +42,9 @@ EXTRAS = {
     "serving": ["ray[serve]>=2.40", SERVING_API],
     # ruff is pinned because its formatting changes with its version.
     "test": [
+        "ipykernel>=6.20",
         "mypy>=1.15",
+        "nbclient>=0.9",
         "pytest>=8",
         "pytest-xdist>=3.5",
         "ruff==0.17.5",
