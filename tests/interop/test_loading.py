@@ -11,7 +11,7 @@ from sklearn.preprocessing import StandardScaler
 
 from tfwavenet import interop
 from tfwavenet.audio import recipes
-from tfwavenet.interop import r9y9, source
+from tfwavenet.interop import nv_wavenet, r9y9, source
 
 
 def r9y9_state(*, layers=4, residual=6, gate=8, skip=5, mels=7, scales=(2, 3), speakers=None):
@@ -197,6 +197,14 @@ def test_hyperparameters_that_contradict_the_tensors_are_named(tmp_path, hyperpa
 def test_what_no_tensor_tells_must_be_given(tmp_path):
     with pytest.raises(ValueError, match="hyper-parameter 'stacks'.* Received: stacks=None"):
         convert(r9y9_state(), tmp_path, stacks=None)
+
+
+@pytest.mark.parametrize("key", ["max_dilation", "use_embed_tanh"])
+def test_the_wrappers_dictionary_must_be_whole(tmp_path, key):
+    arrays = {"embedding_curr": np.ones([8, 4]), "dilate_weights.0": np.ones([8, 4, 2])}
+    content = {name: 1 for name in ("max_dilation", "use_embed_tanh") if name != key}
+    with pytest.raises(ValueError, match=f"Expected '{key}' beside the tensors"):
+        nv_wavenet.convert(source.Source(tmp_path / "model.pt", arrays, content))
 
 
 def test_a_checkpoint_of_no_known_project(tmp_path):

@@ -12,7 +12,7 @@ from typing import Any
 
 from tfwavenet.audio import recipes
 from tfwavenet.audio.features import FeatureRecipe
-from tfwavenet.interop.source import Hyperparameters, Source, without_prefix
+from tfwavenet.interop.source import Hyperparameters, Source, below, without_prefix
 from tfwavenet.interop.tensors import Tensors
 from tfwavenet.layers import StretchUpsampler, WeightNormalization
 from tfwavenet.models import WaveNet
@@ -31,11 +31,7 @@ def matches(names: Collection[str]) -> bool:
 def convert(source: Source) -> tuple[WaveNet, int]:
     """Builds the network of a checkpoint; returns it, and how many updates it has seen."""
     root = f"{without_prefix(source.arrays, f'{_FIRST}/kernel')}layer_Dict/"
-    arrays = {
-        name[len(root) :] if name.startswith(root) else name: value
-        for name, value in source.arrays.items()
-    }
-    tensors = source.tensors(arrays)
+    tensors = source.tensors(below(source.arrays, root))
     hyper = source.hyperparameters("Hyper_Parameters.json")
     stacks = tensors.count("ResConvGLU_0_{}/layer_Dict/Conv1D/kernel")
     model = _model(tensors, hyper, stacks)

@@ -36,6 +36,12 @@ def matches_wrapper(names: Collection[str]) -> bool:
 def convert(source: Source) -> tuple[WaveNet, int]:
     """Builds the network of a checkpoint; returns it, and how many updates it has seen."""
     if matches_wrapper(source.arrays):
+        for key in ("max_dilation", "use_embed_tanh"):
+            if key not in source.content:
+                raise ValueError(
+                    f"{source.origin}: Expected {key!r} beside the tensors, as the wrapper takes "
+                    f"it. Received: {sorted(set(source.content) - set(source.arrays))}"
+                )
         model = wrapped_network(source.tensors(), source.content)
     else:
         model = _training_network(source)

@@ -15,7 +15,7 @@ import numpy as np
 
 from tfwavenet.audio import recipes
 from tfwavenet.audio.features import FeatureRecipe
-from tfwavenet.interop.source import Hyperparameters, Source, without_prefix
+from tfwavenet.interop.source import Hyperparameters, Source, below, without_prefix
 from tfwavenet.interop.tensors import Tensors
 from tfwavenet.layers import TransposedUpsampler
 from tfwavenet.models import DiffWave
@@ -35,12 +35,7 @@ def matches(names: Collection[str]) -> bool:
 def convert(source: Source) -> tuple[DiffWave, int]:
     """Builds the network of a checkpoint; returns it, and how many updates it has seen."""
     root = f"{without_prefix(source.arrays, _MARK)}{_ROOT}"
-    tensors = source.tensors(
-        {
-            name[len(root) :] if name.startswith(root) else name: value
-            for name, value in source.arrays.items()
-        }
-    )
+    tensors = source.tensors(below(source.arrays, root))
     hyper = source.hyperparameters("config.json")
     model = _model(source, tensors, hyper)
     model.build()

@@ -199,6 +199,14 @@ def _tensorflow_source(prefix: pathlib.Path, given: Optional[Mapping[str, Any]])
     return Source(prefix, plain, content, given)
 
 
+def below(arrays: Mapping[str, np.ndarray], root: str) -> dict[str, np.ndarray]:
+    """The arrays, those whose names begin with `root` without it."""
+    return {
+        name[len(root) :] if name.startswith(root) else name: value
+        for name, value in arrays.items()
+    }
+
+
 def without_prefix(names: Iterable[str], ending: str) -> Optional[str]:
     """What stands before `ending` in the one name that ends so; None if there is none."""
     return next((name[: -len(ending)] for name in names if name.endswith(ending)), None)
