@@ -133,3 +133,8 @@ def gumbel_argmax(logits: tf.Tensor, noise: tf.Tensor, temperature: tf.Tensor) -
     """Draws int32 categories [...] from logits [..., n] with uniforms [..., n]."""
     gumbel = -tf.math.log(-tf.math.log(noise))
     return tf.argmax(logits + temperature * gumbel, axis=-1, output_type=tf.int32)
+
+
+def standard_logistic(uniform: tf.Tensor) -> tf.Tensor:
+    """Logistic values of mean 0 and scale 1 from uniforms in (0, 1)."""
+    return tf.math.log(uniform) - tf.math.log1p(-uniform)

@@ -13,6 +13,7 @@ from tfwavenet.distributions.base import (
     checked_count,
     checked_temperature,
     gumbel_argmax,
+    standard_logistic,
 )
 
 # Below this bin width in units of the scale, log(1 - exp(-width)) is taken from its series, whose
@@ -170,7 +171,7 @@ class MixtureOfLogistics(_LocationScale):
         return log_upper + log_lower + inner
 
     def _standard_quantile(self, uniform: tf.Tensor) -> tf.Tensor:
-        return tf.math.log(uniform) - tf.math.log1p(-uniform)
+        return standard_logistic(uniform)
 
     def _draw(
         self, mean: tf.Tensor, log_scale: tf.Tensor, uniform: tf.Tensor, temperature: tf.Tensor
@@ -240,17 +241,22 @@ class Gaussian(MixtureOfGaussians):
         super().__init__(1, log_scale_min=log_scale_min)
         self.channels, self.noise_channels = 2, 1
 
+    def mean_and_log_scale(self, params: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Mean and logarithm of the scale, float32 [...] each, of params [..., 2]."""
+        mean, log_scale = (part[..., 0] for part in self._split(params))
+        return mean, log_scale
+
     def log_prob(self, params: tf.Tensor, value: tf.Tensor) -> tf.Tensor:
         """See `Distribution.log_prob`; `value` is floating, in [-1, 1]."""
-        means, log_scales = self._split(params)
-        value = tf.cast(value, tf.float32)[..., tf.newaxis]
-        return self._component_log_prob(value, means, log_scales)[..., 0]
+        return self._component_log_prob(
+            tf.cast(value, tf.float32), *self.mean_and_log_scale(params)
+        )
 
     def sample(
         self, params: tf.Tensor, noise: tf.Tensor, temperature: Temperature = 1.0
     ) -> tf.Tensor:
         """See `Distribution.sample`; returns float32 [...] in [-1, 1]."""
-        mean, log_scale = (part[..., 0] for part in self._split(params))
+        mean, log_scale = self.mean_and_log_scale(params)
         return self._draw(mean, log_scale, noise[..., 0], checked_temperature(temperature))
 
 

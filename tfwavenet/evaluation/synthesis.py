@@ -16,6 +16,7 @@ from tfwavenet.audio.features import FeatureRecipe
 from tfwavenet.evaluation.clips import Clip, mel_of, speaker_of
 from tfwavenet.evaluation.speed import Speedometer
 from tfwavenet.models import DiffWave
+from tfwavenet.models.distillation import Student
 
 _FOLDING = ("fold_frames", "overlap_frames")
 
@@ -191,7 +192,7 @@ def systems(
     batch_size: int = 8,
     griffin_lim_iterations: int = 60,
 ) -> list[System]:
-    """All systems that make sense for a model, its own first.
+    """All systems that make sense for a model, its own first, then the teacher of a student.
 
     Args:
         model: an `AudioModel` with a recipe.
@@ -210,6 +211,9 @@ def systems(
     if whole != given:
         options.update(name="folded", label="Folded")
         found.append(model_system(model, clips, sampling=given, **options))
+    if isinstance(model, Student):
+        options.update(name="teacher", label="Teacher")
+        found.append(model_system(model.teacher, clips, **options))
     if model.upsampler is not None:
         logging.info("evaluation: Griffin-Lim for %d utterances", len(clips))
         found.append(

@@ -35,7 +35,7 @@ class Streams:
 
         def advance(state: Any, window: Any, seeds: Any, temperature: Any, stop: Any) -> Any:
             given = {"seeds": seeds, "temperature": temperature, "stop": stop}
-            return autoregressive.advance(model, state, window, count=self._chunk, **given)
+            return model.advance(state, window, count=self._chunk, **given)
 
         self._advance = tf.function(advance, jit_compile=True) if jit_compile else advance
 

@@ -2,33 +2,52 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from typing import Any, Protocol
 
 import tensorflow as tf
 
 from tfwavenet import rng
-from tfwavenet.layers import ring_buffer
+from tfwavenet.generation.windows import bucket
+from tfwavenet.layers.fusion import fused_elementwise
 
 # {"previous": [batch], the last value; "position": int64 [batch], its successor's index in the
 #  utterance; "network": what the model carries from step to step}
 State = dict[str, Any]
 
 
-class StepModel(Protocol):
-    """What generation needs of a model; `models.WaveNet` documents the methods."""
+class ChunkModel(Protocol):
+    """What the chunks of a model need of it."""
 
-    distribution: Any
     upsampler: Any
     recipe: Any
     local_channels: Any
-    receptive_field: int
+    takes_codes: bool
+    # Whether a chunk is computed in parallel rather than step by step.
+    computes_in_parallel: bool
 
     def initial_values(self, batch_size: int | tf.Tensor) -> tf.Tensor:
         """What precedes the first sample, [batch]."""
 
     def initial_state(self, batch_size: int | tf.Tensor) -> Any:
-        """What the network carries before the first step."""
+        """What the network carries before the first sample."""
+
+    def merged_state(self, rows: tf.Tensor, state: Any, other: Any) -> Any:
+        """`state` for the rows bool [batch] that are True, `other` for those that are False."""
+
+    def advance(self, state: State, window: dict[str, tf.Tensor], **given: Any) -> Any:
+        """A chunk, as `advance` below makes it."""
+
+    def to_audio(self, values: tf.Tensor) -> tf.Tensor:
+        """Values of the network as audio."""
+
+
+class StepModel(ChunkModel, Protocol):
+    """What the loop over single steps needs of a model; `models.WaveNet` documents the methods."""
+
+    distribution: Any
+    receptive_field: int
 
     def state_after(self, values: tf.Tensor, mel: Any, mask: Any, speaker: Any) -> Any:
         """What it carries after steps over `values` [batch, samples]."""
@@ -44,9 +63,6 @@ class StepModel(Protocol):
 
     def to_values(self, audio: tf.Tensor) -> tf.Tensor:
         """Audio as the network takes it."""
-
-    def to_audio(self, values: tf.Tensor) -> tf.Tensor:
-        """The inverse of `to_values`."""
 
     def previous_values(self, values: tf.Tensor) -> tf.Tensor:
         """`values` [batch, samples] delayed by one sample."""
@@ -114,7 +130,7 @@ def _at(conditioning: tf.Tensor | None, t: tf.Tensor) -> tf.Tensor | None:
     return conditioning[0 if conditioning.shape[0] == 1 else t]
 
 
-def initial_state(model: StepModel, batch_size: int | tf.Tensor) -> State:
+def initial_state(model: ChunkModel, batch_size: int | tf.Tensor) -> State:
     """The state before the first sample: as if silence had gone before."""
     return {
         "previous": model.initial_values(batch_size),
@@ -123,7 +139,7 @@ def initial_state(model: StepModel, batch_size: int | tf.Tensor) -> State:
     }
 
 
-def whole_frames(model: StepModel, chunk_samples: int) -> int:
+def whole_frames(model: ChunkModel, chunk_samples: int) -> int:
     """`chunk_samples`, rounded to whole frames of a network with features.
 
     Raises:
@@ -135,18 +151,49 @@ def whole_frames(model: StepModel, chunk_samples: int) -> int:
     return max(1, round(chunk_samples / hop)) * hop
 
 
-def compiled_advance(model: StepModel, jit_compile: bool) -> Any:
+def even_chunk(model: ChunkModel, samples: int, most_samples: int) -> int:
+    """The chunk, at most about `most_samples`, of which a whole number covers `samples`.
+
+    It is one of 16 sizes per octave, of which each is compiled once.
+    """
+    hop = 1 if model.upsampler is None else model.upsampler.hop_samples
+    chunks = -(-samples // whole_frames(model, most_samples))
+    return bucket(-(-samples // (chunks * hop))) * hop
+
+
+def compiled_advance(model: ChunkModel, jit_compile: bool) -> Any:
     """`advance` of a model as a `tf.function`, made once and kept with the model."""
-    name = f"_advance_{'xla' if jit_compile else 'graph'}"
+
+    def advance_model(
+        state: State, window: Any, seeds: Any, randomness: dict[str, Any], count: int
+    ) -> Any:
+        # A single step is too small to be worth kernels of its own.
+        in_parallel = model.computes_in_parallel and not jit_compile
+        with fused_elementwise() if in_parallel else contextlib.nullcontext():
+            return model.advance(state, window, seeds=seeds, count=count, **randomness)
+
+    return _kept(model, f"_advance_{'xla' if jit_compile else 'graph'}", advance_model, jit_compile)
+
+
+def compiled_merge(model: ChunkModel) -> Any:
+    """A `tf.function` of rows bool [batch] and two states that takes each row from one of them."""
+
+    def merge(rows: tf.Tensor, state: State, other: State) -> State:
+        """`state` for the rows that are True, `other` for those that are False."""
+        return {
+            "previous": tf.where(rows, state["previous"], other["previous"]),
+            "position": tf.where(rows, state["position"], other["position"]),
+            "network": model.merged_state(rows, state["network"], other["network"]),
+        }
+
+    return _kept(model, "_merge", merge)
+
+
+def _kept(model: ChunkModel, name: str, function: Any, jit_compile: bool = False) -> Any:
+    """A function of a model as a `tf.function`, made once and kept with the model."""
     if name not in model.__dict__:
-
-        def advance_model(
-            state: State, window: Any, seeds: Any, randomness: dict[str, Any], count: int
-        ) -> Any:
-            return advance(model, state, window, seeds=seeds, count=count, **randomness)
-
         # Past Keras' tracking: a program is no part of what is saved with a model.
-        model.__dict__[name] = tf.function(advance_model, jit_compile=jit_compile)
+        model.__dict__[name] = tf.function(function, jit_compile=jit_compile)
     return model.__dict__[name]
 
 
@@ -161,13 +208,16 @@ class Program:
         chunk_samples: samples per chunk, rounded to whole frames.
         jit_compile: whether XLA compiles it.
 
+    Attributes:
+        merge: see `compiled_merge`.
+
     Raises:
         ValueError: if an argument is out of its range.
     """
 
     def __init__(
         self,
-        model: StepModel,
+        model: ChunkModel,
         *,
         temperature: float,
         top_p: float,
@@ -186,6 +236,7 @@ class Program:
             "top_p": tf.constant(top_p, tf.float32) if top_p < 1 else None,
         }
         self._advance = compiled_advance(model, jit_compile)
+        self.merge = compiled_merge(model)
 
     def initial_state(self, batch_size: int) -> State:
         """The state before the first sample, see `initial_state`."""
@@ -199,13 +250,13 @@ class Program:
         return self._advance(state, window, streams, self._randomness, self.chunk_samples)
 
 
-def _check_top_p(model: StepModel, top_p: float) -> None:
+def _check_top_p(model: ChunkModel, top_p: float) -> None:
     if not 0 < top_p <= 1:
         raise ValueError(f"Expected `top_p` above 0, at most 1. Received: top_p={top_p}")
-    if top_p < 1 and not model.distribution.value_dtype.is_integer:
+    if top_p < 1 and not model.takes_codes:
         raise ValueError(
             "`top_p` is for networks that predict codes, such as mu-law's. "
-            f"Received: top_p={top_p} for {model.distribution!r}"
+            f"Received: top_p={top_p} for one that does not"
         )
 
 
@@ -227,16 +278,3 @@ def state_after(
     batch, samples = values.shape
     position = tf.fill([batch], tf.constant(samples, tf.int64))
     return {"previous": values[:, -1], "network": network, "position": position}
-
-
-@tf.function
-def where(rows: tf.Tensor, state: State, other: State) -> State:
-    """`state` for the rows of the batch that are True, `other` for those that are False."""
-    return {
-        "previous": tf.where(rows, state["previous"], other["previous"]),
-        "position": tf.where(rows, state["position"], other["position"]),
-        "network": [
-            ring_buffer.where(rows, one, kept)
-            for one, kept in zip(state["network"], other["network"])
-        ],
-    }

@@ -11,7 +11,7 @@ import tensorflow as tf
 from tfwavenet import rng
 from tfwavenet.diffusion import NoiseSchedule
 from tfwavenet.generation.request import Request, check_batch_size
-from tfwavenet.generation.windows import Windows
+from tfwavenet.generation.windows import Windows, bucket
 from tfwavenet.layers.fusion import fused_elementwise, fusible
 
 # The conditioning of all chunks is kept from step to step if it is not larger than this.
@@ -109,12 +109,12 @@ class _Chunks:
         hop = self._windows.hop_samples
         total = int(request.samples.max())
         if total <= chunk_samples:
-            self._count = _bucket(-(-total // hop)) * hop
+            self._count = bucket(-(-total // hop)) * hop
             self._around = 0
         else:
             # In equal parts, so that the last one is not mostly empty.
             parts = -(-total // chunk_samples)
-            self._count = _bucket(-(-total // (parts * hop))) * hop
+            self._count = bucket(-(-total // (parts * hop))) * hop
             self._around = -(-model.reach // hop) * hop
         self._starts = range(0, total, self._count)
         self._condition, self._denoise = compiled_programs(model, jit_compile)
@@ -245,12 +245,6 @@ def noise_of(
     """Normals [batch, count] of a stream of each utterance's seed, from a position on."""
     folded = tf.map_fn(lambda seed: rng.fold_in(seed, stream), seeds)
     return _normal_stream(folded, position, count)
-
-
-def _bucket(frames: int) -> int:
-    """`frames`, rounded up to one of 16 sizes per octave, of which each is compiled once."""
-    unit = max(1, 2 ** (frames.bit_length() - 5))
-    return -(-frames // unit) * unit
 
 
 def _to_audio(model: NoisePredictor, signal: np.ndarray) -> np.ndarray:

@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfwavenet import files
-from tfwavenet.generation.autoregressive import Program, StepModel
+from tfwavenet.generation.autoregressive import ChunkModel, Program
 from tfwavenet.generation.request import Request, check_batch_size
 from tfwavenet.generation.utterances import Decoder
 from tfwavenet.generation.windows import Features, stacked
@@ -57,7 +57,7 @@ class Stream:
 
     def __init__(
         self,
-        model: StepModel,
+        model: ChunkModel,
         *,
         batch_size: int | None = None,
         speaker: Any = None,
@@ -231,7 +231,7 @@ class Stream:
             np.savez(file, **arrays)
 
     @classmethod
-    def load(cls, model: StepModel, path: files.PathLike) -> Stream:
+    def load(cls, model: ChunkModel, path: files.PathLike) -> Stream:
         """Continues a saved stream, with the same audio as if it had not been stopped.
 
         Args:

@@ -9,13 +9,13 @@ import os
 import threading
 from collections.abc import Callable, Iterable
 from concurrent import futures
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import tensorflow as tf
 
 from tfwavenet.generation import autoregressive
-from tfwavenet.generation.autoregressive import Program, State, StepModel
+from tfwavenet.generation.autoregressive import ChunkModel, Program, State, StepModel
 from tfwavenet.generation.request import Request, check_batch_size
 from tfwavenet.generation.windows import Windows
 
@@ -41,7 +41,7 @@ class Piece:
 
 
 def generate(
-    model: StepModel,
+    model: ChunkModel,
     request: Request,
     *,
     temperature: float = 1.0,
@@ -144,7 +144,7 @@ class Decoder:
         model: the network.
     """
 
-    def __init__(self, model: StepModel) -> None:
+    def __init__(self, model: ChunkModel) -> None:
         self._model = model
         self.filter: Any = None
 
@@ -169,7 +169,7 @@ class _Collected:
 
     def __init__(
         self,
-        model: StepModel,
+        model: ChunkModel,
         pieces: list[Piece],
         on_chunk: Callable[[list[np.ndarray]], None] | None,
     ) -> None:
@@ -261,7 +261,7 @@ class _Slots:
             # A slot without utterance goes on with any, unheard.
             chosen = [0 if piece is None else piece.utterance for piece in self._held]
             if begun.any():
-                state = autoregressive.where(tf.constant(begun), self._start(chosen), state)
+                state = self._program.merge(tf.constant(begun), self._start(chosen), state)
             window = self._windows.window(self._first, self._program.chunk_samples, chosen)
             values, state = self._program(state, window, [self._request.seeds[i] for i in chosen])
             self._first += self._program.chunk_samples
@@ -285,7 +285,8 @@ class _Slots:
         if self._request.prime is None:
             state = self._program.initial_state(len(chosen))
             return {**state, "position": tf.constant(self._first)}
-        model, hop = self._program.model, self._windows.hop_samples
+        # A network that can be primed is computed step by step.
+        model, hop = cast(StepModel, self._program.model), self._windows.hop_samples
         values = model.to_values(tf.constant(self._request.prime[chosen]))
         primed = values.shape[1]
         # The state can depend on the receptive field only; whole frames of it are run in parallel.

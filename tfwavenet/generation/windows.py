@@ -156,3 +156,9 @@ def window_of(
         "mel": tf.where(exists[:, tf.newaxis], mel, 0.0),
         "mask": tf.tile(mask[tf.newaxis], [tf.shape(latest)[0], 1]),
     }
+
+
+def bucket(frames: int) -> int:
+    """`frames`, rounded up to one of 16 sizes per octave, of which each is compiled once."""
+    unit = max(1, 2 ** (frames.bit_length() - 5))
+    return -(-frames // unit) * unit

@@ -75,7 +75,7 @@ def evaluate_workdir(
 
     Raises:
         ValueError: if the folder is no workdir, its data are missing or were prepared by another
-            recipe, or the split has no recordings.
+            recipe, the split has no recordings, or the teacher of a student is missing.
         OSError: if a file cannot be written.
     """
     loaded = workdirs.load(workdir, weights=weights)
@@ -91,6 +91,9 @@ def evaluate_workdir(
         raise ValueError(
             f"the data have no recordings for this; choose another split. Received: split={split!r}"
         )
+    teacher = workdirs.load_teacher(loaded.config)
+    if teacher is not None:
+        loaded.model.set_teacher(teacher)
     settings = {"split": split, "weights": weights, "step": loaded.metadata.step}
     return evaluation.evaluate(
         loaded.model,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any, NamedTuple
 
 from absl import flags
 
 from tfwavenet import diffusion
-from tfwavenet.models import DiffWave
 
 _DIFFUSION = ("schedule", "eta")
 
@@ -78,8 +78,10 @@ def arguments(model: Any, **given: Any) -> dict[str, Any]:
     """
     chosen = {name: value for name, value in given.items() if value not in (None, [], ())}
     for name in chosen:
-        if (name in _DIFFUSION) != isinstance(model, DiffWave):
-            kind = "diffusion models" if name in _DIFFUSION else "models that predict samples"
+        if name not in inspect.signature(model.generate).parameters:
+            kind = (
+                "diffusion models" if name in _DIFFUSION else "models that predict sample by sample"
+            )
             raise ValueError(
                 f"--{name} is for {kind}. Received: a model of class {type(model).__name__}"
             )

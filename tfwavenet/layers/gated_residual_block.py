@@ -60,6 +60,8 @@ class GatedResidualBlock(tf.keras.layers.Layer):
         local_inputs: [batch, time, local channels]; where there is local conditioning.
         global_inputs: [batch, global channels]; where there is global conditioning.
         dropout_seed: int32 [2] makes dropout active; None leaves it out.
+        past_inputs: [batch, receptive_field - 1, residual_channels], what came before the inputs;
+            None for zeros.
 
     Returns:
         The output [batch, time, residual_channels] and the skip output
@@ -161,9 +163,13 @@ class GatedResidualBlock(tf.keras.layers.Layer):
         local_inputs: tf.Tensor | None = None,
         global_inputs: tf.Tensor | None = None,
         dropout_seed: tf.Tensor | None = None,
+        past_inputs: tf.Tensor | None = None,
     ) -> tuple[tf.Tensor | None, tf.Tensor]:
-        """The whole sequence."""
-        z = self.conv(self._dropped(inputs, dropout_seed))
+        """The whole sequence, or a stretch of it behind `past_inputs`."""
+        if past_inputs is None:
+            z = self.conv(self._dropped(inputs, dropout_seed))
+        else:
+            z = self.conv(tf.concat([past_inputs, inputs], axis=1))[:, self.receptive_field - 1 :]
         y = gate(z, *self._conditioning_terms(local_inputs, global_inputs))
         skip = self.skip_projection(y)
         if self.residual_projection is None:

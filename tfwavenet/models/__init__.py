@@ -1,6 +1,7 @@
 """The networks, as Keras models."""
 
 from tfwavenet.models.diffwave import DiffWave
+from tfwavenet.models.parallel_wavenet import ParallelWaveNet
 from tfwavenet.models.wavenet import WaveNet
 
-__all__ = ["DiffWave", "WaveNet"]
+__all__ = ["DiffWave", "ParallelWaveNet", "WaveNet"]

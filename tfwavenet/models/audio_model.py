@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from tfwavenet import rng
 from tfwavenet.layers import SpeakerEmbedding
 from tfwavenet.layers.fusion import fused_elementwise
 
@@ -56,6 +57,18 @@ class AudioModel(tf.keras.Model):
             tf.zeros([], tf.int64) if optimizer is None else tf.cast(optimizer.iterations, tf.int64)
         )
 
+    def _drawing_seed(self, audio: tf.Tensor, training: bool) -> tf.Tensor:
+        """Where the draws of a step begin, int32 [2].
+
+        They depend on `seed` and the number of the update; in testing on `seed` and the audio, so
+        that they differ between batches and repeat themselves.
+        """
+        seed = rng.split(rng.make_seed(self.seed), 2)[int(training)]
+        content = tf.reduce_sum(tf.bitcast(audio, tf.int32))
+        seed = rng.fold_in(seed, self.training_step() if training else content)
+        replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+        return rng.fold_in(seed, replica)
+
     def sample_loss(self, batch: dict[str, tf.Tensor], training: bool) -> tf.Tensor:
         """What training minimises the mean of.
 
@@ -69,10 +82,15 @@ class AudioModel(tf.keras.Model):
         raise NotImplementedError
 
     def _loss(self, batch: dict[str, tf.Tensor], training: bool) -> tf.Tensor:
-        losses = self.sample_loss(batch, training)
-        mask = tf.cast(batch["mask"], losses.dtype) if "mask" in batch else tf.ones_like(losses)
-        self.loss_tracker.update_state(losses, sample_weight=mask)
-        return tf.math.divide_no_nan(tf.reduce_sum(losses * mask), tf.reduce_sum(mask))
+        return self._mean(self.sample_loss(batch, training), batch, self.loss_tracker)
+
+    def _mean(
+        self, values: tf.Tensor, batch: dict[str, tf.Tensor], tracker: tf.keras.metrics.Metric
+    ) -> tf.Tensor:
+        """The mean of values [batch, samples] over the samples that count, which is tracked."""
+        mask = tf.cast(batch["mask"], values.dtype) if "mask" in batch else tf.ones_like(values)
+        tracker.update_state(values, sample_weight=mask)
+        return tf.math.divide_no_nan(tf.reduce_sum(values * mask), tf.reduce_sum(mask))
 
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
         """One update on a batch."""

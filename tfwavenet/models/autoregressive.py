@@ -11,6 +11,8 @@ import tensorflow as tf
 
 from tfwavenet import files, generation, rng
 from tfwavenet.audio import mulaw
+from tfwavenet.generation import autoregressive
+from tfwavenet.layers import ring_buffer
 from tfwavenet.models.audio_model import AudioModel
 
 
@@ -20,6 +22,8 @@ class AutoregressiveModel(AudioModel):
     A subclass has, besides what an `AudioModel` has, a `distribution`, `dropout` and its `seed`,
     and the methods of `generation.StepModel`.
     """
+
+    computes_in_parallel = False
 
     @property
     def loss_name(self) -> str:
@@ -99,6 +103,16 @@ class AutoregressiveModel(AudioModel):
             return None
         replica = tf.distribute.get_replica_context().replica_id_in_sync_group
         return rng.fold_in(rng.fold_in(rng.make_seed(self.seed), self.training_step()), replica)
+
+    def advance(
+        self, state: dict[str, Any], window: dict[str, tf.Tensor], **given: Any
+    ) -> tuple[tf.Tensor, dict[str, Any]]:
+        """A chunk of samples, one after the other; see `generation.autoregressive.advance`."""
+        return autoregressive.advance(self, state, window, **given)
+
+    def merged_state(self, rows: tf.Tensor, state: list[Any], other: list[Any]) -> list[Any]:
+        """`state` for the rows bool [batch] that are True, `other` for those that are False."""
+        return [ring_buffer.where(rows, one, kept) for one, kept in zip(state, other)]
 
     def generate(
         self,

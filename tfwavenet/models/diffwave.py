@@ -285,17 +285,9 @@ class DiffWave(AudioModel):
         return self.output_conv(y)[..., 0]
 
     def sample_loss(self, batch: dict[str, tf.Tensor], training: bool) -> tf.Tensor:
-        """The error of the predicted noise at a random step, float32 [batch, samples].
-
-        The draws depend on `seed` and the number of the update; in testing on `seed` and the
-        audio, so that they differ between batches and repeat themselves.
-        """
+        """The error of the predicted noise at a random step, float32 [batch, samples]."""
         audio = batch["audio"]
-        seed = rng.split(rng.make_seed(self.seed), 2)[int(training)]
-        content = tf.reduce_sum(tf.bitcast(audio, tf.int32))
-        seed = rng.fold_in(seed, self.training_step() if training else content)
-        replica = tf.distribute.get_replica_context().replica_id_in_sync_group
-        step_seed, noise_seed = tf.unstack(rng.split(rng.fold_in(seed, replica), 2))
+        step_seed, noise_seed = tf.unstack(rng.split(self._drawing_seed(audio, training), 2))
         steps = rng.randint([tf.shape(audio)[0]], step_seed, len(self.schedule.betas))
         noise = rng.normal(tf.shape(audio), noise_seed)
         noisy = self.schedule.diffuse(audio, noise, steps)

@@ -254,15 +254,23 @@ class WaveNet(AutoregressiveModel):
         local: list[tf.Tensor | None],
         speaker: tf.Tensor | None,
         dropout_seed: tf.Tensor | None = None,
+        past: list[tf.Tensor] | None = None,
     ) -> tuple[tf.Tensor, list[tf.Tensor]]:
         """The sum of the skips, and what the first convolution and each block were given."""
+        past = [None] * self.num_layers if past is None else past
         layer_inputs = [self._network_input(values)]
         x = tf.cast(self.input_conv(layer_inputs[0]), self.compute_dtype)
         skips = None
         for index, block in enumerate(self.blocks):
             layer_inputs.append(x)
             seed = None if dropout_seed is None else rng.fold_in(dropout_seed, index)
-            x, skip = block(x, local_inputs=local[index], global_inputs=speaker, dropout_seed=seed)
+            x, skip = block(
+                x,
+                local_inputs=local[index],
+                global_inputs=speaker,
+                dropout_seed=seed,
+                past_inputs=past[index],
+            )
             skips = self._add_skip(skips, skip)
         return skips, layer_inputs
 

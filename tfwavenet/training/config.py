@@ -11,6 +11,7 @@
 | `data.max_seconds`, `with_mel`, `validation`, `test`, `split_seed` | those of `data.prepare` | how the corpus is prepared |
 | `data.batch_size` | 8 | crops per update |
 | `data.crop_frames` | 40 | length of a crop in frames of the recipe |
+| `training.teacher` | None | of a `ParallelWaveNet`: workdir of the trained model that it learns from |
 | `training.steps` | 100 000 | updates in all; the only key that may change (grow) when a run is resumed |
 | `training.steps_per_epoch` | 1000 | updates between checkpoints, validations and lines of progress |
 | `training.learning_rate` | halved every 200 000 steps from 1e-3 | a number, or `{"class_name", "config"}` of `training.schedules` |
@@ -39,6 +40,7 @@ import tensorflow as tf
 from tfwavenet import models
 from tfwavenet.data.prepare import prepare
 from tfwavenet.distributions.base import nearest_name
+from tfwavenet.models.distillation import Student
 from tfwavenet.training import schedules
 
 Config = Union[ml_collections.ConfigDict, Mapping[str, Any]]
@@ -46,6 +48,7 @@ Config = Union[ml_collections.ConfigDict, Mapping[str, Any]]
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 
 _TRAINING: dict[str, Any] = {
+    "teacher": None,
     "steps": 100_000,
     "steps_per_epoch": 1000,
     "learning_rate": {
@@ -78,7 +81,7 @@ _PREPARATION = {
 # the type of their default there.
 _OPTIONAL: dict[str, dict[str, type]] = {
     "data": {"root": str, "records": str},
-    "training": {"clip_norm": object, "ema_decay": object},
+    "training": {"teacher": str, "clip_norm": object, "ema_decay": object},
 }
 # Arguments of a model that a config does not set: they follow from the data, or are Keras' own.
 _NOT_CONFIGURED = ("self", "recipe", "kwargs")
@@ -296,6 +299,13 @@ def _check(config: dict[str, Any]) -> None:
         if not holds(value):
             raise ValueError(f"config key {key!r} must be {expectation}. Received: {key}={value!r}")
     training = config["training"]
+    is_student = issubclass(model_class(config["model"]["class_name"]), Student)
+    if is_student != (training["teacher"] is not None):
+        raise ValueError(
+            "config key 'training.teacher' must be the workdir of a trained model for a student, "
+            f"and None for other models. Received: training.teacher={training['teacher']!r} with "
+            f"model.class_name={config['model']['class_name']!r}"
+        )
     if training["steps"] % training["steps_per_epoch"]:
         raise ValueError(
             "config key 'training.steps' must be a multiple of training.steps_per_epoch="

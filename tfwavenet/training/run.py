@@ -20,7 +20,7 @@ from tfwavenet.training import building, callbacks, summaries
 from tfwavenet.training.checkpoints import Checkpoints
 from tfwavenet.training.config import Config, resolve
 from tfwavenet.training.ema import ExponentialMovingAverage, UpdateAverage
-from tfwavenet.training.workdir import Workdir
+from tfwavenet.training.workdir import Workdir, load_teacher
 
 
 def run(
@@ -55,22 +55,29 @@ def run(
     with folder.locked():
         folder.require_same_config(config)
         building.check_model(config)
+        teacher = load_teacher(config)
         records = Records(prepare_from_config(config, folder.path))
         building.check_recipe(config, records.recipe)
         folder.require_same_data(records.recipe, records.speakers)
         with _deterministic_ops(config.training.deterministic):
-            return _Run(config, folder, records).fit(extra_callbacks)
+            return _Run(config, folder, records, teacher).fit(extra_callbacks)
 
 
 class _Run:
     """The parts of one run: model, average and checkpoints, restored."""
 
     def __init__(
-        self, config: ml_collections.ConfigDict, folder: Workdir, records: Records
+        self,
+        config: ml_collections.ConfigDict,
+        folder: Workdir,
+        records: Records,
+        teacher: Optional[tf.keras.Model],
     ) -> None:
         self._config, self._folder, self._records = config, folder, records
         tf.keras.utils.set_random_seed(config.seed % 2**32)
         self._model = building.build_model(config, recipe=records.recipe, speakers=records.speakers)
+        if teacher is not None:
+            self._model.set_teacher(teacher)
         building.compile_model(self._model, config)
         self._ema = self._average()
         objects = {"model": self._model, "optimizer": self._model.optimizer}

@@ -268,6 +268,21 @@ def load(
     return Loaded(model, config, Metadata(recipe, speakers, step))
 
 
+def load_teacher(config: ml_collections.ConfigDict) -> Optional[tf.keras.Model]:
+    """Loads the model that the student of a config learns from; None for other models.
+
+    Args:
+        config: a resolved config.
+
+    Raises:
+        ValueError: If `training.teacher` is no workdir of a trained model.
+    """
+    training = config.training
+    if training.teacher is None:
+        return None
+    return load(training.teacher, precision=training.precision).model
+
+
 def store(
     model: tf.keras.Model,
     workdir: files.PathLike,

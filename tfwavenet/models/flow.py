@@ -1,0 +1,90 @@
+"""One inverse autoregressive flow of a parallel student."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tensorflow as tf
+
+from tfwavenet.distributions import Gaussian
+from tfwavenet.layers import StretchUpsampler
+from tfwavenet.models.wavenet import WaveNet
+
+# What a flow carries from chunk to chunk: {"previous": [batch, 1], the last value it was given;
+# "past": for each block [batch, its receptive field - 1, residual_channels]}
+Carry = dict[str, Any]
+
+
+@tf.keras.saving.register_keras_serializable("tfwavenet")
+class Flow(WaveNet):
+    """A WaveNet that shifts and scales each sample by what it sees of the samples before it.
+
+    Args:
+        log_scale_min: least logarithm of the factor.
+        local_channels: of features at the sample rate; None for none.
+        **kwargs: as `WaveNet` takes them; those that are missing have its defaults.
+
+    Source: Kingma et al., "Improved variational inference with inverse autoregressive flow",
+    arXiv:1606.04934; van den Oord et al., "Parallel WaveNet", arXiv:1711.10433, section 3.
+    """
+
+    def __init__(
+        self, *, log_scale_min: float, local_channels: int | None = None, **kwargs: Any
+    ) -> None:
+        if local_channels is not None:
+            kwargs["upsampler"] = StretchUpsampler(())
+        # Of a Gaussian its parameters are of use here: a shift and the logarithm of a factor.
+        transformation = Gaussian(log_scale_min=log_scale_min)
+        super().__init__(distribution=transformation, local_channels=local_channels, **kwargs)
+        self._transformation = transformation
+
+    def initial_carry(self, batch_size: int | tf.Tensor) -> Carry:
+        """What is carried before the first sample: as if zeros had gone before."""
+        past = [
+            tf.zeros(
+                [batch_size, block.receptive_field - 1, self.residual_channels], self.compute_dtype
+            )
+            for block in self.blocks
+        ]
+        return {"previous": tf.zeros([batch_size, 1]), "past": past}
+
+    def transform(
+        self,
+        values: tf.Tensor,
+        local: tf.Tensor | None,
+        speaker: tf.Tensor | None,
+        carry: Carry | None = None,
+        stop: tf.Tensor | None = None,
+    ) -> tuple[tf.Tensor, tf.Tensor, Carry | None]:
+        """Shift and factor of each sample, of a whole sequence or of a chunk of one.
+
+        Args:
+            values: float32 [batch, samples].
+            local: [batch, samples, local_channels], or None.
+            speaker: [batch, speaker_channels], or None.
+            carry: from `initial_carry` or the chunk before; None for a whole sequence.
+            stop: int32 [], with `carry`: behind how many samples the next chunk begins.
+
+        Returns:
+            The shift and the logarithm of the factor, float32 [batch, samples] each, and what is
+            carried on; None for a whole sequence.
+        """
+        before = tf.zeros_like(values[:, :1]) if carry is None else carry["previous"]
+        extended = tf.concat([before, values], axis=1)
+        past = None if carry is None else carry["past"]
+        skips, given = self._run_blocks(
+            extended[:, :-1], [local] * self.num_layers, speaker, past=past
+        )
+        shift, log_factor = self._transformation.mean_and_log_scale(self._head(skips))
+        if carry is None:
+            return shift, log_factor, None
+        following = [
+            _stretch(tf.concat([before, block_inputs], axis=1), stop, before.shape[1])
+            for before, block_inputs in zip(carry["past"], given[1:])
+        ]
+        return shift, log_factor, {"previous": _stretch(extended, stop, 1), "past": following}
+
+
+def _stretch(sequence: tf.Tensor, start: tf.Tensor, length: int) -> tf.Tensor:
+    """`length` steps of [batch, time, ...] from `start` on; their number stays known."""
+    return tf.gather(sequence, start + tf.range(length), axis=1)

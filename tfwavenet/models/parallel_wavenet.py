@@ -1,0 +1,362 @@
+"""The parallel student: inverse autoregressive flows, from noise to audio in one pass."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+import numpy as np
+import tensorflow as tf
+
+from tfwavenet import files, generation
+from tfwavenet.audio import recipes
+from tfwavenet.audio.metrics import STFT_RESOLUTIONS
+from tfwavenet.layers import upsampler as upsamplers
+from tfwavenet.models.distillation import FAMILIES, Student
+from tfwavenet.models.flow import Flow
+
+Noise = Literal["gaussian", "logistic"]
+
+# Those that `get_config` returns as they are.
+_PLAIN_ARGUMENTS = (
+    "flow_layers",
+    "dilation_cycle",
+    "residual_channels",
+    "gate_channels",
+    "skip_channels",
+    "kernel_size",
+    "noise",
+    "log_scale_min",
+    "regularization",
+    "cross_entropy_draws",
+    "spectral_weight",
+    "spectral_resolutions",
+    "contrastive_weight",
+    "local_channels",
+    "speakers",
+    "speaker_channels",
+    "weight_norm",
+    "seed",
+)
+
+
+@tf.keras.saving.register_keras_serializable("tfwavenet")
+class ParallelWaveNet(Student):
+    """A student of a WaveNet that makes all samples at once.
+
+    A stack of inverse autoregressive flows: each is a WaveNet over what the flow before it made,
+    the first over white noise, and shifts and scales the sample that follows. What is distilled is
+    the teacher's distribution of each sample: no recording is needed for that but its features;
+    the recording itself enters through the distance of the spectra.
+
+    Before `fit`, a teacher is needed: `set_teacher`. It is not saved with the student.
+
+    Batches, in `fit` and elsewhere, are those of `WaveNet`, with audio in [-1, 1].
+
+    Args:
+        flow_layers: number of residual blocks of each flow, positive.
+        dilation_cycle: block i of a flow has dilation `2 ** (i % dilation_cycle)`.
+        residual_channels, skip_channels: channels of these paths.
+        gate_channels: channels before the gate, even; half of it behind.
+        kernel_size: taps of the dilated convolutions.
+        noise: "gaussian", for a teacher that predicts a `Gaussian`: the divergence from it is
+            computed in closed form; or "logistic", for one that predicts a `MixtureOfLogistics`:
+            the divergence is estimated.
+        log_scale_min: least logarithm of the factor of one flow.
+        regularization: of the closed form, see `gaussian_divergence`.
+        cross_entropy_draws: per sample, for the estimate.
+        spectral_weight: of the spectral loss beside the divergence, 0 or more.
+        spectral_resolutions: (FFT, hop, window) of each of its spectra, in samples.
+        contrastive_weight: of the divergence from the teacher under the features of another
+            utterance of the batch, which is to be large; 0 or more.
+        upsampler: layer, or its serialised form; None for a network without features.
+        local_channels: feature channels; None for the recipe's `n_mels`.
+        speakers: how many; None where speaker vectors come from elsewhere.
+        speaker_channels: size of a speaker vector; None for a network without speakers.
+        weight_norm: whether convolutions are weight normalised.
+        recipe: of features and waveform, as `recipes.get` takes it; saved with the model.
+        seed: of the noise that training draws.
+
+    Call arguments:
+        inputs: a batch with `"noise"`, float32 [batch, samples], in place of `"audio"`.
+
+    Returns:
+        float32 [batch, samples, 2]: mean and logarithm of the scale of each sample given the noise
+        before it; the sample is `mean + exp(log_scale) * noise`.
+
+    Raises:
+        ValueError: if arguments contradict each other, such as the scales of upsampler and recipe.
+
+    Example:
+        >>> teacher = WaveNet(layers=4, distribution="Gaussian")
+        >>> student = ParallelWaveNet(flow_layers=(2, 4), residual_channels=8)
+        >>> student.set_teacher(teacher)
+        >>> student.compile(tf.keras.optimizers.Adam(1e-3))
+        >>> audio = tf.sin(tf.range(3000.0) / 10)[tf.newaxis]
+        >>> history = student.fit(tf.data.Dataset.from_tensors({"audio": audio}), verbose=0)
+        >>> student.generate(samples=1000).shape
+        (1, 1000)
+
+    Source: van den Oord et al., "Parallel WaveNet", arXiv:1711.10433; Ping et al., "ClariNet",
+    arXiv:1807.07281, section 3, of which the defaults are.
+    """
+
+    computes_in_parallel = True
+
+    def __init__(
+        self,
+        *,
+        flow_layers: Sequence[int] = (10, 10, 10, 30),
+        dilation_cycle: int = 10,
+        residual_channels: int = 64,
+        gate_channels: int = 128,
+        skip_channels: int = 64,
+        kernel_size: int = 3,
+        noise: Noise = "gaussian",
+        log_scale_min: float = -7.0,
+        regularization: float = 4.0,
+        cross_entropy_draws: int = 8,
+        spectral_weight: float = 1.0,
+        spectral_resolutions: Sequence[Sequence[int]] = STFT_RESOLUTIONS,
+        contrastive_weight: float = 0.0,
+        upsampler: Any = None,
+        local_channels: int | None = None,
+        speakers: int | None = None,
+        speaker_channels: int | None = None,
+        weight_norm: bool = True,
+        recipe: Any = None,
+        seed: int = 0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if noise not in FAMILIES:
+            raise ValueError(f"`noise` must be one of {list(FAMILIES)}. Received: noise={noise!r}")
+        _check(1, flows=len(flow_layers), flow_layers=min(flow_layers), draws=cross_entropy_draws)
+        _check(0, spectral_weight=spectral_weight, contrastive_weight=contrastive_weight)
+        self.flow_layers = tuple(flow_layers)
+        self.dilation_cycle = dilation_cycle
+        self.residual_channels = residual_channels
+        self.gate_channels = gate_channels
+        self.skip_channels = skip_channels
+        self.kernel_size = kernel_size
+        self.noise = noise
+        self.log_scale_min = log_scale_min
+        self.regularization = regularization
+        self.cross_entropy_draws = cross_entropy_draws
+        self.spectral_weight = spectral_weight
+        self.spectral_resolutions = tuple(tuple(sizes) for sizes in spectral_resolutions)
+        self.contrastive_weight = contrastive_weight
+        self.upsampler = upsamplers.get(upsampler)
+        self.recipe = None if recipe is None else recipes.get(recipe)
+        self.local_channels = self._feature_channels(local_channels)
+        self.speakers = speakers
+        self.speaker_channels = speaker_channels
+        self.weight_norm = weight_norm
+        self.seed = seed
+        self.blocks = [self._flow(index) for index in range(len(self.flow_layers))]
+        self.speaker_embedding = self._embedding_layer()
+
+    def _flow(self, index: int) -> Flow:
+        return Flow(
+            layers=self.flow_layers[index],
+            dilation_cycle=self.dilation_cycle,
+            residual_channels=self.residual_channels,
+            gate_channels=self.gate_channels,
+            skip_channels=self.skip_channels,
+            kernel_size=self.kernel_size,
+            log_scale_min=self.log_scale_min,
+            local_channels=self.local_channels,
+            speaker_channels=self.speaker_channels,
+            weight_norm=self.weight_norm,
+            name=f"flow_{index}",
+        )
+
+    def describe_output(self) -> str:
+        """What the network predicts, for people."""
+        return f"{len(self.flow_layers)} flows of {self.noise} noise"
+
+    @property
+    def receptive_field(self) -> int:
+        """Number of noise values before a sample that it depends on."""
+        return sum(flow.receptive_field for flow in self.blocks)
+
+    def build(self, input_shape: Any = None) -> None:
+        """Creates all weights; the shape of the batch does not matter."""
+        for flow in self.blocks:
+            flow.build(None)
+        super().build(input_shape)
+
+    def call(self, inputs: dict[str, tf.Tensor], training: bool | None = None) -> tf.Tensor:
+        """The whole sequence in parallel."""
+        del training  # the network is the same
+        local = self._local({**inputs, "audio": inputs["noise"]})
+        params, _ = self._through_flows(inputs["noise"], local, self._speaker(inputs))
+        return params
+
+    def _through_flows(
+        self,
+        noise: tf.Tensor,
+        local: list[tf.Tensor | None],
+        speaker: tf.Tensor | None,
+        state: list[Any] | None = None,
+        stop: tf.Tensor | None = None,
+    ) -> tuple[tf.Tensor, list[Any]]:
+        """What `call` returns, and what the flows carry on after `stop` samples."""
+        states = [None] * len(self.blocks) if state is None else state
+        mean, log_scale, after = tf.zeros_like(noise), tf.zeros_like(noise), []
+        for flow, before, features in zip(self.blocks, states, local):
+            # The samples so far are a function of their mean and scale, as those are of the noise.
+            values = mean + tf.exp(log_scale) * noise
+            shift, change, following = flow.transform(values, features, speaker, before, stop)
+            mean = shift + tf.exp(change) * mean
+            log_scale += change
+            after.append(following)
+        return tf.stack([mean, log_scale], axis=-1), after
+
+    def initial_values(self, batch_size: int | tf.Tensor) -> tf.Tensor:
+        """What precedes the first sample: silence, [batch]."""
+        return tf.zeros([batch_size])
+
+    def initial_state(self, batch_size: int | tf.Tensor) -> list[Any]:
+        """What the flows carry before the first sample: as if zeros had gone before."""
+        return [flow.initial_carry(batch_size) for flow in self.blocks]
+
+    def merged_state(self, rows: tf.Tensor, state: list[Any], other: list[Any]) -> list[Any]:
+        """`state` for the rows bool [batch] that are True, `other` for those that are False."""
+
+        def merge(one: tf.Tensor, kept: tf.Tensor) -> tf.Tensor:
+            return tf.where(tf.reshape(rows, [-1, *[1] * (one.shape.rank - 1)]), one, kept)
+
+        return tf.nest.map_structure(merge, state, other)
+
+    def advance(
+        self,
+        state: dict[str, Any],
+        window: dict[str, tf.Tensor],
+        *,
+        seeds: tf.Tensor,
+        temperature: tf.Tensor,
+        count: int,
+        top_p: None = None,
+        stop: tf.Tensor | None = None,
+    ) -> tuple[tf.Tensor, dict[str, Any]]:
+        """A chunk of samples, as `generation.autoregressive.advance` makes it, in parallel."""
+        del top_p  # of codes
+        stop = tf.constant(count) if stop is None else stop
+        noise = temperature * self._noise_stream(seeds, state["position"], count)
+        local = self._local_window(window.get("mel"), window.get("mask"))
+        speaker = self._speaker({"speaker": window.get("speaker")})
+        params, network = self._through_flows(noise, local, speaker, state["network"], stop)
+        mean, log_scale = tf.unstack(params, axis=-1)
+        values = tf.clip_by_value(mean + tf.exp(log_scale) * noise, -1.0, 1.0)
+        position = state["position"] + tf.cast(stop, tf.int64)
+        return values, {"previous": values[:, -1], "network": network, "position": position}
+
+    def to_audio(self, values: tf.Tensor) -> tf.Tensor:
+        """The samples are audio already."""
+        return values
+
+    def generate(
+        self,
+        mel: Any = None,
+        *,
+        speaker: Any = None,
+        samples: int | None = None,
+        seed: int | Sequence[int] = 0,
+        temperature: float = 1.0,
+        chunk_samples: int = 16384,
+        batch_size: int | None = None,
+        on_chunk: Callable[[list[np.ndarray]], None] | None = None,
+        jit_compile: bool | None = None,
+    ) -> Any:
+        """Makes audio out of noise, all samples of a chunk at once.
+
+        Equal seeds give equal audio up to rounding: whole, in chunks of any size, alone or in a
+        batch.
+
+        Args:
+            mel: features [frames, channels] of one utterance, [batch, frames, channels], or a
+                list of [frames, channels] of any lengths. None for a network without.
+            speaker: number of the speaker, or one per utterance, or vectors
+                [batch, speaker_channels].
+            samples: how many to generate; for networks without features, required.
+            seed: of the first utterance, the i-th one takes `seed + i`; or one per utterance.
+            temperature: factor of the noise, 0 or more.
+            chunk_samples: samples per call of the network at most; all calls have the same number,
+                of whole frames.
+            batch_size: how many utterances are made at a time; as one ends, another begins in its
+                place. None for as many as there are, up to 8.
+            on_chunk: called with the new audio of each utterance: a list of float32 arrays that
+                are empty for utterances that have ended or not begun.
+            jit_compile: whether XLA compiles the network; None for where there is a GPU.
+
+        Returns:
+            float32 audio in [-1, 1] as `recipe` converts it: [samples] for one utterance's mel,
+            a list for a list, otherwise [batch, samples].
+
+        Raises:
+            ValueError: if inputs do not fit this network or each other, or are not finite.
+        """
+        request = generation.Request.create(
+            self, mel=mel, speaker=speaker, samples=samples, seed=seed, prime=None
+        )
+        utterances = generation.generate(
+            self,
+            request,
+            temperature=temperature,
+            chunk_samples=generation.even_chunk(self, int(request.samples.max()), chunk_samples),
+            batch_size=8 if batch_size is None else batch_size,
+            on_chunk=on_chunk,
+            jit_compile=_default(jit_compile),
+        )
+        return self._like(mel, utterances)
+
+    def stream(
+        self,
+        *,
+        batch_size: int | None = None,
+        speaker: Any = None,
+        seed: int | Sequence[int] = 0,
+        temperature: float = 1.0,
+        chunk_samples: int = 1024,
+        jit_compile: bool | None = None,
+    ) -> generation.Stream:
+        """Begins an utterance whose features arrive bit by bit, or that has no end.
+
+        The arguments are those of `generation.Stream`, which this returns.
+        """
+        return generation.Stream(
+            self,
+            batch_size=batch_size,
+            speaker=speaker,
+            seed=seed,
+            temperature=temperature,
+            chunk_samples=chunk_samples,
+            jit_compile=_default(jit_compile),
+        )
+
+    def load_stream(self, path: files.PathLike) -> generation.Stream:
+        """Continues a stream that `generation.Stream.save` stored, see its `load`."""
+        return generation.Stream.load(self, path)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor arguments."""
+        return {
+            **super().get_config(),
+            **{name: getattr(self, name) for name in _PLAIN_ARGUMENTS},
+            "upsampler": upsamplers.serialize(self.upsampler),
+            "recipe": None if self.recipe is None else self.recipe.get_config(),
+        }
+
+
+def _check(least: int, **values: float) -> None:
+    for name, value in values.items():
+        if not value >= least:
+            raise ValueError(f"`{name}` must be at least {least}. Received: {name}={value}")
+
+
+def _default(jit_compile: bool | None) -> bool:
+    """On CPU XLA runs the convolutions on one core, the plain graph on all."""
+    if jit_compile is None:
+        return bool(tf.config.list_logical_devices("GPU"))
+    return jit_compile
