@@ -19,6 +19,7 @@ import tensorflow as tf
 import tfwavenet
 from tfwavenet import distributions, layers, models
 from tfwavenet.audio.features import FeatureRecipe
+from tfwavenet.models.flow import Flow
 from tfwavenet.training import callbacks, ema, schedules, summaries
 from tfwavenet.training.checkpoints import Checkpoints
 
@@ -26,6 +27,7 @@ from tfwavenet.training.checkpoints import Checkpoints
 ABSTRACT = {
     "AudioModel": "the base class of the models",
     "AutoregressiveModel": "the base class of the autoregressive networks",
+    "Student": "the base class of networks with a teacher",
     "Distribution": "the base class of the distributions",
     "Upsampler": "the base class of the upsamplers",
 }
@@ -100,6 +102,16 @@ class ModelEntry(NamedTuple):
 
     build: Callable[[], tf.keras.Model]
     batch: dict[str, np.ndarray]
+    teacher: Callable[[], tf.keras.Model] | None = None
+
+    def taught(self, model: tf.keras.Model) -> tf.keras.Model:
+        """The model, with its teacher if it needs one."""
+        if self.teacher is not None:
+            tf.keras.utils.set_random_seed(2)
+            teacher = self.teacher()
+            teacher.build()
+            model.set_teacher(teacher)
+        return model
 
 
 SMALL = {
@@ -124,6 +136,16 @@ SMALL_DIFFUSION = {
     "schedule": {"steps": 4, "first": 0.01, "last": 0.5},
 }
 STEP = {"step": np.array([0.0, 2.5], np.float32)}
+
+SMALL_STUDENT = {
+    "flow_layers": (1, 2),
+    "dilation_cycle": 2,
+    "residual_channels": 4,
+    "gate_channels": 8,
+    "skip_channels": 6,
+    "spectral_resolutions": ((16, 4, 16), (8, 2, 8)),
+}
+NOISE = {"noise": noise(2, 24)}
 
 MODELS: dict[str, ModelEntry] = {
     # A name's part behind the dash tells the variants of a class apart.
@@ -185,6 +207,34 @@ MODELS: dict[str, ModelEntry] = {
             project_local=False,
         ),
         {**AUDIO, "mel": noise(2, 24, 2 * 8)},
+    ),
+    "Flow": ModelEntry(
+        lambda: Flow(
+            **SMALL,
+            distribution="Gaussian",
+            upsampler={"class_name": "StretchUpsampler", "config": {"scales": ()}},
+            local_channels=3,
+        ),
+        {**AUDIO, "mel": noise(2, 24, 3)},
+    ),
+    "ParallelWaveNet-gaussian": ModelEntry(
+        lambda: models.ParallelWaveNet(
+            **SMALL_STUDENT, upsampler=STRETCH, local_channels=5, speakers=3, speaker_channels=2
+        ),
+        {**AUDIO, **NOISE, **MASK, **MEL, **SPEAKER},
+        lambda: models.WaveNet(
+            **SMALL,
+            distribution="Gaussian",
+            upsampler=STRETCH,
+            local_channels=5,
+            speakers=3,
+            speaker_channels=2,
+        ),
+    ),
+    "ParallelWaveNet-logistic": ModelEntry(
+        lambda: models.ParallelWaveNet(**SMALL_STUDENT, noise="logistic"),
+        {**AUDIO, **NOISE},
+        lambda: models.WaveNet(**SMALL, distribution="MixtureOfLogistics"),
     ),
     "WaveNet-switches": ModelEntry(
         lambda: models.WaveNet(

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.parametrize("name", MODELS)
 def built(name):
     """A fresh compiled model, its batch, and its outputs for it."""
     tf.keras.utils.set_random_seed(1)
-    model = MODELS[name].build()
+    model = MODELS[name].taught(MODELS[name].build())
     model.compile(tf.keras.optimizers.Adam(1e-2))
     batch = tf.nest.map_structure(tf.constant, MODELS[name].batch)
     model(batch)
@@ -71,7 +71,7 @@ def test_keras_file_resumes_training(name, tmp_path):
     model.fit(repeated(batch, 2), verbose=0)
     model.save(tmp_path / "model.keras")
     loaded = tf.keras.models.load_model(tmp_path / "model.keras")
-    for each in (model, loaded):
+    for each in (model, MODELS[name].taught(loaded)):
         each.fit(repeated(batch, 2), verbose=0)
     checks.assert_close(loaded.get_weights(), model.get_weights())
     assert int(loaded.optimizer.iterations) == 4

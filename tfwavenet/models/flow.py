@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import tensorflow as tf
 
 from tfwavenet.distributions import Gaussian
-from tfwavenet.layers import StretchUpsampler
 from tfwavenet.models.wavenet import WaveNet
 
 # What a flow carries from chunk to chunk: {"previous": [batch, 1], the last value it was given;
@@ -19,24 +18,12 @@ Carry = dict[str, Any]
 class Flow(WaveNet):
     """A WaveNet that shifts and scales each sample by what it sees of the samples before it.
 
-    Args:
-        log_scale_min: least logarithm of the factor.
-        local_channels: of features at the sample rate; None for none.
-        **kwargs: as `WaveNet` takes them; those that are missing have its defaults.
+    Its distribution is a `Gaussian`, whose parameters are taken for a shift and the logarithm of a
+    factor. Everything else is as in `WaveNet`.
 
     Source: Kingma et al., "Improved variational inference with inverse autoregressive flow",
     arXiv:1606.04934; van den Oord et al., "Parallel WaveNet", arXiv:1711.10433, section 3.
     """
-
-    def __init__(
-        self, *, log_scale_min: float, local_channels: int | None = None, **kwargs: Any
-    ) -> None:
-        if local_channels is not None:
-            kwargs["upsampler"] = StretchUpsampler(())
-        # Of a Gaussian its parameters are of use here: a shift and the logarithm of a factor.
-        transformation = Gaussian(log_scale_min=log_scale_min)
-        super().__init__(distribution=transformation, local_channels=local_channels, **kwargs)
-        self._transformation = transformation
 
     def initial_carry(self, batch_size: int | tf.Tensor) -> Carry:
         """What is carried before the first sample: as if zeros had gone before."""
@@ -75,7 +62,8 @@ class Flow(WaveNet):
         skips, given = self._run_blocks(
             extended[:, :-1], [local] * self.num_layers, speaker, past=past
         )
-        shift, log_factor = self._transformation.mean_and_log_scale(self._head(skips))
+        transformation = cast(Gaussian, self.distribution)
+        shift, log_factor = transformation.mean_and_log_scale(self._head(skips))
         if carry is None:
             return shift, log_factor, None
         following = [

@@ -11,6 +11,8 @@ import tensorflow as tf
 from tfwavenet import files, generation
 from tfwavenet.audio import recipes
 from tfwavenet.audio.metrics import STFT_RESOLUTIONS
+from tfwavenet.distributions import Gaussian
+from tfwavenet.layers import StretchUpsampler
 from tfwavenet.layers import upsampler as upsamplers
 from tfwavenet.models.distillation import FAMILIES, Student
 from tfwavenet.models.flow import Flow
@@ -131,7 +133,8 @@ class ParallelWaveNet(Student):
         super().__init__(**kwargs)
         if noise not in FAMILIES:
             raise ValueError(f"`noise` must be one of {list(FAMILIES)}. Received: noise={noise!r}")
-        _check(1, flows=len(flow_layers), flow_layers=min(flow_layers), draws=cross_entropy_draws)
+        _check(1, flows=len(flow_layers), cross_entropy_draws=cross_entropy_draws)
+        _check(1, flow_layers=min(flow_layers))
         _check(0, spectral_weight=spectral_weight, contrastive_weight=contrastive_weight)
         self.flow_layers = tuple(flow_layers)
         self.dilation_cycle = dilation_cycle
@@ -164,7 +167,9 @@ class ParallelWaveNet(Student):
             gate_channels=self.gate_channels,
             skip_channels=self.skip_channels,
             kernel_size=self.kernel_size,
-            log_scale_min=self.log_scale_min,
+            distribution=Gaussian(log_scale_min=self.log_scale_min),
+            # Features come at the sample rate already.
+            upsampler=None if self.upsampler is None else StretchUpsampler(()),
             local_channels=self.local_channels,
             speaker_channels=self.speaker_channels,
             weight_norm=self.weight_norm,
