@@ -38,6 +38,8 @@ RECEPTIVE_FIELDS = {
     "nv_wavenet": 511,
     "unconditional": 3070,
 }
+# The configs of the teachers that others name by their workdirs.
+TEACHERS = {"runs/gaussian": ("r9y9_gaussian", "full"), "runs/teacher": ("fsdd", "gaussian")}
 
 
 def load(name):
@@ -71,6 +73,9 @@ def built(config):
     if recipe.normalization == "standard":
         recipe = recipe.with_statistics(np.zeros(recipe.n_mels), np.ones(recipe.n_mels))
     model = building.build_model(config, recipe=recipe, speakers=speakers)
+    if config.training.teacher is not None:
+        teacher = TEACHERS[config.training.teacher]
+        model.set_teacher(built(config_of(load(teacher[0]), *teacher[1:])))
     building.compile_model(model, config)
     model.run_eagerly = True
     return model

@@ -16,7 +16,7 @@ from tensorflow.core.framework import tensor_pb2
 
 from tests.export.bad_requests import bad_requests
 from tests.support import served
-from tests.support.served import AUTOREGRESSIVE, KINDS, assert_same_audio
+from tests.support.served import KINDS, STREAMED, assert_same_audio
 
 pytestmark = [
     pytest.mark.slow,
@@ -67,7 +67,7 @@ def requests_for(kind):
     given = {**served.source(kind, 7), **served.conditions(kind), "is_last": True}
     if "vocode" in served.signatures(kind):
         given["audio"] = served.recordings(200)
-    if kind in AUTOREGRESSIVE:
+    if kind in STREAMED:
         conditions = served.conditions(kind)
         given["state_bytes"] = served.call(kind, "stream_start", **conditions)["state_bytes"]
     requests = []

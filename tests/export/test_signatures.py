@@ -11,11 +11,11 @@ import tensorflow as tf
 
 from tests.support import served
 from tests.support.served import (
-    AUTOREGRESSIVE,
     HOP,
     KINDS,
     LIMITS,
     RECIPE,
+    STREAMED,
     assert_same_audio,
 )
 from tfwavenet import FeatureRecipe
@@ -81,7 +81,7 @@ def streamed(kind, cuts, frames=11, batch=2):
         yield outputs["audio"]
 
 
-@pytest.mark.parametrize("kind", AUTOREGRESSIVE)
+@pytest.mark.parametrize("kind", STREAMED)
 @pytest.mark.parametrize("cuts", [[], [1, 2, 3, 4, 5, 6, 7, 8, 9, 10], [2, 9]])
 def test_a_stream_in_pieces_equals_generate(kind, cuts):
     audio = np.concatenate(list(streamed(kind, cuts)), axis=1)

@@ -13,7 +13,7 @@ from tests.support.clips import voice
 from tfwavenet.audio.features import FeatureRecipe
 from tfwavenet.export.signatures import Limits, signatures_of
 from tfwavenet.layers import StretchUpsampler, TransposedUpsampler
-from tfwavenet.models import DiffWave, WaveNet
+from tfwavenet.models import DiffWave, ParallelWaveNet, WaveNet
 
 SAMPLE_RATE, HOP, MELS, CHUNK = 4000, 16, 8, 48
 LIMITS = Limits(samples=4000, batch=4)
@@ -65,12 +65,23 @@ KINDS = {
         local_channels=MELS,
         speaker_channels=3,
     ),
+    "student": lambda: ParallelWaveNet(
+        flow_layers=(2, 3),
+        dilation_cycle=2,
+        residual_channels=6,
+        gate_channels=8,
+        skip_channels=7,
+        upsampler=_stretch(),
+        recipe=RECIPE,
+        speakers=4,
+        speaker_channels=3,
+    ),
     "diffwave": lambda: _diffwave(
         upsampler=_stretch(), recipe=RECIPE, speakers=4, speaker_channels=3
     ),
     "noise": _diffwave,
 }
-AUTOREGRESSIVE = ("vocoder", "codes", "vectors")
+STREAMED = ("vocoder", "codes", "vectors", "student")
 
 
 @functools.cache

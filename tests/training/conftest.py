@@ -39,7 +39,7 @@ def corpus(tmp_path_factory):
     return write_corpus(tmp_path_factory.mktemp("corpus"))
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_config(corpus):
     """A function that gives the tiny config with parts of `training` and `data` changed."""
 
