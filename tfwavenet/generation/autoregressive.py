@@ -23,6 +23,10 @@ class StepModel(Protocol):
     recipe: Any
     local_channels: Any
     receptive_field: int
+    signal_dtype: tf.DType
+
+    def drawable(self, params: tf.Tensor) -> tf.Tensor:
+        """Parameters under which only values are drawn that can stand in what is generated."""
 
     def initial_values(self, batch_size: int | tf.Tensor) -> tf.Tensor:
         """What precedes the first sample, [batch]."""
@@ -60,6 +64,7 @@ def advance(
     seeds: tf.Tensor,
     temperature: tf.Tensor,
     count: int,
+    top_k: tf.Tensor | None = None,
     top_p: tf.Tensor | None = None,
     stop: tf.Tensor | None = None,
 ) -> tuple[tf.Tensor, State]:
@@ -73,6 +78,7 @@ def advance(
         seeds: int32 [batch, 2], one stream of random numbers per utterance.
         temperature: float32 [].
         count: samples in the chunk.
+        top_k: int32 [], or None for all; see `distributions.Categorical.most_likely`.
         top_p: float32 [], or None for 1; see `distributions.Categorical.nucleus`.
         stop: int32 [], how many of them to generate, where the chunk is not to be full.
 
@@ -92,6 +98,9 @@ def advance(
     def one_step(t: tf.Tensor, previous: Any, network: Any, values: Any) -> tuple[Any, ...]:
         conditioning_t = [_at(c, t) for c in conditioning]
         params, network = model.step(previous, network, conditioning_t, weights)
+        params = model.drawable(params)
+        if top_k is not None:
+            params = model.distribution.most_likely(params, top_k)
         if top_p is not None:
             params = model.distribution.nucleus(params, top_p, temperature)
         value = model.distribution.sample(params, noise[t], temperature)
@@ -156,8 +165,9 @@ class Program:
     Args:
         model: the network.
         temperature: of all chunks, 0 or more.
+        top_k: of all chunks: only so many of the most likely codes are drawn; None for all.
         top_p: of all chunks, above 0, at most 1: only the most likely codes that together have
-            this probability are drawn.
+            this probability are drawn; of those that `top_k` leaves.
         chunk_samples: samples per chunk, rounded to whole frames.
         jit_compile: whether XLA compiles it.
 
@@ -171,6 +181,7 @@ class Program:
         *,
         temperature: float,
         top_p: float,
+        top_k: int | None = None,
         chunk_samples: int,
         jit_compile: bool,
     ) -> None:
@@ -179,10 +190,12 @@ class Program:
                 f"Expected a temperature of 0 or more. Received: temperature={temperature}"
             )
         _check_top_p(model, top_p)
+        _check_top_k(model, top_k)
         self.model = model
         self.chunk_samples = whole_frames(model, chunk_samples)
         self._randomness = {
             "temperature": tf.constant(temperature, tf.float32),
+            "top_k": _narrowing(model, top_k),
             "top_p": tf.constant(top_p, tf.float32) if top_p < 1 else None,
         }
         self._advance = compiled_advance(model, jit_compile)
@@ -207,6 +220,25 @@ def _check_top_p(model: StepModel, top_p: float) -> None:
             "`top_p` is for networks that predict codes, such as mu-law's. "
             f"Received: top_p={top_p} for {model.distribution!r}"
         )
+
+
+def _check_top_k(model: StepModel, top_k: int | None) -> None:
+    if top_k is None:
+        return
+    if isinstance(top_k, bool) or not hasattr(top_k, "__index__") or top_k < 1:
+        raise ValueError(f"Expected `top_k` to be an integer of at least 1. Received: {top_k=}")
+    if not model.distribution.value_dtype.is_integer:
+        raise ValueError(
+            "`top_k` is for networks that predict codes, such as mu-law's. "
+            f"Received: top_k={top_k} for {model.distribution!r}"
+        )
+
+
+def _narrowing(model: StepModel, top_k: int | None) -> tf.Tensor | None:
+    """`top_k` as `advance` takes it: None where it leaves every code."""
+    if top_k is None or top_k >= model.distribution.channels:
+        return None
+    return tf.constant(top_k, tf.int32)
 
 
 def state_after(

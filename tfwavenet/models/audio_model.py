@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from tfwavenet.layers import SpeakerEmbedding
 from tfwavenet.layers.fusion import fused_elementwise
+from tfwavenet.text import TextRecipe
 
 
 class AudioModel(tf.keras.Model):
@@ -44,6 +45,16 @@ class AudioModel(tf.keras.Model):
     def takes_codes(self) -> bool:
         """Whether the network works on integer codes rather than on samples in [-1, 1]."""
         return False
+
+    @property
+    def signal_dtype(self) -> tf.DType:
+        """Of what batches hold as `"audio"`, and of what is generated."""
+        return tf.float32
+
+    @property
+    def takes_text(self) -> bool:
+        """Whether the values are the codes of characters rather than audio."""
+        return isinstance(self.recipe, TextRecipe)
 
     def describe_output(self) -> str:
         """What the network predicts, for people."""

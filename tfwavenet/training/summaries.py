@@ -14,7 +14,6 @@ from absl import logging
 
 from tfwavenet import files
 from tfwavenet.audio import files as audio_files
-from tfwavenet.audio.features import FeatureRecipe
 from tfwavenet.training import pictures
 from tfwavenet.training.ema import ExponentialMovingAverage
 
@@ -88,7 +87,7 @@ class SampleSummaries(tf.keras.callbacks.Callback):
 
     Args:
         examples: what to generate, at least one.
-        recipe: of the examples.
+        recipe: of the examples, a `FeatureRecipe`.
         writer: as of `ScalarSummaries`.
         samples: folder of the WAV files and pictures.
         every_epochs: int >= 1.
@@ -101,7 +100,7 @@ class SampleSummaries(tf.keras.callbacks.Callback):
         self,
         examples: Sequence[Example],
         *,
-        recipe: FeatureRecipe,
+        recipe: Any,
         writer: tf.summary.SummaryWriter,
         samples: files.PathLike,
         every_epochs: int,
@@ -135,9 +134,12 @@ class SampleSummaries(tf.keras.callbacks.Callback):
     def _generate(self) -> list[np.ndarray]:
         """Returns one float32 [samples] per example, in the domain of recordings."""
         if self._ema is None:
-            return generate(self.model, self._examples, seed=self._seed)
+            return self._made()
         with self._ema.swapped_in(self.model):
-            return generate(self.model, self._examples, seed=self._seed)
+            return self._made()
+
+    def _made(self) -> list[np.ndarray]:
+        return generate(self.model, self._examples, seed=self._seed)
 
     def _write(self, example: Example, audio: np.ndarray, folder: pathlib.Path) -> None:
         rate = self._recipe.sample_rate
