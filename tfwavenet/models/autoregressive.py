@@ -216,6 +216,55 @@ class AutoregressiveModel(AudioModel):
         )
         return self._like(mel, utterances)
 
+    def generate_text(
+        self,
+        prompt: str = "",
+        *,
+        characters: int = 500,
+        seed: int = 0,
+        on_text: Callable[[str], None] | None = None,
+        chunk_characters: int = 64,
+        **options: Any,
+    ) -> str:
+        """Writes on from a prompt, with a network over text.
+
+        A prompt may be longer than the receptive field; its end is what counts then. Unknown
+        characters in it are read as U+FFFD and never written.
+
+        Args:
+            prompt: what the text begins with; may be empty.
+            characters: how many to write, 1 or more.
+            seed: equal seeds give equal texts.
+            on_text: called with each piece of the text as soon as it is there.
+            chunk_characters: how many are in a piece.
+            options: further arguments of `generate`, such as `temperature` and `top_k`.
+
+        Returns:
+            The text without the prompt: valid Unicode of as many characters.
+
+        Raises:
+            ValueError: if this is no network over text, or an argument is out of its range.
+        """
+        if not self.takes_text:
+            raise ValueError(
+                f"Text is written by a network with a text recipe. Received: recipe={self.recipe!r}"
+            )
+        codes = self.recipe.encode(prompt)
+
+        def on_chunk(chunk: list[np.ndarray]) -> None:
+            if on_text is not None:
+                on_text(self.recipe.decode(chunk[0]))
+
+        generated = self.generate(
+            samples=characters,
+            seed=seed,
+            prime=codes if len(codes) else None,
+            chunk_samples=chunk_characters,
+            on_chunk=on_chunk,
+            **options,
+        )
+        return self.recipe.decode(generated[0])
+
     def stream(
         self,
         *,

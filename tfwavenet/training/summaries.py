@@ -127,22 +127,23 @@ class SampleSummaries(tf.keras.callbacks.Callback):
         logging.info("Generating %d held-out utterances at step %d.", len(self._examples), step)
         generated = self._generate()
         with self._writer.as_default(step=step):
-            for example, audio in zip(self._examples, generated):
-                self._write(example, audio, self._samples / f"{step:08d}")
+            for example, made in zip(self._examples, generated):
+                self._write(example, made, self._samples / f"{step:08d}")
         self._writer.flush()
 
-    def _generate(self) -> list[np.ndarray]:
-        """Returns one float32 [samples] per example, in the domain of recordings."""
+    def _generate(self) -> list[Any]:
+        """Returns what the averaged weights, where there are any, make of each example."""
         if self._ema is None:
             return self._made()
         with self._ema.swapped_in(self.model):
             return self._made()
 
-    def _made(self) -> list[np.ndarray]:
+    def _made(self) -> list[Any]:
+        """Returns one float32 [samples] per example, in the domain of recordings."""
         return generate(self.model, self._examples, seed=self._seed)
 
-    def _write(self, example: Example, audio: np.ndarray, folder: pathlib.Path) -> None:
-        rate = self._recipe.sample_rate
+    def _write(self, example: Example, made: Any, folder: pathlib.Path) -> None:
+        audio, rate = made, self._recipe.sample_rate
         recording, _ = self._recipe.to_audio(example.signal)
         recording_path = self._samples / "recording" / f"{example.file_name}.wav"
         if not recording_path.exists():

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import pathlib
 import textwrap
-from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
 from tfwavenet import files
@@ -25,42 +23,28 @@ class TextSummaries(SampleSummaries):
     other arguments are those of `SampleSummaries`.
     """
 
-    def _made(self) -> list[np.ndarray]:
-        return continuations(self.model, self._examples, seed=self._seed)
+    def _made(self) -> list[Any]:
+        return [
+            self._continued(self._recipe.decode(example.signal), self._seed + index)
+            for index, example in enumerate(self._examples)
+        ]
 
-    def _write(self, example: Example, audio: np.ndarray, folder: pathlib.Path) -> None:
-        recording = self._samples / "recording" / f"{example.file_name}.txt"
-        shown = {"generated": audio, "recording": example.signal}
-        for title, codes in shown.items():
-            text = self._recipe.decode(codes)
-            path = recording if title == "recording" else folder / recording.name
-            if title == "generated" or not path.exists():
-                with files.atomic_write(path) as file:
-                    file.write(text.encode("utf-8"))
+    def _continued(self, text: str, seed: int) -> str:
+        given = text[: len(text) // 2]
+        return given + self.model.generate_text(given, characters=len(text) - len(given), seed=seed)
+
+    def _write(self, example: Example, made: Any, folder: pathlib.Path) -> None:
+        name, held_out = f"{example.file_name}.txt", self._recipe.decode(example.signal)
+        recording = self._samples / "recording" / name
+        if not recording.exists():
+            _write_text(recording, held_out)
+        _write_text(folder / name, made)
+        for title, text in (("generated", made), ("recording", held_out)):
             # Markdown shows what is indented as it is.
-            tf.summary.text(f"{example.name}/{title}", textwrap.indent(text, "    ", _any_line))
+            indented = textwrap.indent(text, "    ", lambda line: True)
+            tf.summary.text(f"{example.name}/{title}", indented)
 
 
-def continuations(model: Any, examples: Sequence[Example], *, seed: int) -> list[np.ndarray]:
-    """The first half of the shortest example's length of each, and as much generated after it.
-
-    Args:
-        model: over text.
-        examples: at least one.
-        seed: of the first; the i-th has `seed + i`.
-
-    Returns:
-        Codes, int32 [characters], for each example.
-    """
-    length = min(len(example.signal) for example in examples)
-    given = np.stack([example.signal[: length // 2] for example in examples])
-    generated = model.generate(
-        samples=length - length // 2,
-        prime=given if length > 1 else None,
-        seed=[seed + index for index in range(len(examples))],
-    )
-    return list(np.concatenate([given, generated], axis=1))
-
-
-def _any_line(line: str) -> bool:
-    return True
+def _write_text(path: pathlib.Path, text: str) -> None:
+    with files.atomic_write(path) as file:
+        file.write(text.encode("utf-8"))
