@@ -76,7 +76,8 @@ def _checked_prompt(prompt: str, recipe: text.TextRecipe) -> str:
 def _opened(output: Optional[files.PathLike]) -> Iterator[BinaryIO]:
     """Stdout, or a file that gets its name once it is whole."""
     if output is None:
-        yield sys.stdout.buffer
+        with contextlib.suppress(BrokenPipeError):  # whoever reads has seen enough
+            yield sys.stdout.buffer
         return
     path = os.fspath(output)
     partial = path + ".partial"
@@ -84,7 +85,7 @@ def _opened(output: Optional[files.PathLike]) -> Iterator[BinaryIO]:
         os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
         # Unbuffered, so that nothing is left to fail later when a write fails.
         with open(partial, "wb", buffering=0) as file:
-            yield file  # type: ignore[misc]
+            yield file
             os.fsync(file.fileno())
         os.replace(partial, path)
     except OSError as error:
