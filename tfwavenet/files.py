@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import hashlib
 import json
 import os
 import pathlib
@@ -122,11 +121,6 @@ def write_json(path: PathLike, value: Any, *, indent: Optional[int] = 2) -> None
     text = json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False)
     with atomic_write(path) as file:
         file.write(text.encode("utf-8") + b"\n")
-
-
-def json_digest(value: Any) -> str:
-    """16 hexadecimal digits that equal JSON values share, whatever the order of their keys."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def read_json(path: PathLike) -> Any:

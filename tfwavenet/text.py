@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import hashlib
+import json
 import sys
 import unicodedata
 from collections.abc import Mapping
 from typing import Any, ClassVar, Optional
 
 import numpy as np
-
-from tfwavenet import files
 
 UNKNOWN = 0
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
@@ -53,7 +53,6 @@ class TextRecipe:
     kind: ClassVar[str] = "text"
     hop_samples: ClassVar[int] = 1
     n_mels: ClassVar[Optional[int]] = None
-    fitted_fields: ClassVar[tuple[str, ...]] = ("characters",)
 
     def __post_init__(self) -> None:
         if type(self.classes) is not int or not 2 <= self.classes <= _MOST_CLASSES:
@@ -103,7 +102,8 @@ class TextRecipe:
 
     def fingerprint(self) -> str:
         """16 hexadecimal digits that two recipes share exactly when they are equal."""
-        return files.json_digest(self.get_config())
+        text = json.dumps(self.get_config(), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def with_counts(self, counts: Mapping[str, int]) -> TextRecipe:
         """The same recipe with the most frequent characters of the training set.

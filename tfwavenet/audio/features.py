@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import hashlib
+import json
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import numpy as np
 import tensorflow as tf
 
-from tfwavenet import files
 from tfwavenet.audio import spectrogram, waveform
 from tfwavenet.audio.recipe_checks import check_recipe
 
@@ -116,8 +117,6 @@ class FeatureRecipe:
     overflow: waveform.Overflow = "clip"
     mulaw_rounding: Literal["nearest", "truncate"] = "nearest"
 
-    fitted_fields: ClassVar[tuple[str, ...]] = ("mean", "std")
-
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
             object.__setattr__(self, field.name, _plain(field, getattr(self, field.name)))
@@ -147,7 +146,8 @@ class FeatureRecipe:
 
     def fingerprint(self) -> str:
         """16 hexadecimal digits that two recipes share exactly when they are equal."""
-        return files.json_digest(self.get_config())
+        text = json.dumps(self.get_config(), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def with_statistics(
         self, mean: np.ndarray | list[float], std: np.ndarray | list[float]

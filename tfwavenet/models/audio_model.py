@@ -149,6 +149,14 @@ class AudioModel(tf.keras.Model):
             self.speaker_embedding.build([None])
         tf.keras.layers.Layer.build(self, input_shape)
 
+    def get_build_config(self) -> dict[str, Any]:
+        """For `load_model`: a model that was built without a batch is restored too."""
+        return {"input_shape": None}
+
+    def build_from_config(self, config: dict[str, Any]) -> None:
+        """Creates the weights, whatever the shape of the batches."""
+        self.build(config["input_shape"])
+
     def conditioning(
         self,
         mel: tf.Tensor | None = None,

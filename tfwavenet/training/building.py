@@ -15,6 +15,9 @@ from tfwavenet.training import schedules
 from tfwavenet.training.config import default_config, model_class
 from tfwavenet.training.optimizer import MeasuredAdam
 
+# Fields of recipes that a config may leave to the data.
+_FITTED = ("mean", "std", "characters")
+
 
 def build_model(
     config: ml_collections.ConfigDict,
@@ -80,7 +83,7 @@ def check_recipe(config: ml_collections.ConfigDict, recipe: Recipe) -> None:
     wanted = recipes.of_any_kind(_recipe_identifier(config)).get_config()
     found = recipe.get_config()
     for name, value in wanted.items():
-        if value != found.get(name) and not (value is None and name in recipe.fitted_fields):
+        if value != found.get(name) and not (value is None and name in _FITTED):
             raise ValueError(
                 f"config key 'recipe' must be that of the prepared data, which have {name}="
                 f"{found.get(name)!r}. Received: recipe with {name}={value!r}"
