@@ -21,6 +21,7 @@ RANK = {
     "version": 0,
     "rng": 0,
     "files": 0,
+    "text": 0,
     "audio": 1,
     "distributions": 1,
     "diffusion": 1,
@@ -54,7 +55,7 @@ CONFINED_CALLS = {
     "np.random.seed": (),
 }
 
-TENSORFLOW_FREE = ("version.py", "files.py", "__init__.py")
+TENSORFLOW_FREE = ("version.py", "files.py", "text.py", "__init__.py")
 MAX_FILE_LINES = 400
 
 

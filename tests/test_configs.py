@@ -13,6 +13,7 @@ import pytest
 import tensorflow as tf
 
 from tfwavenet.audio import recipes
+from tfwavenet.text import TextRecipe
 from tfwavenet.training import building
 from tfwavenet.training.config import resolve
 from tfwavenet.training.forms import in_form
@@ -36,6 +37,7 @@ RECEPTIVE_FIELDS = {
     "r9y9_mulaw256": 6139,
     "codejin": 505,
     "nv_wavenet": 511,
+    "text": 511,
     "unconditional": 3070,
 }
 # The configs of the teachers that others name by their workdirs.
@@ -67,10 +69,12 @@ def config_of(module, form):
 def built(config):
     """The model of a config, compiled to run step by step, without tracing."""
     speakers = [f"speaker {i}" for i in range(config.model.get("speakers") or 8)]
-    recipe = recipes.get(
+    recipe = recipes.of_any_kind(
         config.recipe.to_dict() if hasattr(config.recipe, "keys") else config.recipe
     )
-    if recipe.normalization == "standard":
+    if isinstance(recipe, TextRecipe):
+        recipe = recipe.with_counts({"a": 1})
+    elif recipe.normalization == "standard":
         recipe = recipe.with_statistics(np.zeros(recipe.n_mels), np.ones(recipe.n_mels))
     model = building.build_model(config, recipe=recipe, speakers=speakers)
     if config.training.teacher is not None:
@@ -86,6 +90,8 @@ def batch(model, frames=2):
     generator = np.random.default_rng(0)
     samples = frames * model.recipe.hop_samples
     made = {"audio": generator.uniform(-0.5, 0.5, (2, samples)).astype(np.float32)}
+    if model.takes_text:
+        made = {"audio": generator.integers(0, model.recipe.classes, (2, samples), np.int32)}
     if model.upsampler is not None:
         given = frames + 2 * model.upsampler.padding_frames
         made["mel"] = generator.uniform(0, 1, (2, given, model.recipe.n_mels)).astype(np.float32)

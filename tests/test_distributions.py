@@ -259,6 +259,20 @@ def test_logistic_samples_follow_their_probabilities():
     assert stats.chisquare(counts, expected / expected.sum() * 20000).pvalue > 1e-3
 
 
+@pytest.mark.parametrize("top_k", [1, 2, 3, 7])
+def test_the_most_likely_codes_are_left(top_k):
+    # Ties within and across the border: of equally likely codes the lower ones stay.
+    logits = np.array([[0, 3, 1, 3, 1, 1, -2], [5, 5, 5, 5, 5, 5, 5], [1, 2, 3, 4, 5, 6, 7]])
+    left = distributions.Categorical(7).most_likely(
+        tf.constant(logits, tf.float32), tf.constant(top_k)
+    )
+    for before, after in zip(logits, left.numpy()):
+        inside = np.argsort(-before, kind="stable")[:top_k]
+        outside = np.delete(np.arange(7), inside)
+        np.testing.assert_array_equal(after[inside], before[inside])
+        assert np.all(after[outside] == tf.float32.min)
+
+
 def nucleus_of(logits, top_p, temperature):
     """The definition, code by code."""
     probabilities = special.softmax(np.float64(logits) / temperature)

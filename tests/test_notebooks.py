@@ -27,8 +27,8 @@ def cells(path, kind):
     return [(place, "".join(cell["source"])) for place, cell in found if cell["cell_type"] == kind]
 
 
-def test_there_are_seven_in_order():
-    assert [path.name[:2] for path in NOTEBOOKS] == [f"{number}_" for number in range(7)]
+def test_there_are_eight_in_order():
+    assert [path.name[:2] for path in NOTEBOOKS] == [f"{number}_" for number in range(8)]
 
 
 def test_readme_lists_each_in_order():

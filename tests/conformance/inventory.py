@@ -20,7 +20,8 @@ import tfwavenet
 from tfwavenet import distributions, layers, models
 from tfwavenet.audio.features import FeatureRecipe
 from tfwavenet.models.flow import Flow
-from tfwavenet.training import callbacks, ema, schedules, summaries
+from tfwavenet.text import TextRecipe
+from tfwavenet.training import callbacks, ema, schedules, summaries, text_summaries
 from tfwavenet.training.checkpoints import Checkpoints
 
 # What is public but cannot stand alone.
@@ -124,6 +125,7 @@ SMALL = {
 STRETCH = {"class_name": "StretchUpsampler", "config": {"scales": (2, 2), "padding_frames": 1}}
 AUDIO = {"audio": np.tanh(noise(2, 24) / 3)}
 CODES = {"audio": np.random.default_rng(0).integers(0, 16, (2, 24)).astype(np.int32)}
+TEXT = TextRecipe(classes=16, characters=" abcdefghijklm")
 MASK = {"mask": np.arange(24)[np.newaxis] < np.array([[24], [17]])}
 MEL = {"mel": noise(2, 8, 5)}
 SPEAKER = {"speaker": np.array([0, 2], np.int32)}
@@ -185,6 +187,10 @@ MODELS: dict[str, ModelEntry] = {
     ),
     "WaveNet-unconditional": ModelEntry(
         lambda: models.WaveNet(**SMALL, distribution=distributions.Categorical(16)), CODES
+    ),
+    "WaveNet-text": ModelEntry(
+        lambda: models.WaveNet(**SMALL, distribution=distributions.Categorical(16), recipe=TEXT),
+        CODES,
     ),
     "WaveNet-vocoder": ModelEntry(
         lambda: models.WaveNet(
@@ -286,7 +292,20 @@ def _sample_summaries(model: tf.keras.Model, folder: pathlib.Path) -> tf.keras.c
     )
 
 
-# Each takes a compiled vocoder with its weights and an empty folder.
+def _text_summaries(model: tf.keras.Model, folder: pathlib.Path) -> tf.keras.callbacks.Callback:
+    example = summaries.Example("a text", CODES["audio"][0], None, 0)
+    return text_summaries.TextSummaries(
+        [example],
+        recipe=TEXT,
+        writer=tf.summary.create_file_writer(str(folder)),
+        samples=folder,
+        every_epochs=2,
+        steps_per_epoch=STEPS_PER_EPOCH,
+    )
+
+
+# Each takes a compiled model with its weights, a vocoder but for those named in `FITTED_MODELS`, and
+# an empty folder.
 CALLBACKS: dict[str, Callable[[tf.keras.Model, pathlib.Path], tf.keras.callbacks.Callback]] = {
     "EpochProgress": lambda model, folder: callbacks.EpochProgress(2, STEPS_PER_EPOCH),
     "Measurements": lambda model, folder: callbacks.Measurements(samples_per_step=48),
@@ -300,10 +319,14 @@ CALLBACKS: dict[str, Callable[[tf.keras.Model, pathlib.Path], tf.keras.callbacks
     "StopOnNonFinite": lambda model, folder: callbacks.StopOnNonFinite(
         STEPS_PER_EPOCH, lambda step: f"Batch {step}."
     ),
+    "TextSummaries": _text_summaries,
     "UpdateAverage": lambda model, folder: ema.UpdateAverage(
         ema.ExponentialMovingAverage(model, decay=0.9)
     ),
 }
+
+
+FITTED_MODELS = {"TextSummaries": "WaveNet-text"}
 
 
 def public_classes(*bases: type) -> dict[str, type]:

@@ -181,8 +181,8 @@ ON_DISK = [name for name in corpora._READERS if name != "bundled"]
 
 @pytest.mark.parametrize("name", ON_DISK)
 def test_another_layout_says_what_was_expected_and_found(tmp_path, name):
-    _touch(tmp_path, "strange.txt", "folder/file.bin")
-    pattern = rf"'{name}' is expected to have .*found 2 entries \(folder/, strange.txt\).*Received"
+    _touch(tmp_path, "strange.xyz", "folder/file.bin")
+    pattern = rf"'{name}' is expected to have .*found 2 entries \(folder/, strange.xyz\).*Received"
     with pytest.raises(ValueError, match=pattern):
         corpora.read_corpus(name, root=tmp_path)
 

@@ -1,5 +1,6 @@
 import re
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -261,6 +262,64 @@ def test_only_codes_of_the_nucleus_are_drawn():
     assert len(np.unique(drawn[0])) < len(np.unique(drawn[1]))
     plain = model.generate(samples=200, seed=3, top_p=0.5, jit_compile=False)
     np.testing.assert_array_equal(plain[0], drawn[0])
+
+
+def test_only_the_most_likely_codes_are_drawn():
+    model = tiny("Categorical")
+    greedy = model.generate(samples=60, temperature=0.0)
+    np.testing.assert_array_equal(model.generate(samples=60, seed=3, top_k=1), greedy)
+    free = model.generate(samples=60, seed=3)
+    for all_codes in (16, 1000):
+        np.testing.assert_array_equal(model.generate(samples=60, seed=3, top_k=all_codes), free)
+    narrow = model.generate(samples=60, seed=3, top_k=3)
+    assert np.any(narrow != free)
+    np.testing.assert_array_equal(
+        model.generate(samples=60, seed=3, top_k=3, jit_compile=False), narrow
+    )
+    stream = model.stream(seed=3, top_k=3, chunk_samples=25)
+    np.testing.assert_array_equal(stream.pull(60), narrow[0])
+
+
+@pytest.mark.parametrize("top_k", [0, -1, 2.5, True])
+def test_top_k_that_is_no_number_of_codes_is_refused(top_k):
+    with pytest.raises(ValueError, match=f"integer of at least 1. Received: top_k={top_k}"):
+        tiny("Categorical").generate(samples=10, top_k=top_k)
+
+
+def test_top_k_is_for_codes():
+    with pytest.raises(ValueError, match="`top_k` is for networks that predict codes"):
+        tiny("Gaussian").generate(samples=10, top_k=3)
+
+
+def test_codes_may_come_before():
+    model = tiny("Categorical")
+    recording = np.linspace(-0.5, 0.5, 40, dtype=np.float32)
+    codes = model.to_values(recording).numpy()
+    np.testing.assert_array_equal(
+        model.generate(samples=30, prime=codes), model.generate(samples=30, prime=recording)
+    )
+    with pytest.raises(ValueError, match="codes from 0 to 15. Received: 3 to 16"):
+        model.generate(samples=30, prime=np.array([3, 16]))
+
+
+def test_states_after_a_prime_are_not_computed_at_the_same_time(monkeypatch):
+    # The weight normalisation of a layer that runs eagerly is not for two threads.
+    model, running, most = tiny("Categorical"), [], []
+    state_after = model.state_after
+
+    def watched(*arguments, **named):
+        running.append(1)
+        most.append(len(running))
+        time.sleep(0.2)
+        try:
+            return state_after(*arguments, **named)
+        finally:
+            running.pop()
+
+    monkeypatch.setattr(model, "state_after", watched)
+    monkeypatch.setattr(utterances, "usable_cores", lambda: 2)
+    model.generate(samples=5, seed=[1, 2], prime=np.zeros([2, 20]))
+    assert most == [1, 1]
 
 
 @pytest.mark.parametrize("top_p", [0.0, 1.5, float("nan")])

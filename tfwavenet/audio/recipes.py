@@ -1,4 +1,4 @@
-"""Feature recipes by name: those of the published vocoders, and our own for speech.
+"""Recipes by name: features of the published vocoders, our own for speech, and text.
 
 The figures were read from the projects named; `tests/audio/test_recipes.py` checks every one
 against an independent computation.
@@ -9,9 +9,12 @@ from __future__ import annotations
 import dataclasses
 import difflib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Union
 
 from tfwavenet.audio.features import FeatureRecipe
+from tfwavenet.text import TextRecipe
+
+Recipe = Union[FeatureRecipe, TextRecipe]
 
 _SPEECH = FeatureRecipe(
     framing="same",
@@ -120,22 +123,25 @@ RECIPES: dict[str, FeatureRecipe] = {
 }
 
 
-def get(identifier: str | Mapping[str, Any] | FeatureRecipe) -> FeatureRecipe:
+_NAMED: dict[str, Recipe] = {**RECIPES, TextRecipe.kind: TextRecipe()}
+
+
+def of_any_kind(identifier: str | Mapping[str, Any] | Recipe) -> Recipe:
     """The recipe that a name, a mapping or a recipe stands for.
 
     Args:
-        identifier: a key of `RECIPES`; or fields as `FeatureRecipe.get_config` gives them, to
-            which `"base": name` may be added to change single fields of a named recipe; or a
-            recipe, which is returned.
+        identifier: a key of `RECIPES`, or "text"; or fields as `get_config` of a recipe gives
+            them, to which `"base": name` may be added to change single fields of a named recipe;
+            or a recipe, which is returned.
 
     Raises:
         ValueError: for an unknown name or field, naming the nearest, or a value out of range.
 
     Example:
-        >>> get({"base": "speech_8k", "pre_emphasis": 0.0}).hop_samples
-        80
+        >>> of_any_kind({"base": "text", "classes": 128}).classes
+        128
     """
-    if isinstance(identifier, FeatureRecipe):
+    if isinstance(identifier, (FeatureRecipe, TextRecipe)):
         return identifier
     if isinstance(identifier, str):
         return _named(identifier)
@@ -146,16 +152,35 @@ def get(identifier: str | Mapping[str, Any] | FeatureRecipe) -> FeatureRecipe:
         )
     fields = dict(identifier)
     base = fields.pop("base", None)
-    if base is None:
-        return FeatureRecipe.from_config(fields)
-    return FeatureRecipe.from_config({**_named(base).get_config(), **fields})
+    if base is not None:
+        fields = {**_named(base).get_config(), **fields}
+    kind = TextRecipe if fields.get("kind") == TextRecipe.kind else FeatureRecipe
+    return kind.from_config(fields)
 
 
-def _named(name: str) -> FeatureRecipe:
-    if name not in RECIPES:
-        near = difflib.get_close_matches(str(name), list(RECIPES), n=1, cutoff=0.0)
+def get(identifier: str | Mapping[str, Any] | Recipe) -> FeatureRecipe:
+    """The feature recipe that a name, a mapping or a recipe stands for, see `of_any_kind`.
+
+    Raises:
+        ValueError: as `of_any_kind`, and for a text recipe.
+
+    Example:
+        >>> get({"base": "speech_8k", "pre_emphasis": 0.0}).hop_samples
+        80
+    """
+    recipe = of_any_kind(identifier)
+    if not isinstance(recipe, FeatureRecipe):
         raise ValueError(
-            f"recipe must be one of {sorted(RECIPES)}, the nearest is {near[0]!r}. "
+            "a feature recipe is expected, as this works on audio only. Received: a text recipe"
+        )
+    return recipe
+
+
+def _named(name: str) -> Recipe:
+    if name not in _NAMED:
+        near = difflib.get_close_matches(str(name), list(_NAMED), n=1, cutoff=0.0)
+        raise ValueError(
+            f"recipe must be one of {sorted(_NAMED)}, the nearest is {near[0]!r}. "
             f"Received: recipe={name!r}"
         )
-    return RECIPES[name]
+    return _NAMED[name]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Optional
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Optional
 
 import numpy as np
 
@@ -12,13 +13,10 @@ from tfwavenet.audio import files as audio_files
 from tfwavenet.audio.features import FeatureRecipe
 from tfwavenet.data.records import Record
 from tfwavenet.data.splits import Utterance
+from tfwavenet.data.unusable import UnusableRecordingError
 
 # Longer recordings are analysed in equal parts, which bounds the memory that one needs.
 _LONGEST_ANALYSIS_SECONDS = 300.0
-
-
-class UnusableRecordingError(ValueError):
-    """A recording cannot be used; the message is the reason, in one sentence."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,6 +37,50 @@ class Analysis:
     def max_frames(self) -> int:
         """Longest record in frames, at least 1."""
         return max(1, int(self.max_seconds * self.recipe.sample_rate / self.recipe.hop_samples))
+
+    def settings(self) -> dict[str, Any]:
+        """What decides about the content of records, as JSON values."""
+        return {
+            "recipe": self.recipe.get_config(),
+            "max_seconds": self.max_seconds,
+            "with_mel": self.with_mel,
+        }
+
+    @property
+    def needs_statistics(self) -> bool:
+        """Whether the recipe's statistics are still to be fitted on the training set."""
+        is_fitted = self.recipe.mean is not None and self.recipe.std is not None
+        return self.with_mel and self.recipe.normalization == "standard" and not is_fitted
+
+    def statistics(self, utterances: Iterable[Utterance]) -> dict[str, Any]:
+        """The fields of the `MelStatistics` of some recordings; unusable ones do not count."""
+        total = MelStatistics.zero(self.recipe.n_mels)
+        for utterance in utterances:
+            try:
+                total += mel_statistics(utterance, self.recipe)
+            except UnusableRecordingError:
+                continue  # the pass that writes reports it
+        return {
+            "frames": total.frames,
+            "total": total.total.tolist(),
+            "squares": total.squares.tolist(),
+        }
+
+    def fitted(self, results: Sequence[Mapping[str, Any]]) -> Analysis:
+        """With the recipe fitted to what gave these `statistics`; unchanged without any frame."""
+        total = MelStatistics.zero(self.recipe.n_mels)
+        for result in results:
+            total += MelStatistics(
+                result["frames"], np.array(result["total"]), np.array(result["squares"])
+            )
+        if total.frames == 0:
+            return self
+        recipe = self.recipe.with_statistics(*total.mean_and_std())
+        return dataclasses.replace(self, recipe=recipe)
+
+    def sample_rate(self, utterance: Utterance) -> Optional[int]:
+        """The sample rate of a recording's file, in Hz."""
+        return audio_files.info(utterance.path).sample_rate
 
     def records(self, utterance: Utterance, speaker: int) -> list[Record]:
         """Reads and analyses a recording.

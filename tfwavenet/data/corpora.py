@@ -1,4 +1,4 @@
-"""Readers of speech and music corpora: from a folder on disk to a list of utterances.
+"""Readers of speech, music and text corpora: from a folder on disk to a list of utterances.
 
 A reader only looks at names (and transcripts); whether a file is sound is found out when it is
 prepared. Every list is sorted by name and the same on every machine.
@@ -12,16 +12,17 @@ import difflib
 import pathlib
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Literal, Optional
 
 from tfwavenet import files
-from tfwavenet.data import splits
+from tfwavenet.data import splits, texts
 from tfwavenet.data.splits import Utterance
 
 CorpusName = Literal[
-    "folder", "ljspeech", "vctk", "cmu_arctic", "gtzan", "fsdd", "fsdd_digits", "bundled"
+    "folder", "ljspeech", "vctk", "cmu_arctic", "gtzan", "fsdd", "fsdd_digits", "bundled", "text"
 ]
+TEXT: CorpusName = "text"
 AUDIO_EXTENSIONS = (".wav", ".flac", ".mp3", ".ogg", ".oga", ".aiff", ".aif", ".au")
 GTZAN_GENRES = (
     "blues",
@@ -37,6 +38,8 @@ GTZAN_GENRES = (
 )
 BUNDLED_ROOT = pathlib.Path(__file__).parent / "bundled"
 
+# Fewer texts than this are not split by file: each gives a stretch of itself to every set.
+_FEW_TEXTS = 20
 _DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 _FSDD_NAME = re.compile(r"(\d)_([^_]+)_(\d+)")
 _FSDD_TEST_INDICES = range(5)
@@ -50,11 +53,14 @@ class Corpus:
 
     Attributes:
         utterances: sorted by name, every one with a split.
-        ignored: paths of files that are no audio by their extension (`folder` only).
+        ignored: paths of files that are passed over, with the reason: no audio (`folder`) or no
+            text by their name, or a repetition (`text`).
+        is_divisible: whether a part of a file can be held out.
     """
 
     utterances: tuple[Utterance, ...]
-    ignored: tuple[str, ...] = ()
+    ignored: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    is_divisible: bool = False
 
 
 def read_corpus(
@@ -77,10 +83,13 @@ def read_corpus(
     | `fsdd` | `{digit}_{speaker}_{index}.wav`, or that in `recordings/` | speaker | 0-4: test |
     | `fsdd_digits` | the same | the digit, such as `seven` | 0-4: test |
     | `bundled` | nothing: it comes with the package | voice | fixed |
+    | `text` | UTF-8 files, see `texts.is_text`, at any depth; or is one | `text` | by hash |
+
+    Fewer than 20 texts are not split by file but by place: of each, the end is held out.
 
     Args:
         name: which reader to use.
-        root: folder of the corpus; left out for `bundled`.
+        root: folder of the corpus (or file, for `text`); left out for `bundled`.
         validation: share of the files to hold back for validation where the corpus does not say,
             at least 0. See `splits.assign_splits`.
         test: the same for testing.
@@ -103,9 +112,11 @@ def read_corpus(
     corpus = reader(folder)
     if any(item.split == "test" for item in corpus.utterances):
         test = 0.0
-    utterances = splits.assign_splits(
-        corpus.utterances, validation=validation, test=test, seed=seed
-    )
+    held_out = {"validation": validation, "test": test}
+    if corpus.is_divisible and len(corpus.utterances) < _FEW_TEXTS:
+        utterances = splits.cut_stretches(corpus.utterances, **held_out)
+    else:
+        utterances = splits.assign_splits(corpus.utterances, **held_out, seed=seed)
     return dataclasses.replace(corpus, utterances=tuple(utterances))
 
 
@@ -131,7 +142,7 @@ def _root_folder(name: str, root: Optional[files.PathLike]) -> pathlib.Path:
     if not root:
         raise ValueError(f"The corpus {name!r} needs the folder it lies in. Received: {root=}")
     folder = pathlib.Path(root).expanduser().absolute()
-    if not folder.is_dir():
+    if not (folder.is_dir() or (name == TEXT and folder.is_file())):
         what = "a file" if folder.exists() else "nothing of that name"
         raise ValueError(
             f"The root of the corpus {name!r} must be a folder, found {what}. "
@@ -173,7 +184,7 @@ def _is_hidden(path: pathlib.Path, root: pathlib.Path) -> bool:
 
 def _read_folder(root: pathlib.Path) -> Corpus:
     """Any folder: every audio file in it; the first folder below the root is the speaker."""
-    found = [path for path in root.rglob("*") if path.is_file() and not _is_hidden(path, root)]
+    found = _visible_files(root)
     audio = [path for path in found if path.suffix.lower() in AUDIO_EXTENSIONS]
     if not audio:
         expected = f"audio files ({', '.join(AUDIO_EXTENSIONS)}) at any depth"
@@ -184,8 +195,16 @@ def _read_folder(root: pathlib.Path) -> Corpus:
             Utterance(path=str(path), name=name, speaker=_folder_speaker(path, root))
             for path, name in names.items()
         ),
-        ignored=tuple(sorted(str(path) for path in set(found) - set(audio))),
+        ignored=_passed_over(set(found) - set(audio), "not audio by its extension"),
     )
+
+
+def _visible_files(root: pathlib.Path) -> list[pathlib.Path]:
+    return sorted(path for path in root.rglob("*") if path.is_file() and not _is_hidden(path, root))
+
+
+def _passed_over(paths: Iterable[pathlib.Path], reason: str) -> dict[str, str]:
+    return dict.fromkeys(sorted(map(str, paths)), reason)
 
 
 def _folder_speaker(path: pathlib.Path, root: pathlib.Path) -> str:
@@ -318,6 +337,27 @@ def _read_bundled(root: pathlib.Path) -> Corpus:
     )
 
 
+def _read_text(root: pathlib.Path) -> Corpus:
+    """Any text: one file, or all in a folder that are text by their names, each of them once."""
+    if root.is_file():
+        return Corpus((Utterance(str(root), root.stem, TEXT),), is_divisible=True)
+    found = _visible_files(root)
+    chosen = [path for path in found if texts.is_text(path)]
+    if not chosen:
+        expected = f"text files ({', '.join(texts.TEXT_EXTENSIONS)}) at any depth"
+        raise _layout_error(TEXT, root, expected)
+    repeated = texts.repetitions(chosen)
+    names = _names(root, (path for path in chosen if path not in repeated))
+    return Corpus(
+        utterances=tuple(Utterance(str(path), name, TEXT) for path, name in names.items()),
+        ignored={
+            **_passed_over(set(found) - set(chosen), "not text by its name"),
+            **{str(path): f"the same as {str(first)!r}" for path, first in repeated.items()},
+        },
+        is_divisible=True,
+    )
+
+
 _READERS: dict[str, Callable[[pathlib.Path], Corpus]] = {
     "folder": _read_folder,
     "ljspeech": _read_ljspeech,
@@ -327,4 +367,5 @@ _READERS: dict[str, Callable[[pathlib.Path], Corpus]] = {
     "fsdd": _read_fsdd,
     "fsdd_digits": _read_fsdd_digits,
     "bundled": _read_bundled,
+    "text": _read_text,
 }

@@ -1,6 +1,7 @@
 """What `prepare` writes about all shards together, and reading it back.
 
-metadata.json        settings, recipe, speakers, size of every split, durations, sample rates
+metadata.json        settings, recipe, speakers, size of every split, durations, sample rates;
+                     of text, characters in place of durations
 index-<split>.json   where every record lies, see `reader`
 skipped.json         every file that gave no record, with the reason
 """
@@ -9,14 +10,15 @@ from __future__ import annotations
 
 import pathlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tfwavenet import files
-from tfwavenet.audio.features import FeatureRecipe
+from tfwavenet.audio.recipes import Recipe
 from tfwavenet.data import progress, reader, records
 from tfwavenet.data.splits import SPLITS
 from tfwavenet.data.workers import Shard
+from tfwavenet.text import TextRecipe
 
 SKIPPED = "skipped.json"
 
@@ -25,11 +27,11 @@ def write_all(
     folder: pathlib.Path,
     *,
     settings: dict[str, Any],
-    recipe: FeatureRecipe,
+    recipe: Recipe,
     speakers: Sequence[str],
     shards: Sequence[Shard],
     results: Sequence[dict[str, Any]],
-    ignored: Iterable[str],
+    ignored: Mapping[str, str],
 ) -> dict[str, Any]:
     """Writes indices, skip report and, last of all, the metadata, which it returns.
 
@@ -40,13 +42,15 @@ def write_all(
         speakers: names, in the order of their numbers.
         shards: all shards, in order.
         results: what `workers.WriteShard` gave for each.
-        ignored: files of the corpus that are not audio by their extension.
+        ignored: files of the corpus that are passed over, and why.
 
     Raises:
         OSError: a file cannot be written.
     """
-    skipped = [{"file": path, "reason": "not audio by its extension"} for path in ignored]
-    skipped += [item for result in results for item in result["skipped"]]
+    skipped = [{"file": path, "reason": reason} for path, reason in ignored.items()]
+    # A text of which every set has a stretch is skipped by each.
+    unusable = {item["file"]: item for result in results for item in result["skipped"]}
+    skipped += unusable.values()
     used = [(shard, result) for shard, result in zip(shards, results) if result["entries"]]
     metadata = {
         "format": records.FORMAT_VERSION,
@@ -54,7 +58,7 @@ def write_all(
         "recipe": recipe.get_config(),
         "speakers": list(speakers),
         "splits": {split: _summary(split, used, recipe) for split in SPLITS},
-        "seconds_by_speaker": _seconds_by_speaker(speakers, results, recipe),
+        **_by_speaker(speakers, results, recipe),
         "source_sample_rates": _sample_rates(results),
         "skipped_files": len(skipped),
     }
@@ -95,7 +99,7 @@ def read(folder: pathlib.Path) -> dict[str, Any]:
 
 
 def _summary(
-    split: str, used: Sequence[tuple[Shard, dict[str, Any]]], recipe: FeatureRecipe
+    split: str, used: Sequence[tuple[Shard, dict[str, Any]]], recipe: Recipe
 ) -> dict[str, Any]:
     """Size of one split, and of each of its shards in bytes."""
     chosen = [(shard, result) for shard, result in used if shard.split == split]
@@ -103,22 +107,31 @@ def _summary(
     return {
         "records": sum(len(result["entries"]) for _, result in chosen),
         "frames": samples // recipe.hop_samples,
-        "seconds": round(samples / recipe.sample_rate, 3),
+        **_extent(samples, recipe),
         "shards": {shard.file_name: result["bytes"] for shard, result in chosen},
     }
 
 
-def _seconds_by_speaker(
-    speakers: Sequence[str], results: Sequence[dict[str, Any]], recipe: FeatureRecipe
-) -> dict[str, float]:
-    """Prepared audio of every speaker, in seconds."""
+def _extent(samples: int, recipe: Recipe) -> dict[str, Any]:
+    """How much that many samples are, in the unit that people count in."""
+    if isinstance(recipe, TextRecipe):
+        return {"characters": samples}
+    return {"seconds": round(samples / recipe.sample_rate, 3)}
+
+
+def _by_speaker(
+    speakers: Sequence[str], results: Sequence[dict[str, Any]], recipe: Recipe
+) -> dict[str, Any]:
+    """What is prepared of every speaker."""
     samples: Counter[int] = Counter()
     for result in results:
         for entry in result["entries"]:
             samples[entry["speaker"]] += entry["samples"]
-    return {
-        name: round(samples[number] / recipe.sample_rate, 3) for number, name in enumerate(speakers)
-    }
+    by_unit: dict[str, Any] = {}
+    for number, name in enumerate(speakers):
+        for unit, amount in _extent(samples[number], recipe).items():
+            by_unit.setdefault(f"{unit}_by_speaker", {})[name] = amount
+    return by_unit
 
 
 def _sample_rates(results: Sequence[dict[str, Any]]) -> dict[str, int]:

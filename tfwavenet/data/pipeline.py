@@ -2,7 +2,8 @@
 
 A batch is a dictionary of tensors, `T = crop_frames * hop_samples`:
 
-    audio     float32 [batch, T], the signal in [-1, 1), zeros after the end of a short recording
+    audio     float32 [batch, T], the signal in [-1, 1), zeros after the end of a short recording;
+              of text int32 [batch, T], a code per character
     mask      bool [batch, T], True where the signal is real
     mel       float32 [batch, crop_frames + 2 * padding_frames, n_mels], unless prepared without;
               beyond the recording its first or last frame is repeated
@@ -20,9 +21,10 @@ import numpy as np
 import tensorflow as tf
 
 from tfwavenet import files, rng
-from tfwavenet.audio.features import FeatureRecipe
+from tfwavenet.audio import recipes
 from tfwavenet.data import metadata, reader, records
 from tfwavenet.data.splits import SPLITS, Split
+from tfwavenet.text import TextRecipe
 
 _NO_RECORD = -1
 
@@ -34,7 +36,8 @@ class PreparedUtterance:
     Attributes:
         name: unique in the data.
         speaker: index into `Records.speakers`.
-        signal: float32 [frames * hop_samples] in [-1, 1), as the network sees it.
+        signal: float32 [frames * hop_samples] in [-1, 1), as the network sees it; of text its
+            codes, int32 [characters].
         mel: float32 [frames, n_mels], None for data prepared without.
         text: what is said, where known.
     """
@@ -54,7 +57,7 @@ class Records:
 
     Attributes:
         metadata: the content of metadata.json.
-        recipe: the feature recipe, with fitted statistics.
+        recipe: the feature recipe, with fitted statistics; or the text recipe.
         speakers: names of the speakers; the position is the speaker's number.
         n_mels: mel bins, None for data prepared without mels.
 
@@ -75,7 +78,8 @@ class Records:
     def __init__(self, directory: files.PathLike) -> None:
         folder = pathlib.Path(directory)
         self.metadata = metadata.read(folder)
-        self.recipe = FeatureRecipe.from_config(self.metadata["recipe"])
+        self.recipe = recipes.of_any_kind(self.metadata["recipe"])
+        self._codes = isinstance(self.recipe, TextRecipe)
         self.speakers = tuple(self.metadata["speakers"])
         self.n_mels = self.recipe.n_mels if self.metadata["settings"]["with_mel"] else None
         self._readers = {
@@ -128,7 +132,7 @@ class Records:
         return PreparedUtterance(
             name=source.names[number],
             speaker=int(source.speakers[number]),
-            signal=records.from_pcm(pcm),
+            signal=records.from_pcm(pcm, codes=self._codes),
             mel=mel,
             text=source.texts[number],
         )
@@ -258,12 +262,13 @@ class Records:
         """The last stage of a dataset of a split that is not empty."""
         source = self._reader(split)
         if len(source) == 0:
-            sizes = {name: len(found) for name, found in self._readers.items()}
+            counts = {name: len(found) for name, found in self._readers.items()}
             raise ValueError(
-                f"A dataset needs a split with records, found {sizes}. Received: split={split!r}"
+                f"A dataset needs a split with records, found {counts}. Received: split={split!r}"
             )
         with_speaker = len(self.speakers) > 1
-        return _Crops(source, batch_size, crop_frames, padding_frames, with_speaker)
+        sizes = (batch_size, crop_frames, padding_frames)
+        return _Crops(source, *sizes, with_speaker=with_speaker, codes=self._codes)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -276,6 +281,7 @@ class _Crops:
         crop_frames: frames per crop.
         padding_frames: mel frames of context on both sides.
         with_speaker: whether batches tell the speaker.
+        codes: whether the records hold codes rather than samples.
     """
 
     source: reader.SplitReader
@@ -283,6 +289,7 @@ class _Crops:
     crop_frames: int
     padding_frames: int
     with_speaker: bool
+    codes: bool
 
     def load(self, record: tf.Tensor, start: tf.Tensor) -> dict[str, tf.Tensor]:
         """Reads the crops of `record` int64 [batch] that begin at frame `start` int64 [batch]."""
@@ -290,9 +297,10 @@ class _Crops:
         types = [tf.int16, tf.int64, tf.int32, tf.float32]
         pcm, frames, speaker, mel = tf.numpy_function(self._read, [record, start], types)
         valid_samples = tf.ensure_shape(frames, [self.batch_size]) * self.source.hop_samples
-        audio = tf.cast(tf.ensure_shape(pcm, [self.batch_size, samples]), tf.float32)
+        pcm = tf.ensure_shape(pcm, [self.batch_size, samples])
+        as_audio = tf.cast(pcm, tf.float32) / records.PCM_SCALE
         batch = {
-            "audio": audio / records.PCM_SCALE,
+            "audio": tf.cast(pcm, tf.int32) if self.codes else as_audio,
             "mask": tf.sequence_mask(valid_samples, samples),
         }
         if self.source.n_mels is not None:

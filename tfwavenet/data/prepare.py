@@ -6,7 +6,6 @@ files are equal to the byte to those of a run that was not.
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 import os
@@ -14,17 +13,18 @@ import pathlib
 from collections.abc import Mapping
 from typing import Any, Optional, Union
 
-import numpy as np
 from absl import logging
 
 from tfwavenet import files
 from tfwavenet.audio import recipes
-from tfwavenet.audio.features import FeatureRecipe
+from tfwavenet.audio.recipes import Recipe
 from tfwavenet.data import corpora, metadata, progress, records, workers
-from tfwavenet.data.analysis import Analysis, MelStatistics
+from tfwavenet.data.analysis import Analysis
 from tfwavenet.data.corpora import Corpus, CorpusName
 from tfwavenet.data.splits import SPLITS
-from tfwavenet.data.workers import Item, Shard
+from tfwavenet.data.text_analysis import TextAnalysis
+from tfwavenet.data.workers import AnySource, Item, Shard
+from tfwavenet.text import TextRecipe
 
 # A shard is closed at either limit. Both are part of the format: another value gives other files.
 _SHARD_FILES = 64
@@ -35,7 +35,7 @@ def prepare(
     corpus: CorpusName,
     *,
     output_dir: files.PathLike,
-    recipe: Union[str, Mapping[str, Any], FeatureRecipe],
+    recipe: Union[str, Mapping[str, Any], Recipe],
     root: Optional[files.PathLike] = None,
     max_seconds: float = 20.0,
     with_mel: bool = True,
@@ -48,7 +48,8 @@ def prepare(
 
     Files of another sample rate are resampled, several channels are averaged. A recording longer
     than `max_seconds` becomes several records. With a recipe that normalises by the statistics of
-    the training set and has none yet, they are fitted in a first pass.
+    the training set and has none yet, they are fitted in a first pass. So is the vocabulary of a
+    text recipe.
 
     Calling it again with the same arguments goes on with a killed run, or returns at once when
     all is done.
@@ -56,9 +57,9 @@ def prepare(
     Args:
         corpus: name of the corpus, see `corpora.read_corpus`.
         output_dir: folder to write; made if missing.
-        recipe: feature recipe, its name or its config.
+        recipe: feature recipe, its name or its config; for the corpus `text` a text recipe.
         root: folder of the corpus.
-        max_seconds: longest record, > 0.
+        max_seconds: longest record of a recording, > 0.
         with_mel: False leaves the mels out, for unconditional models.
         validation: share held back for validation, see `corpora.read_corpus`.
         test: share held back for testing.
@@ -84,14 +85,14 @@ def prepare(
     if num_workers is not None and num_workers < 0:
         raise ValueError(f"num_workers must be at least 0. Received: num_workers={num_workers}")
     folder = pathlib.Path(output_dir).expanduser().absolute()
-    analysis = Analysis(recipes.get(recipe), float(max_seconds), bool(with_mel))
+    analysis = _analysis(corpus, recipes.of_any_kind(recipe), float(max_seconds), bool(with_mel))
     chosen: dict[str, Any] = {"validation": validation, "test": test, "seed": int(seed)}
     settings = _settings(corpus, root, analysis, chosen)
     with progress.exclusive(folder):
         state = progress.Progress(folder)
         finished = state.metadata()
         # Once they are prepared, the recordings may be removed.
-        if finished is None or not root or os.path.isdir(root):
+        if finished is None or not root or os.path.exists(root):
             found = corpora.read_corpus(corpus, root=root, **chosen)
             settings["files"] = _digest(found)
         if finished is not None:
@@ -139,17 +140,29 @@ def prepare_from_config(config: Any, workdir: files.PathLike) -> str:
     return output_dir
 
 
+def _analysis(corpus: str, recipe: Recipe, max_seconds: float, with_mel: bool) -> AnySource:
+    """How the sources of a corpus become records."""
+    if isinstance(recipe, TextRecipe) != (corpus == corpora.TEXT):
+        raise ValueError(
+            "the corpus 'text' is prepared by a text recipe, such as 'text', and recordings by a "
+            f"feature recipe. Received: corpus={corpus!r}, recipe={recipe!r}"
+        )
+    return (
+        TextAnalysis(recipe)
+        if isinstance(recipe, TextRecipe)
+        else Analysis(recipe, max_seconds, with_mel)
+    )
+
+
 def _settings(
-    corpus: str, root: Optional[files.PathLike], analysis: Analysis, chosen: dict[str, Any]
+    corpus: str, root: Optional[files.PathLike], analysis: AnySource, chosen: dict[str, Any]
 ) -> dict[str, Any]:
     """Everything that decides what is in the files, but for the list of recordings."""
     return {
         "format": records.FORMAT_VERSION,
         "corpus": corpus,
         "root": str(pathlib.Path(root).expanduser().absolute()) if root else None,
-        "recipe": json.loads(json.dumps(analysis.recipe.get_config())),
-        "max_seconds": analysis.max_seconds,
-        "with_mel": analysis.with_mel,
+        **json.loads(json.dumps(analysis.settings())),
         **chosen,
     }
 
@@ -188,7 +201,7 @@ def _plan(corpus: Corpus, speakers: list[str]) -> list[Shard]:
 
 def _prepare(
     corpus: Corpus,
-    analysis: Analysis,
+    analysis: AnySource,
     settings: dict[str, Any],
     state: progress.Progress,
     crew: workers.Crew,
@@ -196,8 +209,10 @@ def _prepare(
     """Runs the passes that are needed and writes what refers to all shards."""
     speakers = sorted({item.speaker for item in corpus.utterances})
     shards = _plan(corpus, speakers)
-    if analysis.with_mel and analysis.recipe.normalization == "standard":
-        analysis = _fitted(analysis, shards, crew)
+    if analysis.needs_statistics:
+        training = [shard for shard in shards if shard.split == "train"]
+        # Where nothing is usable it stays as it is; the pass that writes tells why.
+        analysis = analysis.fitted(crew.run(workers.FitShard(analysis), training))
     results = crew.run(workers.WriteShard(analysis), shards)
     _require_training_data(shards, results, state, crew.folder)
     written = metadata.write_all(
@@ -212,22 +227,6 @@ def _prepare(
     state.discard()
     _log_summary(written, crew.folder)
     return written
-
-
-def _fitted(analysis: Analysis, shards: list[Shard], crew: workers.Crew) -> Analysis:
-    """Fits the statistics of the recipe on the training set, unless it has some."""
-    recipe = analysis.recipe
-    if recipe.mean is not None and recipe.std is not None:
-        return analysis
-    training = [shard for shard in shards if shard.split == "train"]
-    total = MelStatistics.zero(recipe.n_mels)
-    for result in crew.run(workers.FitShard(recipe), training):
-        total += MelStatistics(
-            result["frames"], np.array(result["total"]), np.array(result["squares"])
-        )
-    if total.frames == 0:
-        return analysis  # nothing is usable; the pass that writes tells why
-    return dataclasses.replace(analysis, recipe=recipe.with_statistics(*total.mean_and_std()))
 
 
 def _require_training_data(
@@ -253,12 +252,13 @@ def _require_training_data(
 def _log_summary(written: dict[str, Any], folder: pathlib.Path) -> None:
     """Logs what was prepared and what deserves a look."""
     for split, summary in written["splits"].items():
-        logging.info("%s: %d records, %.0f s", split, summary["records"], summary["seconds"])
+        unit = "seconds" if "seconds" in summary else "characters"
+        logging.info("%s: %d records, %.0f %s", split, summary["records"], summary[unit], unit)
     if written["skipped_files"]:
         path = folder / metadata.SKIPPED
         logging.warning("%d files were skipped, see %s", written["skipped_files"], path)
-    wanted = written["recipe"]["sample_rate"]
     for rate, count in written["source_sample_rates"].items():
+        wanted = written["recipe"]["sample_rate"]
         if int(rate) < wanted:
             text = "%d files have %s Hz, the recipe %d Hz: their upper band stays empty"
             logging.warning(text, count, rate, wanted)

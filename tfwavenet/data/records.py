@@ -36,7 +36,8 @@ class Record:
     Attributes:
         name: unique in its corpus.
         speaker: index into the list of speakers.
-        signal: float32 [frames * hop_samples], in [-1, 1], what the network is to produce.
+        signal: float32 [frames * hop_samples], in [-1, 1], what the network is to produce; or
+            its codes, integers that fit into int16.
         mel: float32 [frames, n_mels], or None for unconditional data.
         text: what is said, where known.
     """
@@ -74,14 +75,18 @@ class IndexEntry:
 def to_pcm(signal: np.ndarray) -> np.ndarray:
     """Rounds a float signal [...] in [-1, 1] to int16 [...]; the error is at most 2**-16.
 
-    Only the value 1.0 itself has no int16 of its own and becomes 32767.
+    Only the value 1.0 itself has no int16 of its own and becomes 32767. Codes are kept as they are.
     """
+    if np.issubdtype(np.asarray(signal).dtype, np.integer):
+        return np.asarray(signal).astype(AUDIO_DTYPE)
     scaled = np.rint(np.asarray(signal, np.float64) * PCM_SCALE)
     return np.clip(scaled, -PCM_SCALE, PCM_SCALE - 1).astype(AUDIO_DTYPE)
 
 
-def from_pcm(pcm: np.ndarray) -> np.ndarray:
-    """Turns int16 [...] into float32 [...] in [-1, 1), exactly."""
+def from_pcm(pcm: np.ndarray, *, codes: bool = False) -> np.ndarray:
+    """Turns int16 [...] into float32 [...] in [-1, 1), exactly; codes into int32 [...]."""
+    if codes:
+        return pcm.astype(np.int32)
     return pcm.astype(np.float32) / np.float32(PCM_SCALE)
 
 

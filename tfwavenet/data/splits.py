@@ -23,6 +23,7 @@ class Utterance:
         speaker: speaker, or class label in corpora without speakers.
         split: the set it belongs to; `None` only while a reader has not decided.
         text: what is said, where the corpus tells.
+        part: where in the file it begins and ends, as shares of the whole (of text only).
     """
 
     path: str
@@ -30,6 +31,7 @@ class Utterance:
     speaker: str
     split: Optional[Split] = None
     text: Optional[str] = None
+    part: tuple[float, float] = (0.0, 1.0)
 
 
 def assign_splits(
@@ -54,11 +56,7 @@ def assign_splits(
     Raises:
         ValueError: the fractions are out of range.
     """
-    if not (0 <= validation and 0 <= test and validation + test < 1):
-        raise ValueError(
-            "validation and test must be fractions of at least 0 whose sum is below 1. "
-            f"Received: validation={validation}, test={test}"
-        )
+    _check_fractions(validation, test)
     ordered = sorted(utterances, key=lambda item: item.name)
     chosen: dict[str, Split] = {item.name: item.split for item in ordered if item.split}
     undecided = sorted((item for item in ordered if not item.split), key=_hash_key(seed))
@@ -70,6 +68,46 @@ def assign_splits(
         chosen.update(_deal(names, fractions))
     _fill_empty_sets(chosen, [item.name for item in undecided], fractions)
     return [dataclasses.replace(item, split=chosen[item.name]) for item in ordered]
+
+
+def cut_stretches(
+    utterances: Iterable[Utterance], *, validation: float, test: float
+) -> list[Utterance]:
+    """Splits every file by itself: its end is for testing, what comes before for validation.
+
+    Args:
+        utterances: whole files, in any order.
+        validation: share of every file for validation, 0 up to 1.
+        test: share of every file for testing, 0 up to 1; `validation + test` is below 1.
+
+    Returns:
+        The stretches sorted by name, each with its split; they do not overlap.
+
+    Raises:
+        ValueError: the fractions are out of range.
+    """
+    _check_fractions(validation, test)
+    test_start = 1.0 - test
+    validation_start = test_start - validation
+    parts: dict[Split, tuple[float, float]] = {
+        "test": (test_start, 1.0),
+        "train": (0.0, validation_start),
+        "validation": (validation_start, test_start),
+    }
+    return [
+        dataclasses.replace(item, name=f"{item.name}.{split}", split=split, part=part)
+        for item in sorted(utterances, key=lambda item: item.name)
+        for split, part in parts.items()
+        if part[0] < part[1]
+    ]
+
+
+def _check_fractions(validation: float, test: float) -> None:
+    if not (0 <= validation and 0 <= test and validation + test < 1):
+        raise ValueError(
+            "validation and test must be fractions of at least 0 whose sum is below 1. "
+            f"Received: validation={validation}, test={test}"
+        )
 
 
 def _hash_key(seed: int) -> Callable[[Utterance], bytes]:

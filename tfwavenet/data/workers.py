@@ -11,24 +11,18 @@ import pathlib
 import signal
 import threading
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, Optional, Protocol
 
 import tensorflow as tf
 import tqdm
 
-from tfwavenet.audio import files as audio_files
-from tfwavenet.audio.features import FeatureRecipe
+from tfwavenet.audio.recipes import Recipe
 from tfwavenet.data import records
-from tfwavenet.data.analysis import (
-    Analysis,
-    MelStatistics,
-    UnusableRecordingError,
-    mel_statistics,
-)
 from tfwavenet.data.progress import Progress
 from tfwavenet.data.splits import Split, Utterance
+from tfwavenet.data.unusable import UnusableRecordingError
 
 # Below this much audio a second process costs more time (3 s to import TensorFlow) than it saves.
 _SMALL_CORPUS_BYTES = 8 * 2**20
@@ -74,6 +68,33 @@ class Shard:
         return f"{self.name}.tfrecord"
 
 
+class AnySource(Protocol):
+    """How the sources of a corpus become records: `analysis.Analysis` or `TextAnalysis`."""
+
+    @property
+    def recipe(self) -> Recipe:
+        """What the records are made by."""
+
+    def settings(self) -> dict[str, Any]:
+        """What decides about the content of records, as JSON values."""
+
+    @property
+    def needs_statistics(self) -> bool:
+        """Whether something is to be found out from the training set first."""
+
+    def statistics(self, utterances: Iterable[Utterance]) -> dict[str, Any]:
+        """What is found out from some sources, as JSON values."""
+
+    def fitted(self, results: Sequence[Mapping[str, Any]]) -> AnySource:
+        """The same with what was found out."""
+
+    def sample_rate(self, utterance: Utterance) -> Optional[int]:
+        """The sample rate of a source in Hz, None where it has none."""
+
+    def records(self, utterance: Utterance, speaker: int) -> list[records.Record]:
+        """The records of a source, or UnusableRecordingError."""
+
+
 class Pass(Protocol):
     """What is done to every shard; pickled to the workers."""
 
@@ -99,7 +120,7 @@ class WriteShard:
         analysis: how recordings become records.
     """
 
-    analysis: Analysis
+    analysis: AnySource
     name: str = "write"
 
     def __call__(self, shard: Shard, folder: pathlib.Path) -> dict[str, Any]:
@@ -127,37 +148,26 @@ class WriteShard:
         for item in shard.items:
             try:
                 yield from self.analysis.records(item.utterance, item.speaker)
-                rates[audio_files.info(item.utterance.path).sample_rate] += 1
+                rate = self.analysis.sample_rate(item.utterance)
+                rates.update([] if rate is None else [rate])
             except UnusableRecordingError as error:
                 skipped.append({"file": item.utterance.path, "reason": str(error)})
 
 
 @dataclasses.dataclass(frozen=True)
 class FitShard:
-    """Sums the mel statistics of a shard; unusable recordings do not count.
-
-    The result holds the fields of `MelStatistics`.
+    """Finds out from the sources of a shard what a recipe is fitted by, see `AnySource`.
 
     Attributes:
-        recipe: how mels are made.
+        analysis: how sources become records.
     """
 
-    recipe: FeatureRecipe
+    analysis: AnySource
     name: str = "fit"
 
     def __call__(self, shard: Shard, folder: pathlib.Path) -> dict[str, Any]:
         """See `Pass`."""
-        total = MelStatistics.zero(self.recipe.n_mels)
-        for item in shard.items:
-            try:
-                total += mel_statistics(item.utterance, self.recipe)
-            except UnusableRecordingError:
-                continue  # the pass that writes reports it
-        return {
-            "frames": total.frames,
-            "total": total.total.tolist(),
-            "squares": total.squares.tolist(),
-        }
+        return self.analysis.statistics(item.utterance for item in shard.items)
 
     def is_intact(self, shard: Shard, folder: pathlib.Path, result: dict[str, Any]) -> bool:
         """See `Pass`."""

@@ -71,6 +71,26 @@ class Categorical(Distribution):
         least = tf.reduce_min(inside, axis=-1, keepdims=True)
         return tf.where(tf.nn.softmax(scaled) >= least, logits, logits.dtype.min)
 
+    def most_likely(self, params: tf.Tensor, top_k: tf.Tensor) -> tf.Tensor:
+        """Leaves only the `top_k` most likely codes; of equally likely ones the lower.
+
+        Args:
+            params: floating [..., classes].
+            top_k: int32 scalar, 1 up to `classes`.
+
+        Returns:
+            float32 [..., classes]: logits, those of the other codes so low that none is drawn.
+
+        Reference: Fan et al., "Hierarchical Neural Story Generation", arXiv:1805.04833, section 5.
+        """
+        logits = tf.cast(params, tf.float32)
+        ordered = tf.sort(logits, axis=-1, direction="DESCENDING")
+        least = tf.gather(ordered, [top_k - 1], axis=-1)
+        above, equal = logits > least, logits == least
+        places = top_k - tf.reduce_sum(tf.cast(above, tf.int32), axis=-1, keepdims=True)
+        first = tf.cumsum(tf.cast(equal, tf.int32), axis=-1) <= places
+        return tf.where(above | (equal & first), logits, logits.dtype.min)
+
     def sample(
         self, params: tf.Tensor, noise: tf.Tensor, temperature: Temperature = 1.0
     ) -> tf.Tensor:

@@ -17,7 +17,7 @@ class Clip(Protocol):
 
     @property
     def signal(self) -> np.ndarray:
-        """What the network sees: float32 [samples] in [-1, 1]."""
+        """What the network sees: float32 [samples] in [-1, 1], or codes of text int32."""
 
     @property
     def mel(self) -> Optional[np.ndarray]:

@@ -90,7 +90,7 @@ def batch_of(model: Any, clip: Clip) -> dict[str, tf.Tensor]:
     Raises:
         ValueError: if the recording has no mel, or no speaker, that the model needs.
     """
-    batch = {"audio": tf.constant(clip.signal[np.newaxis], tf.float32)}
+    batch = {"audio": tf.constant(clip.signal[np.newaxis], model.signal_dtype)}
     if model.upsampler is not None:
         padding = model.upsampler.padding_frames
         mel = np.pad(clips.mel_of(clip), ((padding, padding), (0, 0)), mode="edge")
@@ -102,7 +102,7 @@ def batch_of(model: Any, clip: Clip) -> dict[str, tf.Tensor]:
 
 def _program(model: Any) -> Any:
     """`model.sample_loss` as one graph for all lengths."""
-    signature: dict[str, tf.TensorSpec] = {"audio": tf.TensorSpec([1, None], tf.float32)}
+    signature: dict[str, tf.TensorSpec] = {"audio": tf.TensorSpec([1, None], model.signal_dtype)}
     if model.upsampler is not None:
         signature["mel"] = tf.TensorSpec([1, None, model.local_channels], tf.float32)
     if model.speaker_channels:

@@ -38,20 +38,31 @@ def render(
     Returns:
         HTML.
     """
-    title = escape(str(report["title"]))
+    minutes, seconds = divmod(round(report["seconds"]), 60)
     body = [
-        f"<h1>{title}</h1>",
-        f'<div class="soft">{escape(_subtitle(report))}</div>',
         _cards(report),
         _table(report),
         _samples(report, found, systems),
-        _details(report, config),
+        details(report, _rows(report), config),
     ]
+    return document(report, f"utterances, {minutes}:{seconds:02d} min", body)
+
+
+def document(report: Mapping[str, Any], amount: str, body: Sequence[str]) -> str:
+    """The HTML document of a page.
+
+    Args:
+        report: gives title and subtitle.
+        amount: what the report's number of utterances counts, and how much of it there is.
+        body: HTML of its parts.
+    """
+    title = escape(str(report["title"]))
+    head = [f"<h1>{title}</h1>", f'<div class="soft">{escape(_subtitle(report, amount))}</div>']
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>{title}: evaluation</title>\n<style>{style.CSS}</style>\n</head>\n<body>\n<main>\n"
-        + "\n".join(part for part in body if part)
+        + "\n".join(part for part in [*head, *body] if part)
         + f"\n</main>\n<script>{style.SCRIPT}</script>\n</body>\n</html>\n"
     )
 
@@ -88,11 +99,10 @@ def _summary(system: Mapping[str, Any], metric: str) -> Mapping[str, Any]:
     return system["metrics"].get(metric, {})
 
 
-def _subtitle(report: Mapping[str, Any]) -> str:
+def _subtitle(report: Mapping[str, Any], amount: str) -> str:
     settings = report["settings"]
-    minutes, seconds = divmod(round(report["seconds"]), 60)
     parts = [
-        f"{report['utterances']} held-out utterances, {minutes}:{seconds:02d} min",
+        f"{report['utterances']} held-out {amount}",
         *(f"{name} {settings[name]}" for name in ("split", "weights", "step") if name in settings),
         report["created"].replace("T", " ").replace("+00:00", " UTC"),
     ]
@@ -111,7 +121,7 @@ def _loss_card(loss: Mapping[str, Any]) -> str:
     note = "of a density, so it may be negative" if unit == "nats" else ""
     if loss["bits_per_sample"] is not None:
         note, value, unit = f"{value} nats", number(loss["bits_per_sample"]), "bits"
-    return _card_html(label, value, f"{unit} per sample", escape(note))
+    return card(label, value, f"{unit} per sample", escape(note))
 
 
 def _card(report: Mapping[str, Any], metric: Mapping[str, Any]) -> str:
@@ -121,7 +131,7 @@ def _card(report: Mapping[str, Any], metric: Mapping[str, Any]) -> str:
         return ""
     theirs = _summary(systems["griffin_lim"], metric["name"]).get("mean")
     note = f"{_verdict(report, metric)} Griffin-Lim {number(theirs)}"
-    return _card_html(metric["label"], number(ours), metric["unit"], note)
+    return card(metric["label"], number(ours), metric["unit"], note)
 
 
 def _verdict(report: Mapping[str, Any], metric: Mapping[str, Any]) -> str:
@@ -137,7 +147,15 @@ def _verdict(report: Mapping[str, Any], metric: Mapping[str, Any]) -> str:
     return f'<span class="tag {word}">{word} than</span>'
 
 
-def _card_html(label: str, value: str, unit: str, note: str) -> str:
+def card(label: str, value: str, unit: str, note: str) -> str:
+    """The HTML of one number.
+
+    Args:
+        label: what it is.
+        value: the number; HTML, as `note` is.
+        unit: of the number.
+        note: a line below it.
+    """
     return (
         f'<div class="card"><div class="soft small">{escape(label)}</div>'
         f'<div class="number">{value} <span class="unit">{escape(unit)}</span></div>'
@@ -257,18 +275,34 @@ def _data_url(data: bytes, kind: str) -> str:
     return f"data:{kind};base64,{base64.b64encode(data).decode('ascii')}"
 
 
-def _details(report: Mapping[str, Any], config: Optional[Mapping[str, Any]]) -> str:
+def _rows(report: Mapping[str, Any]) -> list[tuple[str, str]]:
     model, made = report["model"], report["systems"]["model"]
     speed = f"{made['seconds']:.0f} s with compilation"
     if made["samples_per_second"] is not None:
         factor = number(made["real_time_factor"])
         speed += f"; then {made['samples_per_second']:.0f} samples/s, real-time factor {factor}"
-    rows: list[tuple[str, str]] = [
-        ("Model", f"{model['class']}, {model['parameters']:_} parameters".replace("_", " ")),
+    return [
         ("Receptive field", _duration(model["receptive_field_samples"], report["sample_rate"])),
         ("Output", model["output"]),
         ("Audio", f"{report['sample_rate']} Hz, feature recipe {model['recipe']}"),
         ("Generation", speed),
+    ]
+
+
+def details(
+    report: Mapping[str, Any], about: Sequence[tuple[str, str]], config: Optional[Mapping[str, Any]]
+) -> str:
+    """The HTML of what there is to know about model and evaluation.
+
+    Args:
+        report: from `report.build`.
+        about: labels and values of what only some models have.
+        config: of the experiment; JSON values.
+    """
+    model = report["model"]
+    rows = [
+        ("Model", f"{model['class']}, {model['parameters']:_} parameters".replace("_", " ")),
+        *about,
         ("Settings", ", ".join(f"{key} {value}" for key, value in report["settings"].items())),
         ("Package", report["package"]),
     ]

@@ -128,22 +128,9 @@ def build(
     by_name = {system.name: scores for system, scores in zip(systems, table)}
     total = sum(loss.samples)
     return {
-        "format": FORMAT_VERSION,
-        "package": f"tfwavenet {version.__version__}",
-        "created": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
-        **about,
+        **heading(loss, about),
         "sample_rate": sample_rate,
-        "utterances": len(loss.samples),
         "seconds": total / sample_rate,
-        "loss": {
-            "name": loss.name,
-            "unit": loss.unit,
-            "per_sample": loss.per_sample,
-            "per_sample_ci95": loss.ci95,
-            "bits_per_sample": loss.bits_per_sample,
-            "samples": total,
-            "discrete": loss.discrete,
-        },
         "metrics": [metric._asdict() for metric in metrics],
         "systems": {
             system.name: _system(system, scores, metrics, sample_rate)
@@ -154,6 +141,31 @@ def build(
             _segment(item, systems, [scores[i] for scores in table], loss)
             for i, item in enumerate(found)
         ],
+    }
+
+
+def heading(loss: HeldOutLoss, about: Mapping[str, Any]) -> dict[str, Any]:
+    """What every report says.
+
+    Args:
+        loss: of the recordings or texts.
+        about: what else is to be reported: model, settings, command.
+    """
+    return {
+        "format": FORMAT_VERSION,
+        "package": f"tfwavenet {version.__version__}",
+        "created": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        **about,
+        "utterances": len(loss.samples),
+        "loss": {
+            "name": loss.name,
+            "unit": loss.unit,
+            "per_sample": loss.per_sample,
+            "per_sample_ci95": loss.ci95,
+            "bits_per_sample": loss.bits_per_sample,
+            "samples": sum(loss.samples),
+            "discrete": loss.discrete,
+        },
     }
 
 

@@ -1,4 +1,4 @@
-"""Evaluating a model: held-out loss, copy synthesis, metrics, report and page."""
+"""Evaluating a model: held-out loss, copy synthesis or continuations, metrics, report and page."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from absl import logging
 
 from tfwavenet import files
 from tfwavenet.audio import files as audio_files
-from tfwavenet.evaluation import page, report, synthesis
+from tfwavenet.evaluation import page, report, synthesis, texts
 from tfwavenet.evaluation.clips import Clip
 from tfwavenet.evaluation.loss import held_out_loss
 
@@ -47,6 +47,9 @@ def evaluate(
     model generates every recording from its mel, and so does Griffin-Lim; both are compared with
     the recording. A model without features is measured by its loss alone.
 
+    A model over text is measured in bits per character, and continues what is held out, see
+    `texts.evaluate`; there are no sound files then.
+
     Args:
         model: an `AudioModel` with a recipe.
         utterances: what `data.Records.utterances` yields; see `clips.Clip`.
@@ -77,6 +80,22 @@ def evaluate(
     clips = list(utterances)
     logging.info("evaluation: loss of %d utterances", len(clips))
     loss = held_out_loss(model, clips)
+    options: dict[str, Any] = {**(settings or {}), "temperature": temperature, "seed": seed}
+    options.update({name: str(value) for name, value in (sampling or {}).items()})
+    about = {
+        "title": title,
+        "command": shlex.join([os.path.basename(sys.argv[0]), *sys.argv[1:]]),
+        "model": _describe(model),
+        "settings": options,
+    }
+    if model.takes_text:
+        drawing = {"seed": seed, "temperature": temperature, **(sampling or {})}
+        result, html = texts.evaluate(
+            model, clips, loss=loss, about=about, sampling=drawing, config=config
+        )
+        _write(output_dir, result, html)
+        return result
+    options["join_seconds"] = join_seconds
     recordings = synthesis.recordings(clips, recipe)
     systems = synthesis.systems(
         model,
@@ -96,29 +115,26 @@ def evaluate(
     )
     logging.info("evaluation: metrics of %d segments", len(found))
     table = report.score(found, systems, sample_rate=recipe.sample_rate)
-    options: dict[str, Any] = {"temperature": temperature, "seed": seed}
-    options["join_seconds"] = join_seconds
-    options.update({name: str(value) for name, value in (sampling or {}).items()})
     result = report.build(
         loss=loss,
         found=found,
         systems=systems,
         table=table,
         sample_rate=recipe.sample_rate,
-        about={
-            "title": title,
-            "command": shlex.join([os.path.basename(sys.argv[0]), *sys.argv[1:]]),
-            "model": _describe(model),
-            "settings": {**(settings or {}), **options},
-        },
+        about=about,
     )
     _write_audio(os.path.join(output_dir, AUDIO), clips, recordings, systems, recipe.sample_rate)
     html = page.render(result, found[:page_segments], systems, config=config)
+    _write(output_dir, result, html)
+    return result
+
+
+def _write(output_dir: files.PathLike, result: Mapping[str, Any], html: str) -> None:
+    """Writes page and report."""
     with files.atomic_write(os.path.join(output_dir, PAGE)) as file:
         file.write(html.encode("utf-8"))
     files.write_json(os.path.join(output_dir, REPORT), result)
     logging.info("evaluation: see %s", os.path.join(output_dir, PAGE))
-    return result
 
 
 def _describe(model: Any) -> dict[str, Any]:

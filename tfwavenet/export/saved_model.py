@@ -65,7 +65,7 @@ def export_saved_model(
         The folder of the version.
 
     Raises:
-        ValueError: if an argument is out of its range.
+        ValueError: if an argument is out of its range, or the model is one over text.
         FileExistsError: if the version exists.
         OSError: if it cannot be written.
 
@@ -77,6 +77,11 @@ def export_saved_model(
     """
     if form not in get_args(Form):
         raise ValueError(f"form must be one of {get_args(Form)}. Received: form={form!r}")
+    if model.takes_text:
+        raise ValueError(
+            "A model of audio is expected: the interface for TF Serving has no text. "
+            "Received: a model with a text recipe"
+        )
     if chunk_samples is None:
         chunk_samples = inspect.signature(model.generate).parameters["chunk_samples"].default
     least = _least_samples(model)

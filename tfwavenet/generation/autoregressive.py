@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import tensorflow as tf
 
@@ -24,6 +24,8 @@ class ChunkModel(Protocol):
     recipe: Any
     local_channels: Any
     takes_codes: bool
+    takes_text: bool
+    signal_dtype: tf.DType
     # Whether a chunk is computed in parallel rather than step by step.
     computes_in_parallel: bool
 
@@ -52,6 +54,9 @@ class StepModel(ChunkModel, Protocol):
     def state_after(self, values: tf.Tensor, mel: Any, mask: Any, speaker: Any) -> Any:
         """What it carries after steps over `values` [batch, samples]."""
 
+    def drawable(self, params: tf.Tensor) -> tf.Tensor:
+        """Parameters under which only values are drawn that can stand in what is generated."""
+
     def folded_weights(self) -> Any:
         """The weights of a step."""
 
@@ -76,6 +81,7 @@ def advance(
     seeds: tf.Tensor,
     temperature: tf.Tensor,
     count: int,
+    top_k: tf.Tensor | None = None,
     top_p: tf.Tensor | None = None,
     stop: tf.Tensor | None = None,
 ) -> tuple[tf.Tensor, State]:
@@ -89,6 +95,7 @@ def advance(
         seeds: int32 [batch, 2], one stream of random numbers per utterance.
         temperature: float32 [].
         count: samples in the chunk.
+        top_k: int32 [], or None for all; see `distributions.Categorical.most_likely`.
         top_p: float32 [], or None for 1; see `distributions.Categorical.nucleus`.
         stop: int32 [], how many of them to generate, where the chunk is not to be full.
 
@@ -108,6 +115,9 @@ def advance(
     def one_step(t: tf.Tensor, previous: Any, network: Any, values: Any) -> tuple[Any, ...]:
         conditioning_t = [_at(c, t) for c in conditioning]
         params, network = model.step(previous, network, conditioning_t, weights)
+        params = model.drawable(params)
+        if top_k is not None:
+            params = model.distribution.most_likely(params, top_k)
         if top_p is not None:
             params = model.distribution.nucleus(params, top_p, temperature)
         value = model.distribution.sample(params, noise[t], temperature)
@@ -203,8 +213,9 @@ class Program:
     Args:
         model: the network.
         temperature: of all chunks, 0 or more.
+        top_k: of all chunks: only so many of the most likely codes are drawn; None for all.
         top_p: of all chunks, above 0, at most 1: only the most likely codes that together have
-            this probability are drawn.
+            this probability are drawn; of those that `top_k` leaves.
         chunk_samples: samples per chunk, rounded to whole frames.
         jit_compile: whether XLA compiles it.
 
@@ -221,6 +232,7 @@ class Program:
         *,
         temperature: float,
         top_p: float,
+        top_k: int | None = None,
         chunk_samples: int,
         jit_compile: bool,
     ) -> None:
@@ -229,12 +241,15 @@ class Program:
                 f"Expected a temperature of 0 or more. Received: temperature={temperature}"
             )
         _check_top_p(model, top_p)
+        _check_top_k(model, top_k)
         self.model = model
         self.chunk_samples = whole_frames(model, chunk_samples)
-        self._randomness = {
-            "temperature": tf.constant(temperature, tf.float32),
-            "top_p": tf.constant(top_p, tf.float32) if top_p < 1 else None,
-        }
+        self._randomness = {"temperature": tf.constant(temperature, tf.float32)}
+        # What leaves every code is left out.
+        if top_p < 1:
+            self._randomness["top_p"] = tf.constant(top_p, tf.float32)
+        if top_k is not None and top_k < cast(StepModel, model).distribution.channels:
+            self._randomness["top_k"] = tf.constant(top_k, tf.int32)
         self._advance = compiled_advance(model, jit_compile)
         self.merge = compiled_merge(model)
 
@@ -257,6 +272,18 @@ def _check_top_p(model: ChunkModel, top_p: float) -> None:
         raise ValueError(
             "`top_p` is for networks that predict codes, such as mu-law's. "
             f"Received: top_p={top_p} for one that does not"
+        )
+
+
+def _check_top_k(model: ChunkModel, top_k: int | None) -> None:
+    if top_k is None:
+        return
+    if isinstance(top_k, bool) or not hasattr(top_k, "__index__") or top_k < 1:
+        raise ValueError(f"Expected `top_k` to be an integer of at least 1. Received: {top_k=}")
+    if not model.takes_codes:
+        raise ValueError(
+            "`top_k` is for networks that predict codes, such as mu-law's. "
+            f"Received: top_k={top_k} for one that does not"
         )
 
 

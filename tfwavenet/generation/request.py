@@ -18,7 +18,8 @@ class Request:
         seeds: one Python integer per utterance.
         mels: features float32 [frames, channels] of each utterance, or None.
         speaker: int32 [batch] or float32 [batch, channels], or None.
-        prime: float32 [batch, samples] that come before the generated ones, or None.
+        prime: [batch, samples] that come before the generated ones, float32 or codes int32, or
+            None.
     """
 
     samples: np.ndarray
@@ -42,7 +43,7 @@ class Request:
             ValueError: if they do not fit; the message names the argument.
         """
         mels = _mels(model, mel)
-        prime = None if prime is None else _prime(prime)
+        prime = None if prime is None else _prime(model, prime)
         sizes = {
             "mel": None if mels is None else len(mels),
             "speaker": None if np.ndim(speaker) == 0 else len(speaker),
@@ -143,8 +144,21 @@ def _check_mel(mel: np.ndarray, index: int, channels: int) -> None:
         )
 
 
-def _prime(prime: Any) -> np.ndarray:
-    prime = np.atleast_2d(np.asarray(prime, np.float32))
+def _prime(model: Any, prime: Any) -> np.ndarray:
+    prime = np.atleast_2d(np.asarray(prime))
+    are_codes = prime.dtype.kind in "iu" and model.distribution.value_dtype.is_integer
+    if model.signal_dtype.is_integer and not are_codes:
+        raise ValueError(
+            "Expected the codes of a text as prime, see the recipe's `encode`. "
+            f"Received: dtype={prime.dtype}"
+        )
+    prime = prime.astype(np.int32 if are_codes else np.float32)
+    classes = model.distribution.channels
+    if are_codes and prime.size and not 0 <= prime.min() <= prime.max() < classes:
+        raise ValueError(
+            f"Expected prime of codes from 0 to {classes - 1}. "
+            f"Received: {prime.min()} to {prime.max()}"
+        )
     if prime.ndim != 2 or not prime.shape[1] or not np.isfinite(prime).all():
         raise ValueError(
             f"Expected finite prime of shape [samples] or [batch, samples], not empty. "

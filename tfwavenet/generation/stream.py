@@ -20,7 +20,7 @@ from tfwavenet.generation.utterances import Decoder
 from tfwavenet.generation.windows import Features, stacked
 
 _REMEMBERED_CHUNKS = 1024
-_SETTINGS = ("batch_size", "temperature", "top_p", "chunk_samples", "jit_compile")
+_SETTINGS = ("batch_size", "temperature", "top_k", "top_p", "chunk_samples", "jit_compile")
 
 
 class Stream:
@@ -33,7 +33,7 @@ class Stream:
         batch_size: how many streams run side by side; None for one, without a batch dimension.
         speaker: as `generate` takes it.
         seed: of the first stream, the i-th one takes `seed + i`; or one per stream.
-        temperature, top_p: as `generate` takes them.
+        temperature, top_k, top_p: as `generate` takes them.
         chunk_samples: samples that are computed at a time, rounded to whole frames. Shorter
             chunks come sooner, longer ones cost less per sample.
         jit_compile: whether XLA compiles the program.
@@ -63,6 +63,7 @@ class Stream:
         speaker: Any = None,
         seed: int | Sequence[int] = 0,
         temperature: float = 1.0,
+        top_k: int | None = None,
         top_p: float = 1.0,
         chunk_samples: int = 1024,
         jit_compile: bool = True,
@@ -72,6 +73,7 @@ class Stream:
         self._settings = {
             "batch_size": batch_size,
             "temperature": float(temperature),
+            "top_k": top_k,
             "top_p": float(top_p),
             "chunk_samples": int(chunk_samples),
             "jit_compile": bool(jit_compile),
@@ -82,13 +84,14 @@ class Stream:
         self._program = Program(
             model,
             temperature=temperature,
+            top_k=top_k,
             top_p=top_p,
             chunk_samples=chunk_samples,
             jit_compile=jit_compile,
         )
         self._state = self._program.initial_state(rows)
         self._decoder = Decoder(model)
-        self._computed = np.zeros([rows, 0], np.float32)
+        self._computed = np.zeros([rows, 0], self._decoder.dtype)
         self._position = 0
         self._is_finished = False
         self._features: list[Features] = []

@@ -45,6 +45,7 @@ def generate(
     request: Request,
     *,
     temperature: float = 1.0,
+    top_k: int | None = None,
     top_p: float = 1.0,
     chunk_samples: int = 1024,
     batch_size: int | None = None,
@@ -56,12 +57,14 @@ def generate(
     """Generates the utterances of a request; see `AutoregressiveModel.generate`.
 
     Returns:
-        float32 audio [samples] of each utterance, without the priming samples.
+        Audio, float32 [samples], of each utterance, without the priming samples; or its codes,
+        int32, of a network over text.
     """
     check_batch_size(batch_size)
     program = Program(
         model,
         temperature=temperature,
+        top_k=top_k,
         top_p=top_p,
         chunk_samples=chunk_samples,
         jit_compile=jit_compile,
@@ -73,7 +76,7 @@ def generate(
     if fold_frames is None:
         collected = _Collected(model, pieces, on_chunk)
     else:
-        _check_fold(request, fold_frames, overlap_frames)
+        _check_fold(model, request, fold_frames, overlap_frames)
         sizes = (fold_frames * hop, overlap_frames * hop)
         pieces = [part for piece in pieces for part in folded(piece, *sizes)]
         collected = _Folded(model, pieces, on_chunk)
@@ -113,7 +116,11 @@ def _run_together(tasks: list[Callable[[threading.Event], None]]) -> None:
             stopped.set()
 
 
-def _check_fold(request: Request, fold_frames: int, overlap_frames: int) -> None:
+def _check_fold(model: ChunkModel, request: Request, fold_frames: int, overlap_frames: int) -> None:
+    if model.signal_dtype.is_integer:
+        raise ValueError(
+            f"Text cannot be folded: characters do not fade. Received: fold_frames={fold_frames}"
+        )
     if fold_frames < 1 or not 0 <= overlap_frames <= fold_frames:
         raise ValueError(
             "Expected pieces of at least one frame, and an overlap not longer than they are. "
@@ -142,10 +149,15 @@ class Decoder:
 
     Args:
         model: the network.
+
+    Attributes:
+        dtype: of the audio.
+        filter: what is carried from chunk to chunk.
     """
 
     def __init__(self, model: ChunkModel) -> None:
         self._model = model
+        self.dtype = model.signal_dtype.as_numpy_dtype
         self.filter: Any = None
 
     def __call__(self, values: np.ndarray) -> np.ndarray:
@@ -193,7 +205,7 @@ class _Collected:
 
     def _hear(self, pieces: Iterable[Piece]) -> None:
         """Decodes what is new of some pieces, each an utterance, and tells the caller."""
-        chunk = [np.zeros([0], np.float32) for _ in self._decoders]
+        chunk = [np.zeros([0], decoder.dtype) for decoder in self._decoders]
         for piece in pieces:
             parts = self._parts[piece]
             parts[-1] = self._decoders[piece.utterance](parts[-1])
@@ -261,7 +273,9 @@ class _Slots:
             # A slot without utterance goes on with any, unheard.
             chosen = [0 if piece is None else piece.utterance for piece in self._held]
             if begun.any():
-                state = self._program.merge(tf.constant(begun), self._start(chosen), state)
+                with collected.lock:  # weight normalisation is not for two threads at a time
+                    started = self._start(chosen)
+                state = self._program.merge(tf.constant(begun), started, state)
             window = self._windows.window(self._first, self._program.chunk_samples, chosen)
             values, state = self._program(state, window, [self._request.seeds[i] for i in chosen])
             self._first += self._program.chunk_samples

@@ -1,10 +1,11 @@
-"""Evaluate a trained model on held-out recordings.
+"""Evaluate a trained model on held-out recordings or texts.
 
     tfwavenet-evaluate --workdir=runs/digits
 
 Computes the loss, lets the model generate the recordings again from their features, and
 compares both with the recordings and with Griffin-Lim. Writes `report.json`, `index.html` (open it
-in a browser) and WAV files into `<workdir>/evaluation/<split>`.
+in a browser) and WAV files into `<workdir>/evaluation/<split>`. A model over text is measured in
+bits per character, and its page shows how it continues what is held out.
 """
 
 from __future__ import annotations
@@ -135,6 +136,8 @@ def summary_lines(report: dict[str, Any]) -> list[str]:
     Args:
         report: from `evaluation.evaluate`.
     """
+    if "text" in report:
+        return [_text_line(report["text"])]
     loss = report["loss"]
     bits = loss["bits_per_sample"]
     shown = "" if bits is None else f", {bits:.4f} bits"
@@ -148,6 +151,15 @@ def summary_lines(report: dict[str, Any]) -> list[str]:
         if means:
             lines.append(f"{metric['label']} ({metric['better']} is better): {', '.join(means)}")
     return lines
+
+
+def _text_line(text: Mapping[str, Any]) -> str:
+    ci95 = "" if text["ci95"] is None else f" ± {text['ci95']:.4f}"
+    return (
+        f"{text['bits_per_character']:.4f}{ci95} bits per character "
+        f"({text['unknown_share']:.4%} of {text['characters']} characters are unknown; "
+        f"bzip2 takes {text['bz2']:.4f} bits)"
+    )
 
 
 def _shown(mean: Optional[float]) -> str:

@@ -1,4 +1,4 @@
-"""Generate audio with a trained model.
+"""Generate audio, or text, with a trained model.
 
 From features, one NumPy file [frames, mels] each, made by the model's own recipe:
 
@@ -16,16 +16,22 @@ By a diffusion model, in six steps:
 
     tfwavenet-generate --workdir=runs/diffwave --schedule=1e-4,1e-3,0.01,0.05,0.2,0.5 --mel=a.npy
 
-While it runs, each file has its name with `.partial` behind it and can be listened to.
+Text, by a model over characters, to the terminal as it is written, or to a file:
+
+    tfwavenet-generate --workdir=runs/text --prompt="Once upon" --characters=300 --top_k=40
+    tfwavenet-generate --workdir=runs/text --characters=100000 --output=text.txt
+
+While it runs, each file has its name with `.partial` behind it and can be listened to, or read.
 """
 
 from __future__ import annotations
 
-from typing import cast
+from collections.abc import Sequence
+from typing import Any, cast
 
 from absl import flags
 
-from tfwavenet.launch import app, generation_job, sampling
+from tfwavenet.launch import app, generation_job, sampling, text_job
 from tfwavenet.training import workdir as workdirs
 
 FLAGS = flags.FlagValues()
@@ -44,6 +50,16 @@ _SPEAKER = flags.DEFINE_string("speaker", None, "Name or number.", flag_values=F
 _PRIME = flags.DEFINE_string(
     "prime", None, "Recording that precedes what is generated.", flag_values=FLAGS
 )
+_PROMPT = flags.DEFINE_string(
+    "prompt", None, "Of a model over text: what it begins with.", flag_values=FLAGS
+)
+_CHARACTERS = flags.DEFINE_integer(
+    "characters",
+    None,
+    "Of a model over text: how many to write; default: 500.",
+    lower_bound=1,
+    flag_values=FLAGS,
+)
 _TEMPERATURE = flags.DEFINE_float(
     "temperature", 1.0, "Of the sampling; 0: no randomness.", lower_bound=0.0, flag_values=FLAGS
 )
@@ -58,13 +74,49 @@ _WEIGHTS = flags.DEFINE_enum(
 _OUTPUT = flags.DEFINE_string(
     "output",
     None,
-    "A .wav file for one utterance, or a folder; default: <workdir>/samples/generated.",
+    "A .wav file for one utterance, or a folder; default: <workdir>/samples/generated. For text a "
+    "file; default: stdout.",
     flag_values=FLAGS,
 )
 
 
+_OF_TEXT = (_PROMPT, _CHARACTERS)
+_OF_AUDIO = (_MEL, _AUDIO, _SECONDS, _COUNT, _SPEAKER, _PRIME, _BATCH_SIZE)
+
+
 def _generate() -> None:
     loaded = workdirs.load(_WORKDIR.value, weights=cast(workdirs.Weights, _WEIGHTS.value))
+    if loaded.model.takes_text:
+        _generate_text(loaded.model)
+    else:
+        _generate_audio(loaded)
+
+
+def _generate_text(model: Any) -> None:
+    _refuse(_OF_AUDIO, "this one writes text")
+    text_job.run(
+        model,
+        prompt=_PROMPT.value,
+        characters=_CHARACTERS.value,
+        output=_OUTPUT.value,
+        temperature=_TEMPERATURE.value,
+        seed=_SEED.value,
+        **sampling.arguments(model, **_SAMPLING.values()),
+    )
+
+
+def _refuse(holders: Sequence[flags.FlagHolder], reason: str) -> None:
+    """Raises ValueError for the first of the flags that is given."""
+    for holder in holders:
+        if FLAGS[holder.name].present:
+            raise ValueError(
+                f"--{holder.name} is for another kind of model: {reason}. "
+                f"Received: --{holder.name}={holder.value}"
+            )
+
+
+def _generate_audio(loaded: workdirs.Loaded) -> None:
+    _refuse(_OF_TEXT, "this one makes audio")
     job = generation_job.Job.create(
         loaded.model,
         mel_paths=_MEL.value,

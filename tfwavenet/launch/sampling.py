@@ -17,6 +17,7 @@ class Flags(NamedTuple):
 
     schedule: flags.FlagHolder
     eta: flags.FlagHolder
+    top_k: flags.FlagHolder
     top_p: flags.FlagHolder
     fold_frames: flags.FlagHolder
     overlap_frames: flags.FlagHolder
@@ -38,6 +39,13 @@ def define_flags(flag_values: flags.FlagValues) -> Flags:
         "eta",
         None,
         "Of a diffusion model: 1 for ancestral (default), 0 for deterministic sampling.",
+        flag_values=flag_values,
+    )
+    top_k = flags.DEFINE_integer(
+        "top_k",
+        None,
+        "Of a model that predicts codes: draws only so many of the most likely ones; default: all.",
+        lower_bound=1,
         flag_values=flag_values,
     )
     top_p = flags.DEFINE_float(
@@ -62,7 +70,7 @@ def define_flags(flag_values: flags.FlagValues) -> Flags:
         lower_bound=0,
         flag_values=flag_values,
     )
-    return Flags(schedule, eta, top_p, fold_frames, overlap_frames)
+    return Flags(schedule, eta, top_k, top_p, fold_frames, overlap_frames)
 
 
 def arguments(model: Any, **given: Any) -> dict[str, Any]:

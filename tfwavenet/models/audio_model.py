@@ -11,6 +11,7 @@ import tensorflow as tf
 from tfwavenet import rng
 from tfwavenet.layers import SpeakerEmbedding
 from tfwavenet.layers.fusion import fused_elementwise
+from tfwavenet.text import TextRecipe
 
 
 class AudioModel(tf.keras.Model):
@@ -45,6 +46,16 @@ class AudioModel(tf.keras.Model):
     def takes_codes(self) -> bool:
         """Whether the network works on integer codes rather than on samples in [-1, 1]."""
         return False
+
+    @property
+    def signal_dtype(self) -> tf.DType:
+        """Of what batches hold as `"audio"`, and of what is generated."""
+        return tf.float32
+
+    @property
+    def takes_text(self) -> bool:
+        """Whether the values are the codes of characters rather than audio."""
+        return isinstance(self.recipe, TextRecipe)
 
     def describe_output(self) -> str:
         """What the network predicts, for people."""
@@ -155,6 +166,14 @@ class AudioModel(tf.keras.Model):
         if self.speaker_embedding is not None:
             self.speaker_embedding.build([None])
         tf.keras.layers.Layer.build(self, input_shape)
+
+    def get_build_config(self) -> dict[str, Any]:
+        """For `load_model`: a model that was built without a batch is restored too."""
+        return {"input_shape": None}
+
+    def build_from_config(self, config: dict[str, Any]) -> None:
+        """Creates the weights, whatever the shape of the batches."""
+        self.build(config["input_shape"])
 
     def conditioning(
         self,

@@ -14,6 +14,7 @@ from tfwavenet.audio import mulaw
 from tfwavenet.generation import autoregressive
 from tfwavenet.layers import ring_buffer
 from tfwavenet.models.audio_model import AudioModel
+from tfwavenet.text import UNKNOWN
 
 
 class AutoregressiveModel(AudioModel):
@@ -45,27 +46,66 @@ class AutoregressiveModel(AudioModel):
         return repr(self.distribution)
 
     @property
+    def signal_dtype(self) -> tf.DType:
+        """Codes for text, otherwise samples."""
+        return tf.int32 if self.takes_text else tf.float32
+
+    def _check_text(self) -> None:
+        """Settles that a text recipe, if this is one, fits the distribution and the conditions."""
+        if not self.takes_text:
+            return
+        if not self.takes_codes or self.distribution.channels != self.recipe.classes:
+            raise ValueError(
+                f"Expected a Categorical distribution with the {self.recipe.classes} classes of "
+                f"the text recipe. Received: distribution={self.distribution!r}"
+            )
+        if self.upsampler is not None:
+            raise ValueError(
+                "A network over text takes no acoustic features. "
+                f"Received: upsampler={type(self.upsampler).__name__}"
+            )
+
+    @property
     def takes_codes(self) -> bool:
         """Whether the network works on integer codes rather than on samples in [-1, 1]."""
         return self.distribution.value_dtype.is_integer
 
     def to_values(self, audio: tf.Tensor) -> tf.Tensor:
-        """Audio in [-1, 1] as the network takes it: mu-law codes, or unchanged."""
+        """Audio in [-1, 1] as the network takes it: mu-law codes, or unchanged, as codes are.
+
+        Raises:
+            ValueError: if it is audio for a network over text.
+        """
         audio = tf.convert_to_tensor(audio)
         if not self.takes_codes or audio.dtype.is_integer:
             return audio
+        if self.takes_text:
+            raise ValueError(f"Expected the codes of a text. Received: dtype={audio.dtype.name}")
         return mulaw.encode(audio, self.distribution.channels, rounding=self._mulaw_rounding)
 
     def to_audio(self, values: tf.Tensor) -> tf.Tensor:
-        """The inverse of `to_values`: float32 in [-1, 1]."""
-        return mulaw.decode(values, self.distribution.channels) if self.takes_codes else values
+        """The inverse of `to_values`: float32 in [-1, 1], or the codes of a text."""
+        if not self.takes_codes or self.takes_text:
+            return values
+        return mulaw.decode(values, self.distribution.channels)
+
+    def drawable(self, params: tf.Tensor) -> tf.Tensor:
+        """Parameters [..., channels] under which every value drawn can stand in what is generated.
+
+        A network over text draws the codes of known characters only.
+        """
+        if not self.takes_text:
+            return params
+        return tf.where(self.recipe.is_drawn(), params, params.dtype.min)
 
     @property
     def _mulaw_rounding(self) -> mulaw.Rounding:
         return "nearest" if self.recipe is None else self.recipe.mulaw_rounding
 
     def initial_values(self, batch_size: int | tf.Tensor) -> tf.Tensor:
-        """What precedes the first sample: silence, [batch]."""
+        """What precedes the first sample, [batch]: silence, or no known character."""
+        if self.takes_text:
+            return tf.fill([batch_size], tf.constant(UNKNOWN, tf.int32))
         return self.to_values(tf.zeros([batch_size]))
 
     def previous_values(self, values: tf.Tensor) -> tf.Tensor:
@@ -122,6 +162,7 @@ class AutoregressiveModel(AudioModel):
         samples: int | None = None,
         seed: int | Sequence[int] = 0,
         temperature: float = 1.0,
+        top_k: int | None = None,
         top_p: float = 1.0,
         prime: Any = None,
         chunk_samples: int = 1024,
@@ -143,12 +184,14 @@ class AutoregressiveModel(AudioModel):
             samples: how many to generate; for networks without features, required.
             seed: of the first utterance, the i-th one takes `seed + i`; or one per utterance.
             temperature: scales the randomness; 0 takes the most likely value each time.
+            top_k: 1 or more, for networks that predict codes: only so many of the most likely
+                codes are drawn. None for all.
             top_p: above 0, at most 1, for networks that predict codes: only the most likely codes
-                that together have this probability are drawn. A little below 1 keeps rare
-                outliers away, from which a network may not find back.
-            prime: recording [samples] or [batch, samples], float32 in the network's domain, that
-                comes before the generated samples. With features, these cover it too, and its
-                length must be a whole number of frames.
+                that together have this probability are drawn, of those that `top_k` leaves. A
+                little below 1 keeps rare outliers away, from which a network may not find back.
+            prime: recording [samples] or [batch, samples], float32 in the network's domain or
+                its codes, that comes before the generated samples. With features, these cover it
+                too, and its length must be a whole number of frames.
             chunk_samples: samples per call of the program, rounded to whole frames.
             batch_size: how many utterances are generated at a time; as one ends, another begins in
                 its place. None for as many as there are, up to 64.
@@ -164,7 +207,7 @@ class AutoregressiveModel(AudioModel):
 
         Returns:
             float32 audio in [-1, 1] as `recipe` converts it: [samples] for one utterance's mel,
-            a list for a list, otherwise [batch, samples].
+            a list for a list, otherwise [batch, samples]. For text its codes, int32.
 
         Raises:
             ValueError: if inputs do not fit this network or each other, or are not finite.
@@ -176,6 +219,7 @@ class AutoregressiveModel(AudioModel):
             self,
             request,
             temperature=temperature,
+            top_k=top_k,
             top_p=top_p,
             chunk_samples=chunk_samples,
             batch_size=batch_size,
@@ -186,6 +230,55 @@ class AutoregressiveModel(AudioModel):
         )
         return self._like(mel, utterances)
 
+    def generate_text(
+        self,
+        prompt: str = "",
+        *,
+        characters: int = 500,
+        seed: int = 0,
+        on_text: Callable[[str], None] | None = None,
+        chunk_characters: int = 64,
+        **options: Any,
+    ) -> str:
+        """Writes on from a prompt, with a network over text.
+
+        A prompt may be longer than the receptive field; its end is what counts then. Unknown
+        characters in it are read as U+FFFD and never written.
+
+        Args:
+            prompt: what the text begins with; may be empty.
+            characters: how many to write, 1 or more.
+            seed: equal seeds give equal texts.
+            on_text: called with each piece of the text as soon as it is there.
+            chunk_characters: how many are in a piece.
+            options: further arguments of `generate`, such as `temperature` and `top_k`.
+
+        Returns:
+            The text without the prompt: valid Unicode of as many characters.
+
+        Raises:
+            ValueError: if this is no network over text, or an argument is out of its range.
+        """
+        if not self.takes_text:
+            raise ValueError(
+                f"Text is written by a network with a text recipe. Received: recipe={self.recipe!r}"
+            )
+        codes = self.recipe.encode(prompt)
+
+        def on_chunk(chunk: list[np.ndarray]) -> None:
+            if on_text is not None:
+                on_text(self.recipe.decode(chunk[0]))
+
+        generated = self.generate(
+            samples=characters,
+            seed=seed,
+            prime=codes if len(codes) else None,
+            chunk_samples=chunk_characters,
+            on_chunk=on_chunk,
+            **options,
+        )
+        return self.recipe.decode(generated[0])
+
     def stream(
         self,
         *,
@@ -193,6 +286,7 @@ class AutoregressiveModel(AudioModel):
         speaker: Any = None,
         seed: int | Sequence[int] = 0,
         temperature: float = 1.0,
+        top_k: int | None = None,
         top_p: float = 1.0,
         chunk_samples: int = 1024,
         jit_compile: bool = True,
@@ -211,6 +305,7 @@ class AutoregressiveModel(AudioModel):
             speaker=speaker,
             seed=seed,
             temperature=temperature,
+            top_k=top_k,
             top_p=top_p,
             chunk_samples=chunk_samples,
             jit_compile=jit_compile,

@@ -242,11 +242,9 @@ class ParallelWaveNet(Student):
         seeds: tf.Tensor,
         temperature: tf.Tensor,
         count: int,
-        top_p: None = None,
         stop: tf.Tensor | None = None,
     ) -> tuple[tf.Tensor, dict[str, Any]]:
         """A chunk of samples, as `generation.autoregressive.advance` makes it, in parallel."""
-        del top_p  # of codes
         stop = tf.constant(count) if stop is None else stop
         noise = temperature * self._noise_stream(seeds, state["position"], count)
         local = self._local_window(window.get("mel"), window.get("mask"))

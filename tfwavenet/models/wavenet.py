@@ -52,6 +52,9 @@ SkipMode = Literal["sum", "scaled", "recursive"]
 class WaveNet(AutoregressiveModel):
     """A WaveNet: an autoregressive network of dilated causal convolutions over audio samples.
 
+    Or over characters: with a text recipe and a `Categorical` of as many classes, `"audio"` holds
+    the codes of a text, and samples are characters.
+
     Unconditional, or conditioned on acoustic features (with an `upsampler`), on a speaker (with
     `speaker_channels`), or on both. What it predicts of the next sample is a `distribution`; the
     same object says whether audio goes in as integer codes (categorical) or as it is.
@@ -89,7 +92,8 @@ class WaveNet(AutoregressiveModel):
         weight_norm: whether convolutions are weight normalised.
         head_weight_norm: the same of the head; None for `weight_norm`.
         dropout: rate of dropout before each dilated convolution.
-        recipe: of features and waveform, as `recipes.get` takes it; saved with the model.
+        recipe: of features and waveform, or of text, as `recipes.of_any_kind` takes it; saved with the
+            model.
         seed: of dropout.
 
     Call arguments:
@@ -166,7 +170,8 @@ class WaveNet(AutoregressiveModel):
         self.skip_mode = skip_mode
         self._skip_scale = math.sqrt(1 / layers) if skip_mode == "scaled" else 1.0
         self.upsampler = upsamplers.get(upsampler)
-        self.recipe = None if recipe is None else recipes.get(recipe)
+        self.recipe = None if recipe is None else recipes.of_any_kind(recipe)
+        self._check_text()
         self.local_channels = self._feature_channels(local_channels)
         self.project_local = project_local
         if not project_local and self.local_channels != layers * gate_channels:

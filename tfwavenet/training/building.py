@@ -10,16 +10,19 @@ import ml_collections
 import tensorflow as tf
 
 from tfwavenet.audio import recipes
-from tfwavenet.audio.features import FeatureRecipe
+from tfwavenet.audio.recipes import Recipe
 from tfwavenet.training import schedules
 from tfwavenet.training.config import default_config, model_class
 from tfwavenet.training.optimizer import MeasuredAdam
+
+# Fields of recipes that a config may leave to the data.
+_FITTED = ("mean", "std", "characters")
 
 
 def build_model(
     config: ml_collections.ConfigDict,
     *,
-    recipe: FeatureRecipe,
+    recipe: Recipe,
     speakers: Sequence[str],
     precision: Optional[str] = None,
 ) -> tf.keras.Model:
@@ -50,7 +53,7 @@ def check_model(config: ml_collections.ConfigDict) -> None:
         ValueError: If recipe or model are not valid, or do not fit each other.
     """
     with precision_policy(config.training.precision):
-        _create(config, recipes.get(_recipe_identifier(config)), speakers=None)
+        _create(config, recipes.of_any_kind(_recipe_identifier(config)), speakers=None)
 
 
 def config_of(model: tf.keras.Model) -> dict[str, Any]:
@@ -66,7 +69,7 @@ def config_of(model: tf.keras.Model) -> dict[str, Any]:
     return {"recipe": model.recipe.get_config(), "model": {"class_name": name, **chosen}}
 
 
-def check_recipe(config: ml_collections.ConfigDict, recipe: FeatureRecipe) -> None:
+def check_recipe(config: ml_collections.ConfigDict, recipe: Recipe) -> None:
     """Checks that data were prepared by the recipe of a config.
 
     Args:
@@ -74,15 +77,16 @@ def check_recipe(config: ml_collections.ConfigDict, recipe: FeatureRecipe) -> No
         recipe: of the data, with its statistics.
 
     Raises:
-        ValueError: If they differ in anything but the statistics; names the first field.
+        ValueError: If they differ in anything but what is fitted to the data; names the first
+            field.
     """
-    wanted = recipes.get(_recipe_identifier(config)).get_config()
+    wanted = recipes.of_any_kind(_recipe_identifier(config)).get_config()
     found = recipe.get_config()
     for name, value in wanted.items():
-        if value != found[name] and not (value is None and name in ("mean", "std")):
+        if value != found.get(name) and not (value is None and name in _FITTED):
             raise ValueError(
                 f"config key 'recipe' must be that of the prepared data, which have {name}="
-                f"{found[name]!r}. Received: recipe with {name}={value!r}"
+                f"{found.get(name)!r}. Received: recipe with {name}={value!r}"
             )
 
 
@@ -133,7 +137,7 @@ def _recipe_identifier(config: ml_collections.ConfigDict) -> Union[str, dict[str
 
 
 def _create(
-    config: ml_collections.ConfigDict, recipe: FeatureRecipe, speakers: Optional[Sequence[str]]
+    config: ml_collections.ConfigDict, recipe: Recipe, speakers: Optional[Sequence[str]]
 ) -> tf.keras.Model:
     """Constructs the model, without weights; `speakers` None for not known yet."""
     arguments = config.model.to_dict()

@@ -3,7 +3,7 @@
 | key | default | meaning |
 |---|---|---|
 | `seed` | 0 | of weights, crops and everything else that is drawn |
-| `recipe` | `"speech_16k"` | feature recipe: a name, or a mapping of its fields |
+| `recipe` | `"speech_16k"` | feature recipe, or `"text"`: a name, or a mapping of its fields |
 | `model.class_name` | `"WaveNet"` | class of `tfwavenet.models` |
 | `model.*` | that class's own | its constructor arguments; `recipe` is filled in from the data, and `speakers` too where it is None and `speaker_channels` is not |
 | `data.corpus`, `data.root` | `"bundled"`, None | see `data.prepare` |
@@ -25,6 +25,7 @@
 | `training.keep_checkpoints` | 3 | number of checkpoints to keep |
 | `training.sample_epochs` | 10 | generate held-out utterances every so many epochs, 0 for never |
 | `training.sample_utterances`, `sample_seconds` | 2, 2.0 | how many, and how much of each |
+| `training.sample_characters` | 400 | how much of each, of text; half of it is given |
 """
 
 from __future__ import annotations
@@ -68,6 +69,7 @@ _TRAINING: dict[str, Any] = {
     "sample_epochs": 10,
     "sample_utterances": 2,
     "sample_seconds": 2.0,
+    "sample_characters": 400,
 }
 # Names of `prepare`'s arguments here -> there.
 _PREPARATION = {
@@ -128,6 +130,7 @@ _CHECKS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "training.sample_epochs": _whole(0),
     "training.sample_utterances": _whole(1),
     "training.sample_seconds": _real(0.01, 3600.0),
+    "training.sample_characters": _whole(2),
 }
 
 

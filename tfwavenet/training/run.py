@@ -16,10 +16,12 @@ from tfwavenet import files
 from tfwavenet.data.pipeline import Records
 from tfwavenet.data.prepare import prepare_from_config
 from tfwavenet.data.splits import Split
+from tfwavenet.text import TextRecipe
 from tfwavenet.training import building, callbacks, summaries
 from tfwavenet.training.checkpoints import Checkpoints
 from tfwavenet.training.config import Config, resolve
 from tfwavenet.training.ema import ExponentialMovingAverage, UpdateAverage
+from tfwavenet.training.text_summaries import TextSummaries
 from tfwavenet.training.workdir import Workdir, load_teacher
 
 
@@ -170,7 +172,11 @@ class _Run:
         training, recipe = self._config.training, self._records.recipe
         if not training.sample_epochs or not self._records.count("validation"):
             return
-        samples = int(training.sample_seconds * recipe.sample_rate)
+        if isinstance(recipe, TextRecipe):
+            summary_class, samples = TextSummaries, training.sample_characters
+        else:
+            summary_class = summaries.SampleSummaries
+            samples = int(training.sample_seconds * recipe.sample_rate)
         count = min(training.sample_utterances, self._records.count("validation"))
         chosen = (self._records.utterance("validation", number) for number in range(count))
         examples = [
@@ -179,7 +185,7 @@ class _Run:
             )
             for item in chosen
         ]
-        yield summaries.SampleSummaries(
+        yield summary_class(
             examples,
             recipe=recipe,
             writer=writer,

@@ -14,7 +14,6 @@ from absl import logging
 
 from tfwavenet import files
 from tfwavenet.audio import files as audio_files
-from tfwavenet.audio.features import FeatureRecipe
 from tfwavenet.training import pictures
 from tfwavenet.training.ema import ExponentialMovingAverage
 
@@ -88,7 +87,7 @@ class SampleSummaries(tf.keras.callbacks.Callback):
 
     Args:
         examples: what to generate, at least one.
-        recipe: of the examples.
+        recipe: of the examples, a `FeatureRecipe`.
         writer: as of `ScalarSummaries`.
         samples: folder of the WAV files and pictures.
         every_epochs: int >= 1.
@@ -101,7 +100,7 @@ class SampleSummaries(tf.keras.callbacks.Callback):
         self,
         examples: Sequence[Example],
         *,
-        recipe: FeatureRecipe,
+        recipe: Any,
         writer: tf.summary.SummaryWriter,
         samples: files.PathLike,
         every_epochs: int,
@@ -128,19 +127,23 @@ class SampleSummaries(tf.keras.callbacks.Callback):
         logging.info("Generating %d held-out utterances at step %d.", len(self._examples), step)
         generated = self._generate()
         with self._writer.as_default(step=step):
-            for example, audio in zip(self._examples, generated):
-                self._write(example, audio, self._samples / f"{step:08d}")
+            for example, made in zip(self._examples, generated):
+                self._write(example, made, self._samples / f"{step:08d}")
         self._writer.flush()
 
-    def _generate(self) -> list[np.ndarray]:
-        """Returns one float32 [samples] per example, in the domain of recordings."""
+    def _generate(self) -> list[Any]:
+        """Returns what the averaged weights, where there are any, make of each example."""
         if self._ema is None:
-            return generate(self.model, self._examples, seed=self._seed)
+            return self._made()
         with self._ema.swapped_in(self.model):
-            return generate(self.model, self._examples, seed=self._seed)
+            return self._made()
 
-    def _write(self, example: Example, audio: np.ndarray, folder: pathlib.Path) -> None:
-        rate = self._recipe.sample_rate
+    def _made(self) -> list[Any]:
+        """Returns one float32 [samples] per example, in the domain of recordings."""
+        return generate(self.model, self._examples, seed=self._seed)
+
+    def _write(self, example: Example, made: Any, folder: pathlib.Path) -> None:
+        audio, rate = made, self._recipe.sample_rate
         recording, _ = self._recipe.to_audio(example.signal)
         recording_path = self._samples / "recording" / f"{example.file_name}.wav"
         if not recording_path.exists():

@@ -21,7 +21,8 @@ import ml_collections
 import tensorflow as tf
 
 from tfwavenet import diffusion, files
-from tfwavenet.audio.features import FeatureRecipe
+from tfwavenet.audio import recipes
+from tfwavenet.audio.recipes import Recipe
 from tfwavenet.diffusion import NoiseSchedule
 from tfwavenet.training import building
 from tfwavenet.training.checkpoints import Checkpoints, steps_in
@@ -45,7 +46,7 @@ class Metadata(NamedTuple):
         step: updates that the weights have seen.
     """
 
-    recipe: FeatureRecipe
+    recipe: Recipe
     speakers: list[str]
     step: int
 
@@ -136,7 +137,7 @@ class Workdir:
                 f"or this value. Expected {key}={before!r}. Received: {key}={now!r}"
             )
 
-    def require_same_data(self, recipe: FeatureRecipe, speakers: Sequence[str]) -> None:
+    def require_same_data(self, recipe: Recipe, speakers: Sequence[str]) -> None:
         """Checks that prepared data are those that the run began with.
 
         Args:
@@ -163,7 +164,7 @@ class Workdir:
                 f"{key}={before!r}. Received: {key}={now!r}"
             )
 
-    def metadata(self) -> tuple[FeatureRecipe, list[str]]:
+    def metadata(self) -> tuple[Recipe, list[str]]:
         """Returns the recipe and the speakers of the training data.
 
         Raises:
@@ -172,7 +173,7 @@ class Workdir:
         path = self.metadata_path
         try:
             stored = files.read_json(path)
-            recipe = FeatureRecipe.from_config(stored["recipe"])
+            recipe = recipes.of_any_kind(stored["recipe"])
             speakers = [str(name) for name in stored["speakers"]]
             fingerprint = stored["recipe_fingerprint"]
         except FileNotFoundError as error:
@@ -189,7 +190,7 @@ class Workdir:
             )
         return recipe, speakers
 
-    def record(self, config: Config, recipe: FeatureRecipe, speakers: Sequence[str]) -> None:
+    def record(self, config: Config, recipe: Recipe, speakers: Sequence[str]) -> None:
         """Writes config.json and metadata.json, where they are not there or the steps grew.
 
         Args:

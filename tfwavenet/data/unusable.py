@@ -1,0 +1,7 @@
+"""The error for a file that gives no record."""
+
+from __future__ import annotations
+
+
+class UnusableRecordingError(ValueError):
+    """A recording or text cannot be used; the message is the reason, in one sentence."""

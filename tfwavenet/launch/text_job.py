@@ -1,0 +1,93 @@
+"""What the generate launcher does for a network over text: characters out as they are made."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any, BinaryIO, Optional
+
+from absl import logging
+
+from tfwavenet import files, text
+
+_CHARACTERS = 500
+
+
+def run(
+    model: Any,
+    *,
+    prompt: Optional[str] = None,
+    characters: Optional[int] = None,
+    output: Optional[files.PathLike] = None,
+    seed: int = 0,
+    **sampling: Any,
+) -> None:
+    """Writes the prompt and how it goes on, as UTF-8, to stdout or to a file.
+
+    Args:
+        model: over text.
+        prompt: what the text begins with; None for nothing.
+        characters: how many to generate; None for 500.
+        output: a file, which has `.partial` behind its name until it is whole; None for stdout.
+        seed: of the text.
+        **sampling: further arguments of the model's `generate`, such as `temperature`.
+
+    Raises:
+        ValueError: if an argument is out of its range, or the prompt is no valid text.
+        OSError: if the file cannot be written; it is named.
+    """
+    given = _checked_prompt(prompt or "", model.recipe)
+    count = _CHARACTERS if characters is None else characters
+    start = time.monotonic()
+    with _opened(output) as file:
+
+        def write(new: str) -> None:
+            file.write(new.encode("utf-8"))
+            file.flush()
+
+        write(given)
+        model.generate_text(given, characters=count, seed=seed, on_text=write, **sampling)
+        if file.isatty():
+            write("\n")
+    logging.info("%d characters in %.2f s", count, time.monotonic() - start)
+    if output is not None:
+        logging.info("wrote %s", os.fspath(output))
+
+
+def _checked_prompt(prompt: str, recipe: text.TextRecipe) -> str:
+    """The prompt as the network reads it; characters that it does not know are warned about."""
+    if not text.is_unicode(prompt):
+        raise ValueError(f"prompt must be valid UTF-8. Received: prompt={prompt!r}")
+    prompt = recipe.normalize(prompt)
+    codes = recipe.encode(prompt)
+    unknown = sorted({known for known, code in zip(prompt, codes) if code == text.UNKNOWN})
+    if unknown:
+        logging.warning(
+            "The training text hardly has these characters of the prompt, they are read as one: %s",
+            " ".join(unknown),
+        )
+    return prompt
+
+
+@contextlib.contextmanager
+def _opened(output: Optional[files.PathLike]) -> Iterator[BinaryIO]:
+    """Stdout, or a file that gets its name once it is whole."""
+    if output is None:
+        with contextlib.suppress(BrokenPipeError):  # whoever reads has seen enough
+            yield sys.stdout.buffer
+        return
+    path = os.fspath(output)
+    partial = path + ".partial"
+    try:
+        os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+        # Unbuffered, so that nothing is left to fail later when a write fails.
+        with open(partial, "wb", buffering=0) as file:
+            yield file
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    except OSError as error:
+        reason = f"could not be written ({error.strerror or error})"
+        raise OSError(error.errno, reason, partial) from error

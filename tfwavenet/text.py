@@ -1,0 +1,194 @@
+"""Text as integer codes: the part that a feature recipe plays for audio."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import hashlib
+import json
+import sys
+import unicodedata
+from collections.abc import Mapping
+from typing import Any, ClassVar, Optional
+
+import numpy as np
+
+UNKNOWN = 0
+REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+# Codes are stored as int16.
+_MOST_CLASSES = 2**15
+
+
+@dataclasses.dataclass(frozen=True)
+class TextRecipe:
+    """How text becomes codes for the network, and back.
+
+    The recipe is a value, as `FeatureRecipe` is, and travels with the model. Its symbols are
+    characters (Unicode code points), so whatever codes a network draws, the text is valid. The
+    i-th of `characters` has the code `i + 1`. Code 0 stands for every other character, becomes
+    U+FFFD in text, and is what precedes the first character.
+
+    Text is normalised before it is encoded: line ends become LF, and characters their composed
+    form (Unicode's NFC), so that one letter with its accent is one symbol.
+
+    Args:
+        classes: int, 2 to 32768: number of codes, that of the network's `Categorical`.
+        characters: the vocabulary in the order of its codes, up to `classes - 1` different
+            characters; None until fitted (see `with_counts`; `prepare` fits it).
+
+    Raises:
+        ValueError: if a field is out of its range; the message names it.
+
+    Example:
+        >>> recipe = TextRecipe(characters="abn")
+        >>> recipe.encode("banana!").tolist()
+        [2, 1, 3, 1, 3, 1, 0]
+        >>> recipe.decode([2, 1, 3])
+        'ban'
+    """
+
+    classes: int = 256
+    characters: Optional[str] = None
+
+    kind: ClassVar[str] = "text"
+    hop_samples: ClassVar[int] = 1
+    n_mels: ClassVar[Optional[int]] = None
+
+    def __post_init__(self) -> None:
+        if type(self.classes) is not int or not 2 <= self.classes <= _MOST_CLASSES:
+            raise ValueError(
+                f"classes of a text recipe must be an integer from 2 to {_MOST_CLASSES}. "
+                f"Received: classes={self.classes!r}"
+            )
+        if self.characters is not None:
+            self._check_characters(self.characters)
+
+    def _check_characters(self, characters: Any) -> None:
+        if not isinstance(characters, str) or not 0 < len(characters) < self.classes:
+            raise ValueError(
+                f"characters of a text recipe must be a string of 1 to {self.classes - 1}. "
+                f"Received: characters={characters!r}"
+            )
+        if len(set(characters)) < len(characters):
+            raise ValueError(
+                f"characters of a text recipe must differ. Received: characters={characters!r}"
+            )
+        if REPLACEMENT in characters or not is_unicode(characters):
+            raise ValueError(
+                "characters of a text recipe must be valid Unicode and not U+FFFD, which stands "
+                f"for unknown ones. Received: characters={characters!r}"
+            )
+
+    def get_config(self) -> dict[str, Any]:
+        """Every field, and the kind of the recipe, as plain JSON values."""
+        return {"kind": self.kind, **dataclasses.asdict(self)}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> TextRecipe:
+        """A recipe from the mapping that `get_config` gave; absent fields take their default.
+
+        Raises:
+            ValueError: for an unknown key, naming the nearest field, or a value out of range.
+        """
+        names = ["kind", *(field.name for field in dataclasses.fields(cls))]
+        for key in config:
+            if key not in names:
+                near = difflib.get_close_matches(str(key), names, n=1, cutoff=0.0)
+                raise ValueError(
+                    f"a text recipe has no such field, the nearest is {near[0]!r}. "
+                    f"Received: {key}={config[key]!r}"
+                )
+        return cls(**{key: value for key, value in config.items() if key != "kind"})
+
+    def fingerprint(self) -> str:
+        """16 hexadecimal digits that two recipes share exactly when they are equal."""
+        text = json.dumps(self.get_config(), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def with_counts(self, counts: Mapping[str, int]) -> TextRecipe:
+        """The same recipe with the most frequent characters of the training set.
+
+        Args:
+            counts: how often each character occurs. Of equally frequent ones the one with the
+                lower code point comes first.
+
+        Raises:
+            ValueError: if there is no character.
+        """
+        known = [character for character in counts if character != REPLACEMENT]
+        ordered = sorted(known, key=lambda character: (-counts[character], character))
+        return dataclasses.replace(self, characters="".join(ordered[: self.classes - 1]))
+
+    def normalize(self, text: str) -> str:
+        """Line ends as LF, characters in their composed form."""
+        lines = text.replace("\r\n", "\n").replace("\r", "\n")
+        return unicodedata.normalize("NFC", lines)
+
+    def encode(self, text: str) -> np.ndarray:
+        """Normalises text and returns its codes, int32 [characters].
+
+        Raises:
+            ValueError: if the recipe has no vocabulary yet.
+        """
+        vocabulary = _code_points(self._vocabulary)
+        order = np.argsort(vocabulary)
+        points = _code_points(self.normalize(text))
+        found = np.searchsorted(vocabulary, points, sorter=order).clip(max=len(order) - 1)
+        code = order[found]
+        return np.where(vocabulary[code] == points, code + 1, UNKNOWN).astype(np.int32)
+
+    def decode(self, codes: Any) -> str:
+        """The text of codes, int [characters]; U+FFFD for those that stand for no character.
+
+        Raises:
+            ValueError: if they have another rank, or the recipe has no vocabulary yet.
+        """
+        codes = np.asarray(codes)
+        if codes.ndim != 1:
+            raise ValueError(f"codes must have shape [characters]. Received: shape={codes.shape}")
+        table = _code_points(REPLACEMENT + self._vocabulary)
+        is_known = (codes >= 0) & (codes < len(table))
+        points = table[np.where(is_known, codes, UNKNOWN).astype(np.int64)]
+        return points.astype("<u4").tobytes().decode("utf-32-le")
+
+    def is_drawn(self) -> np.ndarray:
+        """Which codes generated text consists of, those of known characters: bool [classes]."""
+        codes = np.arange(self.classes)
+        return (codes != UNKNOWN) & (codes <= len(self._vocabulary))
+
+    def to_audio(self, signal: np.ndarray, state: Any = None) -> tuple[np.ndarray, Any]:
+        """What a network generates is what one gets: codes [..., characters], unchanged."""
+        return signal, state
+
+    @property
+    def _vocabulary(self) -> str:
+        if self.characters is None:
+            raise ValueError(
+                "this text recipe is expected to have a vocabulary, which `prepare` finds in the "
+                "training text. Received: characters=None"
+            )
+        return self.characters
+
+
+def spelled_out_bits(recipe: TextRecipe) -> float:
+    """Bits that tell which of the characters outside of the vocabulary an unknown one is.
+
+    Args:
+        recipe: with a vocabulary.
+    """
+    surrogates = 0xE000 - 0xD800
+    return float(np.log2(sys.maxunicode + 1 - surrogates - np.sum(recipe.is_drawn())))
+
+
+def is_unicode(text: str) -> bool:
+    """Whether text can be written as UTF-8: it holds no halves of surrogate pairs."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _code_points(text: str) -> np.ndarray:
+    """uint32 [characters]."""
+    return np.frombuffer(text.encode("utf-32-le"), "<u4")

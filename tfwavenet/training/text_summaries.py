@@ -1,0 +1,50 @@
+"""What TensorBoard shows of a network over text: how it goes on where held-out texts begin."""
+
+from __future__ import annotations
+
+import pathlib
+import textwrap
+from typing import Any
+
+import tensorflow as tf
+
+from tfwavenet import files
+from tfwavenet.training.summaries import Example, SampleSummaries
+
+
+class TextSummaries(SampleSummaries):
+    """Continues held-out texts every so many epochs; to texts what `SampleSummaries` is to audio.
+
+    The first half of each example is given, the other half is generated. Writes
+    `<samples>/<step>/<text>.txt`, `<samples>/recording/<text>.txt` with the held-out text itself,
+    and both for TensorBoard.
+
+    The model is one over text, the examples' signals are codes, and `recipe` is a `TextRecipe`; the
+    other arguments are those of `SampleSummaries`.
+    """
+
+    def _made(self) -> list[Any]:
+        return [
+            self._continued(self._recipe.decode(example.signal), self._seed + index)
+            for index, example in enumerate(self._examples)
+        ]
+
+    def _continued(self, text: str, seed: int) -> str:
+        given = text[: len(text) // 2]
+        return given + self.model.generate_text(given, characters=len(text) - len(given), seed=seed)
+
+    def _write(self, example: Example, made: Any, folder: pathlib.Path) -> None:
+        name, held_out = f"{example.file_name}.txt", self._recipe.decode(example.signal)
+        recording = self._samples / "recording" / name
+        if not recording.exists():
+            _write_text(recording, held_out)
+        _write_text(folder / name, made)
+        for title, text in (("generated", made), ("recording", held_out)):
+            # Markdown shows what is indented as it is.
+            indented = textwrap.indent(text, "    ", lambda line: True)
+            tf.summary.text(f"{example.name}/{title}", indented)
+
+
+def _write_text(path: pathlib.Path, text: str) -> None:
+    with files.atomic_write(path) as file:
+        file.write(text.encode("utf-8"))
