@@ -24,7 +24,6 @@ class ChunkModel(Protocol):
     recipe: Any
     local_channels: Any
     takes_codes: bool
-    takes_text: bool
     signal_dtype: tf.DType
     # Whether a chunk is computed in parallel rather than step by step.
     computes_in_parallel: bool
