@@ -195,8 +195,14 @@ class Program:
         self, state: State, window: dict[str, tf.Tensor], seeds: Sequence[int]
     ) -> tuple[tf.Tensor, State]:
         """The values [batch, chunk_samples] of the next chunk, see `advance`."""
+        return self._advance(*self.arguments(state, window, seeds))
+
+    def arguments(
+        self, state: State, window: dict[str, tf.Tensor], seeds: Sequence[int]
+    ) -> tuple[Any, ...]:
+        """What the function of `compiled_advance` takes for the next chunk."""
         streams = tf.stack([rng.make_seed(seed) for seed in seeds])
-        return self._advance(state, window, streams, self._randomness, self.chunk_samples)
+        return state, window, streams, self._randomness, self.chunk_samples
 
 
 def _check_top_p(model: StepModel, top_p: float) -> None:
