@@ -74,6 +74,18 @@ class AudioModel(tf.keras.Model):
         self.loss_tracker.update_state(losses, sample_weight=mask)
         return tf.math.divide_no_nan(tf.reduce_sum(losses * mask), tf.reduce_sum(mask))
 
+    def make_train_function(self, force: bool = False) -> Any:
+        """Keras' own, of a model and an optimizer that have all their variables.
+
+        A function that makes variables is traced twice.
+        """
+        with self.distribute_strategy.scope():
+            if not self.built:
+                self.build()
+            if isinstance(self.optimizer, tf.keras.optimizers.Optimizer):
+                self.optimizer.build(self.trainable_variables)
+        return super().make_train_function(force)
+
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
         """One update on a batch."""
         batch, _, _ = tf.keras.utils.unpack_x_y_sample_weight(data)
@@ -137,6 +149,14 @@ class AudioModel(tf.keras.Model):
         if self.speaker_embedding is not None:
             self.speaker_embedding.build([None])
         tf.keras.layers.Layer.build(self, input_shape)
+
+    def get_build_config(self) -> dict[str, Any] | None:
+        """What a saved model needs to know to be built again: that it was."""
+        return {"input_shape": None} if self.built else None
+
+    def build_from_config(self, config: dict[str, Any]) -> None:
+        """Creates the weights; the shape of a batch does not matter."""
+        self.build()
 
     def conditioning(
         self,
