@@ -1,16 +1,19 @@
 """Six-step sampling and training of the base DiffWave, against PyTorch at the same shapes.
 
     python -m benchmarks.diffusion [--torch_python=path/to/python]
+    python -m benchmarks.diffusion --dump=FOLDER
 
 Sampling makes 1 s and 5 s of 22.05 kHz audio on all cores; the share of the machine's rate of
 matrix products of the same kind is measured in the same process. Every measurement has a process
 of its own, and they take turns for `--rounds` rounds. Without PyTorch its rows are left out;
-`--torch_python` names an interpreter that has it.
+`--torch_python` names an interpreter that has it. `--dump` measures nothing: it writes the XLA
+programs of one reverse step and their arguments, see `benchmarks.programs`.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import sys
 import time
@@ -87,6 +90,37 @@ def measure(flags: argparse.Namespace) -> dict[str, Any]:
     return {"seconds": repeated(lambda: model.train_on_batch(batch), flags.repetitions)}
 
 
+def dump(model: Any, frames: int, folder: str, name: str) -> None:
+    """Writes the program of a reverse step of one utterance and its arguments."""
+    import numpy as np  # noqa: PLC0415
+    import tensorflow as tf  # noqa: PLC0415
+
+    from benchmarks import programs  # noqa: PLC0415
+    from tfwavenet import rng  # noqa: PLC0415
+    from tfwavenet.generation import diffusion, request, windows  # noqa: PLC0415
+
+    mel = np.zeros([frames, model.local_channels], np.float32)
+    asked = request.Request.create(model, mel=mel, speaker=None, samples=None, seed=0, prime=None)
+    samples = int(asked.samples[0])
+    condition, step = diffusion.compiled_programs(model, True)
+    seeds, zero = rng.make_seed(0)[tf.newaxis], tf.constant(0, tf.int64)
+    programs.dump(
+        folder,
+        name,
+        step,
+        diffusion.noise_of(seeds, len(FAST), zero, samples),
+        condition(windows.Windows(model, asked).window(0, samples)),
+        mask=tf.ones([1, samples], tf.bool),
+        step=tf.constant(0.0),
+        factors=tf.ones([3]),
+        seeds=seeds,
+        stream=tf.constant(0),
+        position=zero,
+        around=0,
+        limit=tf.constant(1.0),
+    )
+
+
 def compared(task: list[str], flags: argparse.Namespace) -> dict[str, list[float]]:
     """Seconds of ours and of PyTorch's, by name."""
     ours = [sys.executable, "-m", "benchmarks.diffusion", "--measure", *task]
@@ -129,6 +163,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--repetitions", type=int, default=3)
     parser.add_argument("--torch_python", help="a Python interpreter that has PyTorch")
+    parser.add_argument("--dump", help="folder for the XLA programs; nothing is measured")
     for name, default in (("task", "sample"), ("precision", "float32")):
         parser.add_argument(f"--{name}", default=default, help=argparse.SUPPRESS)
     for name, count in (("frames", 62), ("batch", 1)):
@@ -138,6 +173,11 @@ def main() -> None:
     flags = parser.parse_args()
     if flags.measure:
         print(json.dumps(measure(flags)))
+        return
+    if flags.dump:
+        for precision, (length, frames) in itertools.product(PRECISIONS, FRAMES.items()):
+            name = f"diffwave_{precision}_{length.replace(' ', '_')}"
+            dump(build_model(precision), frames, flags.dump, name)
         return
     report.print_machine()
     common = f"--repetitions={flags.repetitions}"

@@ -2,13 +2,16 @@
 
     python -m benchmarks.generation [--networks reference fsdd] [--batch 1 8 64] [--cores 2]
     python -m benchmarks.generation --growth
+    python -m benchmarks.generation --dump=FOLDER
 
 `reference` has 20 layers, 64 residual and 256 skip channels, 256 codes, two taps, no features. Each
 row is measured in a process of its own through `model.generate`, everything included. Every step
 reads all weights once per batch: `of reading` is the rate of that over the rate at which the same
 cores read memory of that size, `of products` that of the multiplications over that of large float32
 matrix products; both limits are measured in the same process. `--growth` shows what the time of a
-step does not depend on, receptive field and position, and what it does, layers and batch.
+step does not depend on, receptive field and position, and what it does, layers and batch. `--dump`
+writes the XLA program of each row and its arguments, see `benchmarks.programs`; the whole batch is
+in one program then, as on a GPU.
 """
 
 from __future__ import annotations
@@ -108,39 +111,62 @@ def peak_megabytes() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
+def utterances(model: Any, batch: int, samples: int) -> dict[str, Any]:
+    """What `generate` is asked for: a batch of utterances of that length or a little more."""
+    import numpy as np  # noqa: PLC0415
+
+    given: dict[str, Any] = {"seed": list(range(batch))}
+    if model.upsampler:
+        frames = -(-samples // model.upsampler.hop_samples)
+        given["mel"] = [np.zeros([frames, model.local_channels], np.float32)] * batch
+    else:
+        given["samples"] = samples
+    return {**given, "speaker": 0} if model.speaker_channels else given
+
+
+def dump(model: Any, options: dict[str, Any], folder: str, name: str) -> None:
+    """Writes the program of a chunk of the whole batch and its arguments."""
+    from benchmarks import programs  # noqa: PLC0415
+    from tfwavenet.generation import autoregressive, request, windows  # noqa: PLC0415
+
+    everything = {"mel": None, "speaker": None, "samples": None, "prime": None, **options}
+    asked = request.Request.create(model, **everything)
+    program = autoregressive.Program(
+        model, temperature=1.0, top_p=1.0, chunk_samples=CHUNK, jit_compile=True
+    )
+    arguments = program.arguments(
+        program.initial_state(len(asked.seeds)),
+        windows.Windows(model, asked).window(0, program.chunk_samples),
+        asked.seeds,
+    )
+    programs.dump(folder, name, autoregressive.compiled_advance(model, True), *arguments)
+
+
 def measure(flags: argparse.Namespace) -> dict[str, Any]:
     """One measurement in this process."""
     if flags.cores and hasattr(os, "sched_setaffinity"):
         # Before NumPy and TensorFlow start their threads.
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: flags.cores])
-    import numpy as np  # noqa: PLC0415
-
     model = build_model(flags.network, **json.loads(flags.sizes))
-    hop = model.upsampler.hop_samples if model.upsampler else 1
-    frames = -(-flags.samples // hop)
-    options: dict[str, Any] = {"seed": list(range(flags.count)), "chunk_samples": CHUNK}
-    if model.upsampler:
-        options["mel"] = [np.zeros([frames, model.local_channels], np.float32)] * flags.count
-    else:
-        options["samples"] = frames
-    if model.speaker_channels:
-        options["speaker"] = 0
+    options = utterances(model, flags.count, flags.samples)
     seconds = []
     for _ in range(flags.repetitions + 1):
         begin = time.perf_counter()
-        model.generate(**options)
+        audio = model.generate(**options, chunk_samples=CHUNK)
         seconds.append(time.perf_counter() - begin)
-    size = weight_bytes(model)
+    size, megabytes = weight_bytes(model), peak_megabytes()
     reading, products = limits(size)
+    if flags.dump:
+        dump(model, options, flags.dump, f"{flags.network}_batch_{flags.count}")
     return {
         "seconds": seconds[1:],
         "first": seconds[0],
-        "samples": frames * hop,
+        "samples": len(audio[0]),
         "rate": model.recipe.sample_rate if model.recipe else REFERENCE_RATE,
         "bytes": size,
         "reading": reading,
         "products": products,
-        "megabytes": peak_megabytes(),
+        "megabytes": megabytes,
     }
 
 
@@ -151,6 +177,7 @@ def row(name: str, flags: argparse.Namespace, **sizes: int) -> dict[str, Any]:
     command = [sys.executable, "-m", "benchmarks.generation", "--measure"]
     command += [f"--network={name}", f"--count={batch}", f"--samples={samples}"]
     command += [f"--repetitions={flags.repetitions}", f"--sizes={json.dumps(sizes)}"]
+    command += [f"--dump={flags.dump}"] if flags.dump else []
     found = turns.measured([*command, f"--cores={flags.cores}"], {})
     best, median = report.best_and_median(found["seconds"])
     rate = found["samples"] * batch / best
@@ -204,12 +231,15 @@ def main() -> None:
     parser.add_argument("--growth", action="store_true", help="measure what the time depends on")
     parser.add_argument("--json", help="file for all rows")
     parser.add_argument("--plot", help="picture of --growth, such as growth.png")
+    parser.add_argument("--dump", help="folder for the XLA program of each row of the table")
     parser.add_argument("--measure", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--network", help=argparse.SUPPRESS)
     parser.add_argument("--count", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--samples", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--sizes", default="{}", help=argparse.SUPPRESS)
     flags = parser.parse_args()
+    if flags.growth and flags.dump:
+        parser.error("--dump is for the table, not for --growth")
     if flags.measure:
         print(json.dumps(measure(flags)))
         return

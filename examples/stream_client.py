@@ -1,6 +1,8 @@
 """Streams a recording's mel spectrogram to a server, and the audio it returns into a WAV file.
 
-python -m examples.stream_client localhost:8500 digits some.wav again.wav [speaker number]
+python -m examples.stream_client localhost:8500 digits some.wav again.wav speaker=3 top_p=0.99
+
+`speaker`, a number, is for models that know speakers, `top_p` for those that predict codes.
 """
 
 import json
@@ -14,7 +16,7 @@ from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 from tfwavenet import FeatureRecipe
 from tfwavenet.audio import files
 
-address, model, source, target, *speaker = sys.argv[1:]
+address, model, source, target, *options = sys.argv[1:]
 channel = grpc.insecure_channel(address, options=[("grpc.max_receive_message_length", -1)])
 stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
 
@@ -33,8 +35,8 @@ recipe = FeatureRecipe.from_config(json.loads(call("recipe")["recipe"].item()))
 audio, _ = files.read(source, sample_rate=recipe.sample_rate)
 mel = recipe.mel(recipe.prepare_audio(audio))[tf.newaxis].numpy()
 start = {"seed": tf.constant([0], tf.int64), "temperature": 1.0}
-if speaker:
-    start["speaker"] = [int(speaker[0])]
+for name, value in (option.split("=") for option in options):
+    start[name] = [int(value)] if name == "speaker" else float(value)
 state = call("stream_start", **start)
 with soundfile.SoundFile(target, "w", recipe.sample_rate, channels=1) as wav:
     for first in range(0, mel.shape[1], 10):  # as frames would arrive, ten at a time

@@ -42,6 +42,17 @@ def test_public_name_is_the_one_at_home(name):
     assert value
 
 
+def test_subpackages_are_attributes_without_having_been_imported():
+    folders = {p.parent.name for p in (REPOSITORY / "tfwavenet").glob("*/__init__.py")}
+    assert {*tfwavenet._SUBPACKAGES, "launch"} == folders
+    assert set(tfwavenet._SUBPACKAGES) <= set(dir(tfwavenet))
+    code = (
+        "import tfwavenet; names = tfwavenet._SUBPACKAGES; "
+        "assert [getattr(tfwavenet, n).__name__ for n in names] == [f'tfwavenet.{n}' for n in names]"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, check=True)
+
+
 def test_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="'tfwavenet' has no attribute 'WaveNett'"):
         tfwavenet.WaveNett  # noqa: B018

@@ -11,6 +11,20 @@ from typing import Any
 
 from tfwavenet.version import __version__
 
+# Imported as attributes of the package too; `launch` is for the command line.
+_SUBPACKAGES = (
+    "audio",
+    "data",
+    "distributions",
+    "evaluation",
+    "export",
+    "generation",
+    "interop",
+    "layers",
+    "models",
+    "training",
+)
+
 # Where each public name lives.
 _HOMES: dict[str, str] = {
     "Categorical": "tfwavenet.distributions",
@@ -53,6 +67,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name in _SUBPACKAGES:
+        return importlib.import_module(f"tfwavenet.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'tfwavenet' has no attribute {name!r}")
     value = getattr(importlib.import_module(_HOMES[name]), name)
@@ -61,4 +77,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *__all__, *_SUBPACKAGES})

@@ -216,7 +216,7 @@ def test_the_example_client_streams_a_wav(client, tmp_path):
     audio_files.write(tmp_path / "some.wav", voice(0.3, sample_rate=4000), 4000)
     where = [f"127.0.0.1:{client.port}", serving.MODEL, str(tmp_path / "some.wav")]
     command = [sys.executable, "-m", "examples.stream_client", *where, str(tmp_path / "again.wav")]
-    subprocess.run([*command, "2"], cwd=REPOSITORY, check=True, timeout=300)
+    subprocess.run([*command, "speaker=2"], cwd=REPOSITORY, check=True, timeout=300)
     audio, rate = audio_files.read(tmp_path / "again.wav")
     original, _ = audio_files.read(tmp_path / "some.wav")
     mel = RECIPE.analyze(original)[1]

@@ -142,6 +142,21 @@ def test_temperature_matters(kind):
     assert np.any(cold != warm)
 
 
+@pytest.mark.parametrize("top_p", [1e-6, 0.5, 1.0])
+def test_only_the_nucleus_is_drawn_from(top_p):
+    given = {**served.source("codes", 5), **served.conditions("codes"), "top_p": top_p}
+    audio = served.call("codes", "serving_default", **given)["audio"]
+    asked = {**given, "seed": list(given["seed"])}
+    assert_same_audio(audio, served.generated("codes", asked))
+
+
+@pytest.mark.parametrize("top_p", [0.0, -0.5, 1.01])
+def test_no_nucleus_is_refused(top_p):
+    given = {**served.source("codes", 5), **served.conditions("codes"), "top_p": top_p}
+    with pytest.raises(tf.errors.InvalidArgumentError, match="Expected top_p from 1e-06 to 1"):
+        served.call("codes", "serving_default", **given)
+
+
 def test_a_stream_in_half_precision():
     tf.keras.mixed_precision.set_global_policy("mixed_bfloat16")
     model = served.KINDS["codes"]()
@@ -153,7 +168,7 @@ def test_a_stream_in_half_precision():
         outputs = made["stream_step"].function(state, samples)
         state = outputs["state_bytes"]
         parts.append(outputs["audio"])
-    stream = model.stream(batch_size=2, seed=5, temperature=0.9, jit_compile=False)
+    stream = model.stream(batch_size=2, seed=5, temperature=0.9, top_p=0.8, jit_compile=False)
     assert_same_audio(np.concatenate(parts, axis=1), stream.pull(70))
 
 

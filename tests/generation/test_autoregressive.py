@@ -344,14 +344,10 @@ def test_another_length_does_not_compile_again():
 @pytest.mark.parametrize("batch", [1, 4])
 def test_the_ring_buffers_are_updated_in_place(batch, kernel_size):
     model = tiny(layers=8, dilation_cycle=8, kernel_size=kernel_size, residual_channels=6)
-    state = Program(
-        model, temperature=1.0, top_p=1.0, chunk_samples=32, jit_compile=True
-    ).initial_state(batch)
-    seeds = tf.stack([rng.make_seed(seed) for seed in range(batch)])
-    program = compiled_advance(model, True)
-    arguments = (state, {}, seeds, {"temperature": tf.constant(1.0), "top_p": None}, 32)
-    hlo = program.experimental_get_compiler_ir(*arguments)(stage="optimized_hlo")
-    body = _loop_body(hlo)
+    program = Program(model, temperature=1.0, top_p=1.0, chunk_samples=32, jit_compile=True)
+    arguments = program.arguments(program.initial_state(batch), {}, range(batch))
+    ir = compiled_advance(model, True).experimental_get_compiler_ir(*arguments)
+    body = _loop_body(ir(stage="optimized_hlo"))
     for dilation in (32, 64, 128):
         ring = rf"f32\[{dilation},({batch},)?6\]\S*"
         assert re.search(rf"{ring} (dynamic-update-slice|fusion)\(", body)

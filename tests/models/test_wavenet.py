@@ -95,6 +95,46 @@ def test_every_switch_trains_and_survives_its_configuration(switches, tmp_path):
     assert again.get_config() == model.get_config()
 
 
+@pytest.mark.parametrize("is_built", [False, True])
+def test_a_built_model_need_not_have_been_called_to_be_saved(is_built, tmp_path):
+    model, data = vocoder(), batch()
+    model.build() if is_built else model(data)
+    model.save(tmp_path / "model.keras")
+    again = tf.keras.models.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(again(data), model(data))
+
+
+@pytest.mark.parametrize("optimizer", ["Adam", "AdamW"])
+def test_fit_traces_a_step_once(optimizer, monkeypatch):
+    model, traces, step = vocoder(), [], WaveNet.train_step
+    monkeypatch.setattr(WaveNet, "train_step", lambda *args: traces.append(1) or step(*args))
+    model.compile(getattr(tf.keras.optimizers, optimizer)(1e-3))
+    for _ in range(2):
+        model.fit(tf.data.Dataset.from_tensors(batch()).repeat(3), verbose=0)
+    assert len(traces) == 1
+
+
+def test_a_legacy_optimizer_trains():
+    model = vocoder()
+    model.compile(tf.keras.optimizers.legacy.SGD(1e-3))
+    history = model.fit(tf.data.Dataset.from_tensors(batch()), verbose=0).history
+    assert math.isfinite(history["loss"][0])
+
+
+def test_what_nobody_reads_is_not_trained(caplog):
+    model = vocoder(last_residual=True)
+    model.compile(tf.keras.optimizers.Adam(1e-3))
+    model.build()
+    unread = model.blocks[-1].residual_projection.weights
+    before = [weight.numpy() for weight in unread]
+    model.fit(tf.data.Dataset.from_tensors(batch()), verbose=0)
+    assert not [record for record in caplog.records if "Gradients" in record.getMessage()]
+    assert not {id(weight) for weight in unread} & {id(w) for w in model.trainable_weights}
+    assert len(before) == 3
+    for old, weight in zip(before, unread):
+        np.testing.assert_array_equal(weight, old)
+
+
 def test_fit_with_stock_callbacks(tmp_path):
     model, data = vocoder(), tf.data.Dataset.from_tensors(batch()).repeat(3)
     model.compile(tf.keras.optimizers.Adam(1e-2, global_clipnorm=1.0))

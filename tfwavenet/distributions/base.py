@@ -57,7 +57,38 @@ class Distribution:
         Raises:
             ValueError: If `temperature` is a negative number.
         """
-        raise NotImplementedError(f"{type(self).__name__} does not define sample.")
+        return self.draw(params, self.standard_noise(noise), temperature)
+
+    def standard_noise(self, noise: tf.Tensor) -> tf.Tensor:
+        """What `sample` makes of its uniforms before it looks at the parameters.
+
+        Where values are drawn one after another, this is computed before the parameters are there.
+
+        Args:
+            noise: float32 [..., noise_channels], in the open interval (0, 1).
+
+        Returns:
+            float32 [..., noise_channels], as `draw` takes it.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not define standard_noise.")
+
+    def draw(
+        self, params: tf.Tensor, standard: tf.Tensor, temperature: Temperature = 1.0
+    ) -> tf.Tensor:
+        """The rest of `sample`, see there.
+
+        Args:
+            params: floating [..., channels].
+            standard: float32 [..., noise_channels], from `standard_noise`.
+            temperature: scalar, at least 0.
+
+        Returns:
+            `value_dtype` [...].
+
+        Raises:
+            ValueError: If `temperature` is a negative number.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not define draw.")
 
     def mode(self, params: tf.Tensor) -> tf.Tensor:
         """Returns what `sample` gives at temperature 0.
@@ -129,12 +160,16 @@ def checked_temperature(temperature: Temperature) -> tf.Tensor:
     return tf.cast(temperature, tf.float32)
 
 
-def gumbel_argmax(logits: tf.Tensor, noise: tf.Tensor, temperature: tf.Tensor) -> tf.Tensor:
-    """Draws int32 categories [...] from logits [..., n] with uniforms [..., n]."""
-    gumbel = -tf.math.log(-tf.math.log(noise))
-    return tf.argmax(logits + temperature * gumbel, axis=-1, output_type=tf.int32)
-
-
 def standard_logistic(uniform: tf.Tensor) -> tf.Tensor:
     """Logistic values of mean 0 and scale 1 from uniforms in (0, 1)."""
     return tf.math.log(uniform) - tf.math.log1p(-uniform)
+
+
+def gumbel(noise: tf.Tensor) -> tf.Tensor:
+    """Standard Gumbel noise of uniforms: the largest of logits plus this is a draw of a category."""
+    return -tf.math.log(-tf.math.log(noise))
+
+
+def largest(logits: tf.Tensor) -> tf.Tensor:
+    """Index int32 [...] of the largest of [..., n]."""
+    return tf.argmax(logits, axis=-1, output_type=tf.int32)

@@ -9,7 +9,8 @@ from tfwavenet.distributions.base import (
     Temperature,
     checked_count,
     checked_temperature,
-    gumbel_argmax,
+    gumbel,
+    largest,
 )
 
 _LOWEST_TEMPERATURE = 1e-6  # below, all but the most likely code have no probability
@@ -91,8 +92,12 @@ class Categorical(Distribution):
         first = tf.cumsum(tf.cast(equal, tf.int32), axis=-1) <= places
         return tf.where(above | (equal & first), logits, logits.dtype.min)
 
-    def sample(
-        self, params: tf.Tensor, noise: tf.Tensor, temperature: Temperature = 1.0
+    def standard_noise(self, noise: tf.Tensor) -> tf.Tensor:
+        """See `Distribution.standard_noise`: Gumbel noise."""
+        return gumbel(noise)
+
+    def draw(
+        self, params: tf.Tensor, standard: tf.Tensor, temperature: Temperature = 1.0
     ) -> tf.Tensor:
-        """See `Distribution.sample`; returns int32 codes [...]."""
-        return gumbel_argmax(tf.cast(params, tf.float32), noise, checked_temperature(temperature))
+        """See `Distribution.draw`; returns int32 codes [...]."""
+        return largest(tf.cast(params, tf.float32) + checked_temperature(temperature) * standard)

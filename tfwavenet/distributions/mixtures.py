@@ -12,7 +12,8 @@ from tfwavenet.distributions.base import (
     Temperature,
     checked_count,
     checked_temperature,
-    gumbel_argmax,
+    gumbel,
+    largest,
     standard_logistic,
 )
 
@@ -66,28 +67,37 @@ class _LocationScale(Distribution):
         joint = logits + self._component_log_prob(value, means, log_scales)
         return tf.reduce_logsumexp(joint, axis=-1) - tf.reduce_logsumexp(logits, axis=-1)
 
-    def sample(
-        self, params: tf.Tensor, noise: tf.Tensor, temperature: Temperature = 1.0
-    ) -> tf.Tensor:
-        """See `Distribution.sample`; returns float32 [...] in [-1, 1].
+    def standard_noise(self, noise: tf.Tensor) -> tf.Tensor:
+        """See `Distribution.standard_noise`.
 
         The first `components` uniforms choose the component (Gumbel-max), the last one the value
-        within it. The mode is the mean of the component with the largest weight.
+        within it.
+        """
+        choice, value = noise[..., : self.components], noise[..., self.components :]
+        return tf.concat([gumbel(choice), self._standard_quantile(value)], axis=-1)
+
+    def draw(
+        self, params: tf.Tensor, standard: tf.Tensor, temperature: Temperature = 1.0
+    ) -> tf.Tensor:
+        """See `Distribution.draw`; returns float32 [...] in [-1, 1].
+
+        The mode is the mean of the component with the largest weight.
         """
         temperature = checked_temperature(temperature)
         logits, means, log_scales = self._split(params)
-        choice = gumbel_argmax(logits, noise[..., : self.components], temperature)
+        choice = largest(logits + temperature * standard[..., : self.components])
         chosen = tf.one_hot(choice, self.components, on_value=True, off_value=False, dtype=tf.bool)
         mean, log_scale = (
             tf.reduce_sum(tf.where(chosen, part, 0.0), axis=-1) for part in (means, log_scales)
         )
-        return self._draw(mean, log_scale, noise[..., self.components], temperature)
+        return self._scaled(mean, log_scale, standard[..., self.components], temperature)
 
-    def _draw(
-        self, mean: tf.Tensor, log_scale: tf.Tensor, uniform: tf.Tensor, temperature: tf.Tensor
+    def _scaled(
+        self, mean: tf.Tensor, log_scale: tf.Tensor, standard: tf.Tensor, temperature: tf.Tensor
     ) -> tf.Tensor:
+        """A standard value at a component's mean and scale."""
         scale = temperature * tf.exp(tf.minimum(log_scale, _LOG_SCALE_MAX))
-        return tf.clip_by_value(mean + scale * self._standard_quantile(uniform), -1.0, 1.0)
+        return tf.clip_by_value(mean + scale * standard, -1.0, 1.0)
 
 
 @tf.keras.saving.register_keras_serializable("tfwavenet")
@@ -173,10 +183,10 @@ class MixtureOfLogistics(_LocationScale):
     def _standard_quantile(self, uniform: tf.Tensor) -> tf.Tensor:
         return standard_logistic(uniform)
 
-    def _draw(
-        self, mean: tf.Tensor, log_scale: tf.Tensor, uniform: tf.Tensor, temperature: tf.Tensor
+    def _scaled(
+        self, mean: tf.Tensor, log_scale: tf.Tensor, standard: tf.Tensor, temperature: tf.Tensor
     ) -> tf.Tensor:
-        value = super()._draw(mean, log_scale, uniform, temperature)
+        value = super()._scaled(mean, log_scale, standard, temperature)
         level = tf.round((value + 1.0) * self._levels_per_unit)
         return tf.minimum(level / self._levels_per_unit - 1.0, 1.0)  # XLA may divide roughly
 
@@ -252,12 +262,16 @@ class Gaussian(MixtureOfGaussians):
             tf.cast(value, tf.float32), *self.mean_and_log_scale(params)
         )
 
-    def sample(
-        self, params: tf.Tensor, noise: tf.Tensor, temperature: Temperature = 1.0
+    def standard_noise(self, noise: tf.Tensor) -> tf.Tensor:
+        """See `Distribution.standard_noise`: standard normals."""
+        return self._standard_quantile(noise)
+
+    def draw(
+        self, params: tf.Tensor, standard: tf.Tensor, temperature: Temperature = 1.0
     ) -> tf.Tensor:
-        """See `Distribution.sample`; returns float32 [...] in [-1, 1]."""
+        """See `Distribution.draw`; returns float32 [...] in [-1, 1]."""
         mean, log_scale = self.mean_and_log_scale(params)
-        return self._draw(mean, log_scale, noise[..., 0], checked_temperature(temperature))
+        return self._scaled(mean, log_scale, standard[..., 0], checked_temperature(temperature))
 
 
 def _log_1m_exp(width: tf.Tensor, log_width: tf.Tensor) -> tf.Tensor:

@@ -10,7 +10,8 @@ from tfwavenet.audio import waveform
 from tfwavenet.generation import autoregressive
 from tfwavenet.generation.windows import window_of
 
-# {"chunk": of `generation.autoregressive`; "seeds": int32 [batch, 2]; "temperature": float32 [];
+# {"chunk": of `generation.autoregressive`; "seeds": int32 [batch, 2]; "randomness": "temperature"
+#  and, of a network that predicts codes, "top_p", float32 [];
 #  "speaker": if the network takes one; "filter": float64 [batch], of the de-emphasis;
 #  "mel": float32 [batch, kept frames, channels], the latest; "frames": int32 [], how many so far;
 #  "ended": int32 [], 1 after the last one}; the last three for networks with features
@@ -33,27 +34,35 @@ class Streams:
         self._chunk = autoregressive.whole_frames(model, chunk_samples)
         self._hop = 1 if model.upsampler is None else model.upsampler.hop_samples
 
-        def advance(state: Any, window: Any, seeds: Any, temperature: Any, stop: Any) -> Any:
-            given = {"seeds": seeds, "temperature": temperature, "stop": stop}
+        def advance(state: Any, window: Any, seeds: Any, randomness: Any, stop: Any) -> Any:
+            given = {"seeds": seeds, "stop": stop, **randomness}
             return model.advance(state, window, count=self._chunk, **given)
 
         self._advance = tf.function(advance, jit_compile=True) if jit_compile else advance
 
     def start(
-        self, seeds: tf.Tensor, temperature: tf.Tensor, speaker: Optional[tf.Tensor] = None
+        self,
+        seeds: tf.Tensor,
+        temperature: tf.Tensor,
+        top_p: Optional[tf.Tensor] = None,
+        speaker: Optional[tf.Tensor] = None,
     ) -> State:
         """The state before the first sample.
 
         Args:
             seeds: int32 [batch, 2].
             temperature: float32 [].
+            top_p: float32 []; None for a network that does not predict codes.
             speaker: [batch] or [batch, channels]; None for a network without.
         """
         batch = tf.shape(seeds)[0]
         state = {
             "chunk": autoregressive.initial_state(self._model, batch),
             "seeds": seeds,
-            "temperature": temperature,
+            "randomness": {
+                "temperature": temperature,
+                **({} if top_p is None else {"top_p": top_p}),
+            },
             "filter": tf.zeros([batch], tf.float64),
         }
         if speaker is not None:
@@ -113,7 +122,7 @@ class Streams:
             first = index * self._chunk
             window = {**window_at(first), **speaker}
             stop = tf.minimum(self._chunk, samples - first)
-            new, chunk = self._advance(chunk, window, state["seeds"], state["temperature"], stop)
+            new, chunk = self._advance(chunk, window, state["seeds"], state["randomness"], stop)
             return index + 1, chunk, tf.tensor_scatter_nd_update(values, [[index]], new[tf.newaxis])
 
         _, chunk, values = tf.while_loop(

@@ -48,7 +48,8 @@ def export_saved_model(
 
     All that begin an utterance take `seed` int64 [batch], `temperature` float32 [], and with
     speakers `speaker`: int32 [batch], or float32 [batch, channels] for a network that takes
-    vectors. What does not fit is refused (INVALID_ARGUMENT) with one sentence.
+    vectors; networks that predict codes also `top_p` float32 [], 1 for all codes. Temperature and
+    `top_p` are of the whole request. What does not fit is refused (INVALID_ARGUMENT) with one sentence.
 
     Args:
         model: a built WaveNet or DiffWave. A DiffWave takes the steps of its inference schedule.

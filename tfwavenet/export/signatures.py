@@ -20,8 +20,11 @@ from tfwavenet.models import DiffWave
 Tensors = dict[str, tf.Tensor]
 Shapes = dict[str, tuple[checks.Axis, ...]]
 
+_LEAST_TOP_P = 1e-6  # hardly more than nothing: only the most likely code
+
 _SEED = Field("seed", tf.int64, ("batch",))
 _TEMPERATURE = Field("temperature", tf.float32, (), Range(low=0))
+_TOP_P = Field("top_p", tf.float32, (), Range(_LEAST_TOP_P, 1))
 _STATE = Field("state_bytes", tf.string)
 _IS_LAST = Field("is_last", tf.bool)
 _AUDIO: Shapes = {"audio": ("batch", "samples")}
@@ -75,11 +78,12 @@ def _whole(streams: Streams) -> Callable[..., tf.Tensor]:
         seeds: tf.Tensor,
         temperature: tf.Tensor,
         *,
+        top_p: tf.Tensor | None = None,
         speaker: tf.Tensor | None = None,
         mel: tf.Tensor | None = None,
         samples: tf.Tensor | None = None,
     ) -> tf.Tensor:
-        state = streams.start(seeds, temperature, speaker)
+        state = streams.start(seeds, temperature, top_p, speaker)
         if mel is None:
             return streams.pull(state, samples)[0]
         return streams.push(state, mel, tf.constant(True))[0]
@@ -158,7 +162,8 @@ class _Maker:
     @property
     def _common(self) -> list[Field]:
         """The inputs of all that begins an utterance."""
-        return [*self._speaker, _TEMPERATURE, _SEED]
+        top_p = [_TOP_P] if self._model.takes_codes else []
+        return [*self._speaker, _TEMPERATURE, *top_p, _SEED]
 
     @property
     def _speaker(self) -> list[Field]:

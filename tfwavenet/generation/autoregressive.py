@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from tfwavenet import rng
 from tfwavenet.generation.windows import bucket
+from tfwavenet.layers import ring_buffer
 from tfwavenet.layers.fusion import fused_elementwise
 
 # {"previous": [batch], the last value; "position": int64 [batch], its successor's index in the
@@ -111,24 +112,39 @@ def advance(
     noise = rng.uniform_stream(seeds, state["position"], count, width)
     noise = tf.transpose(noise, [1, 0, 2])
 
-    def one_step(t: tf.Tensor, previous: Any, network: Any, values: Any) -> tuple[Any, ...]:
+    # The noise travels in the loop's state, a step ahead: XLA would compute logarithms that it can
+    # fuse with the search for the largest number by number. Of all steps at once, the rounding of
+    # the last ones would depend on the size of the chunk.
+    def noise_of(t: tf.Tensor) -> tf.Tensor:
+        return model.distribution.standard_noise(noise[tf.minimum(t, count - 1)])
+
+    def one_step(
+        t: tf.Tensor, previous: Any, network: Any, standard: Any, values: Any
+    ) -> tuple[Any, ...]:
         conditioning_t = [_at(c, t) for c in conditioning]
         params, network = model.step(previous, network, conditioning_t, weights)
         params = model.drawable(params)
         if top_k is not None:
             params = model.distribution.most_likely(params, top_k)
         if top_p is not None:
-            params = model.distribution.nucleus(params, top_p, temperature)
-        value = model.distribution.sample(params, noise[t], temperature)
+            params = tf.cond(
+                top_p < 1,
+                lambda: model.distribution.nucleus(params, top_p, temperature),
+                lambda: tf.cast(params, tf.float32),
+            )
+        value = model.distribution.draw(params, standard, temperature)
         values = tf.tensor_scatter_nd_update(values, [[t]], value[tf.newaxis])
-        return t + 1, value, network, values
+        return t + 1, value, network, noise_of(t + 1), values
 
     values = tf.zeros([count, tf.shape(state["previous"])[0]], state["previous"].dtype)
-    loop = (tf.zeros([], tf.int32), state["previous"], state["network"], values)
-    _, previous, network, values = tf.while_loop(
+    network = [ring_buffer.opened(layer) for layer in state["network"]]
+    first = tf.zeros([], tf.int32)
+    loop = (first, state["previous"], network, noise_of(first), values)
+    _, previous, network, _, values = tf.while_loop(
         lambda t, *_: t < stop, one_step, loop, maximum_iterations=count
     )
     position = state["position"] + tf.cast(stop, tf.int64)
+    network = [ring_buffer.closed(layer) for layer in network]
     state = {"previous": previous, "network": network, "position": position}
     return tf.transpose(values), state
 
@@ -260,8 +276,14 @@ class Program:
         self, state: State, window: dict[str, tf.Tensor], seeds: Sequence[int]
     ) -> tuple[tf.Tensor, State]:
         """The values [batch, chunk_samples] of the next chunk, see `advance`."""
+        return self._advance(*self.arguments(state, window, seeds))
+
+    def arguments(
+        self, state: State, window: dict[str, tf.Tensor], seeds: Sequence[int]
+    ) -> tuple[Any, ...]:
+        """What the function of `compiled_advance` takes for the next chunk."""
         streams = tf.stack([rng.make_seed(seed) for seed in seeds])
-        return self._advance(state, window, streams, self._randomness, self.chunk_samples)
+        return state, window, streams, self._randomness, self.chunk_samples
 
 
 def _check_top_p(model: ChunkModel, top_p: float) -> None:

@@ -111,6 +111,8 @@ class Stream:
 
         Args:
             mel: float [frames, channels], or [batch, frames, channels] for a batch; any number.
+                The audio of a frame is ready `look_ahead_frames` later, when what the upsampler
+                looks ahead to is there.
 
         Returns:
             float32 [samples] or [batch, samples], as `generate` returns it; possibly empty.

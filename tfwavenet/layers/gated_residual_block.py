@@ -213,13 +213,14 @@ class GatedResidualBlock(tf.keras.layers.Layer):
         return self.conv.state_after(inputs)
 
     def folded_weights(self) -> dict[str, Any]:
-        """The weights as `step` takes them, to be computed once for many steps."""
-        residual = self.residual_projection
-        return {
-            "conv": self.conv.folded_weights(),
-            "skip": self.skip_projection.folded_weights(),
-            "residual": None if residual is None else residual.folded_weights(),
-        }
+        """The weights as `step` takes them, to be computed once for many steps.
+
+        Both projections are one product there: a wide one is faster than two narrow ones.
+        """
+        projections = self.skip_projection.folded_weights()
+        if self.residual_projection is not None:
+            projections = _joined(self.residual_projection.folded_weights(), projections)
+        return {"conv": self.conv.folded_weights(), "projections": projections}
 
     def step(
         self,
@@ -243,12 +244,22 @@ class GatedResidualBlock(tf.keras.layers.Layer):
         x_t = tf.cast(x_t, self.compute_dtype)
         z, state = self.conv.step(x_t, state, weights["conv"])
         y = gate(z) if conditioning_t is None else gate(z, tf.cast(conditioning_t, z.dtype))
-        skip, _ = self.skip_projection.step(y, (), weights["skip"])
+        projected, _ = self.skip_projection.step(y, (), weights["projections"])
         if self.residual_projection is None:
-            return (None, skip), state
-        projected, _ = self.residual_projection.step(y, (), weights["residual"])
-        return (self._residual(projected, x_t), skip), state
+            return (None, projected), state
+        sizes = [self.residual_channels, self.skip_channels]
+        residual, skip = tf.split(projected, sizes, axis=-1)
+        return (self._residual(residual, x_t), skip), state
 
     def get_config(self) -> dict[str, Any]:
         """The constructor arguments."""
         return {**super().get_config(), **{name: getattr(self, name) for name in _ARGUMENTS}}
+
+
+def _joined(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    """The weights of two convolutions of one tap as those of one convolution."""
+    (kernel,), (other_kernel,) = one["taps"], other["taps"]
+    return {
+        "taps": [tf.concat([kernel, other_kernel], axis=1)],
+        "bias": tf.concat([one["bias"], other["bias"]], axis=0),
+    }

@@ -103,6 +103,18 @@ class AudioModel(tf.keras.Model):
         tracker.update_state(values, sample_weight=mask)
         return tf.math.divide_no_nan(tf.reduce_sum(values * mask), tf.reduce_sum(mask))
 
+    def make_train_function(self, force: bool = False) -> Any:
+        """Keras' own, of a model and an optimizer that have all their variables.
+
+        A function that makes variables is traced twice.
+        """
+        with self.distribute_strategy.scope():
+            if not self.built:
+                self.build()
+            if isinstance(self.optimizer, tf.keras.optimizers.Optimizer):
+                self.optimizer.build(self.trainable_variables)
+        return super().make_train_function(force)
+
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
         """One update on a batch."""
         batch, _, _ = tf.keras.utils.unpack_x_y_sample_weight(data)
@@ -167,13 +179,13 @@ class AudioModel(tf.keras.Model):
             self.speaker_embedding.build([None])
         tf.keras.layers.Layer.build(self, input_shape)
 
-    def get_build_config(self) -> dict[str, Any]:
-        """For `load_model`: a model that was built without a batch is restored too."""
-        return {"input_shape": None}
+    def get_build_config(self) -> dict[str, Any] | None:
+        """What a saved model needs to know to be built again: that it was."""
+        return {"input_shape": None} if self.built else None
 
     def build_from_config(self, config: dict[str, Any]) -> None:
-        """Creates the weights, whatever the shape of the batches."""
-        self.build(config["input_shape"])
+        """Creates the weights; the shape of a batch does not matter."""
+        self.build()
 
     def conditioning(
         self,

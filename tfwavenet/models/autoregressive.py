@@ -178,7 +178,9 @@ class AutoregressiveModel(AudioModel):
 
         Args:
             mel: features [frames, channels] of one utterance, [batch, frames, channels], or a
-                list of [frames, channels] of any lengths. None for a network without.
+                list of [frames, channels] of any lengths. None for a network without. Upsamplers
+                look ahead, so the audio of the first frames alone differs near its end from the
+                beginning of that of all frames; for audio in parts there is `stream`.
             speaker: number of the speaker, or one per utterance, or vectors
                 [batch, speaker_channels].
             samples: how many to generate; for networks without features, required.

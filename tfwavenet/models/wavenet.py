@@ -79,7 +79,8 @@ class WaveNet(AutoregressiveModel):
         head_channels: between the two convolutions of the head; None for `skip_channels`.
         head_bias: whether the convolutions of the head have biases.
         residual_scale: factor of the residual path at each block.
-        last_residual: whether the last block has the residual projection that nobody reads.
+        last_residual: whether the last block has the residual projection that nobody reads, as
+            some checkpoints have; it is not trained.
         skip_mode: "sum" of the blocks' skips, "scaled" by `sqrt(1 / layers)`, or "recursive":
             `(sum so far + skip) * sqrt(1/2)` from the second block on.
         upsampler: layer, or its serialised form; None for a network without features.
@@ -192,6 +193,9 @@ class WaveNet(AutoregressiveModel):
     def _create_layers(self) -> None:
         self.input_conv = self._input_layer()
         self.blocks = [self._block(index) for index in range(self.num_layers)]
+        if self.last_residual:
+            # No loss depends on it.
+            cast(tf.keras.layers.Layer, self.blocks[-1].residual_projection).trainable = False
         self.head = [self._head_layer(self.head_channels or self.skip_channels)]
         self.head.append(self._head_layer(self.distribution.channels, dtype="float32"))
         self.speaker_embedding = self._embedding_layer()
