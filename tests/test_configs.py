@@ -37,7 +37,7 @@ RECEPTIVE_FIELDS = {
     "r9y9_mulaw256": 6139,
     "codejin": 505,
     "nv_wavenet": 511,
-    "text": 511,
+    "text": 255,
     "unconditional": 3070,
 }
 # The configs of the teachers that others name by their workdirs.
