@@ -9,7 +9,9 @@ row is measured in a process of its own through `model.generate`, everything inc
 reads all weights once per batch: `of reading` is the rate of that over the rate at which the same
 cores read memory of that size, `of products` that of the multiplications over that of large float32
 matrix products; both limits are measured in the same process. `--growth` shows what the time of a
-step does not depend on, receptive field and position, and what it does, layers and batch. `--dump`
+step does not depend on, receptive field and position, and what it does, layers and batch. A folded
+row is one utterance of ten seconds; its batch are the pieces, what they overlap is not counted twice
+in samples/s. `--dump`
 writes the XLA program of each row and its arguments, see `benchmarks.programs`; the whole batch is
 in one program then, as on a GPU.
 """
@@ -39,6 +41,9 @@ CONFIGS = (
     "nv_wavenet",
     "multispeaker",
 )
+# Networks with a row for one utterance, cut into pieces that are generated at the same time.
+FOLDED = ("r9y9_mol",)
+FOLD: dict[str, int] = {"samples": 220_500, "fold_frames": 16, "overlap_frames": 16}
 CHUNK = 1024
 REFERENCE_RATE = 16000
 GROWTH: dict[str, list[dict[str, int]]] = {
@@ -124,6 +129,17 @@ def utterances(model: Any, batch: int, samples: int) -> dict[str, Any]:
     return {**given, "speaker": 0} if model.speaker_channels else given
 
 
+def schedule(
+    model: Any, samples: int, count: int, *, fold_frames: int = 0, overlap_frames: int = 0
+) -> dict[str, int]:
+    """How many sequences are generated side by side, and how many steps each takes."""
+    if not fold_frames:
+        return {"batch": count, "steps": samples}
+    hop = model.upsampler.hop_samples
+    pieces = -(-samples // (fold_frames * hop))
+    return {"batch": pieces, "steps": (fold_frames + overlap_frames) * hop}
+
+
 def dump(model: Any, options: dict[str, Any], folder: str, name: str) -> None:
     """Writes the program of a chunk of the whole batch and its arguments."""
     from benchmarks import programs  # noqa: PLC0415
@@ -149,10 +165,11 @@ def measure(flags: argparse.Namespace) -> dict[str, Any]:
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: flags.cores])
     model = build_model(flags.network, **json.loads(flags.sizes))
     options = utterances(model, flags.count, flags.samples)
+    fold = json.loads(flags.fold)
     seconds = []
     for _ in range(flags.repetitions + 1):
         begin = time.perf_counter()
-        audio = model.generate(**options, chunk_samples=CHUNK)
+        audio = model.generate(**options, **fold, chunk_samples=CHUNK)
         seconds.append(time.perf_counter() - begin)
     size, megabytes = weight_bytes(model), peak_megabytes()
     reading, products = limits(size)
@@ -161,7 +178,8 @@ def measure(flags: argparse.Namespace) -> dict[str, Any]:
     return {
         "seconds": seconds[1:],
         "first": seconds[0],
-        "samples": len(audio[0]),
+        "samples": flags.count * len(audio[0]),
+        **schedule(model, len(audio[0]), flags.count, **fold),
         "rate": model.recipe.sample_rate if model.recipe else REFERENCE_RATE,
         "bytes": size,
         "reading": reading,
@@ -174,20 +192,22 @@ def row(name: str, flags: argparse.Namespace, **sizes: int) -> dict[str, Any]:
     """One line of the table, from a process of its own."""
     batch = sizes.pop("batch", 1)
     samples = sizes.pop("samples", 4 * CHUNK)
+    fold = {key: sizes.pop(key) for key in ("fold_frames", "overlap_frames") if key in sizes}
     command = [sys.executable, "-m", "benchmarks.generation", "--measure"]
     command += [f"--network={name}", f"--count={batch}", f"--samples={samples}"]
     command += [f"--repetitions={flags.repetitions}", f"--sizes={json.dumps(sizes)}"]
-    command += [f"--dump={flags.dump}"] if flags.dump else []
+    command += [f"--fold={json.dumps(fold)}"]
+    command += [f"--dump={flags.dump}"] if flags.dump and not fold else []
     found = turns.measured([*command, f"--cores={flags.cores}"], {})
     best, median = report.best_and_median(found["seconds"])
-    rate = found["samples"] * batch / best
-    step = best / found["samples"]
+    rate, batch = found["samples"] / best, found["batch"]
+    step = best / found["steps"]
     return {
-        "network": name,
+        "network": f"{name}, folded" if fold else name,
         "batch": batch,
         "samples/s": rate,
-        "median": found["samples"] * batch / median,
-        "real-time factor": found["rate"] * batch / rate,
+        "median": found["samples"] / median,
+        "real-time factor": found["rate"] * (1 if fold else batch) / rate,
         "us per step": 1e6 * step,
         "of reading": found["bytes"] / step / found["reading"],
         "of products": found["bytes"] / 4 * 2 * batch / step / found["products"],
@@ -237,6 +257,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--samples", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--sizes", default="{}", help=argparse.SUPPRESS)
+    parser.add_argument("--fold", default="{}", help=argparse.SUPPRESS)
     flags = parser.parse_args()
     if flags.growth and flags.dump:
         parser.error("--dump is for the table, not for --growth")
@@ -248,6 +269,7 @@ def main() -> None:
         rows = growth(flags)
     else:
         rows = [row(name, flags, batch=batch) for name in flags.networks for batch in flags.batch]
+        rows += [row(name, flags, **FOLD) for name in flags.networks if name in FOLDED]
     report.print_table(rows)
     if flags.json:
         pathlib.Path(flags.json).write_text(json.dumps(rows, indent=2), encoding="utf-8")

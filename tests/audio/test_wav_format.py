@@ -21,6 +21,14 @@ def test_header_is_the_standard_librarys(frames, rate, channels):
     assert ours == stream.getvalue()[: wav_format.HEADER_BYTES]
 
 
+def test_a_header_without_a_length():
+    known, unknown = (
+        wav_format.header(frames=frames, sample_rate=8000, channels=1) for frames in (3, None)
+    )
+    assert unknown[4:8] == unknown[40:] == b"\xff" * 4
+    assert (unknown[:4], unknown[8:40]) == (known[:4], known[8:40])
+
+
 def test_more_than_4_gib():
     with pytest.raises(ValueError, match="Received: bytes=4294967296"):
         wav_format.header(frames=2**31, sample_rate=8000, channels=1)

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import struct
+from typing import Optional
 
 import numpy as np
 
 HEADER_BYTES = 44
+UNKNOWN_SIZE = 0xFFFFFFFF  # what players take for "until the end" in a header sent through a pipe
 _LARGEST_DATA = 0xFFFFFFFF - HEADER_BYTES
 
 
-def header(*, frames: int, sample_rate: int, channels: int) -> bytes:
+def header(*, frames: Optional[int], sample_rate: int, channels: int) -> bytes:
     """The 44 bytes in front of the samples.
 
     Args:
-        frames: int >= 0, number of samples per channel that follow.
+        frames: int >= 0, number of samples per channel that follow; None where it is not known.
         sample_rate: int > 0, in Hz.
         channels: int > 0.
 
@@ -26,15 +28,16 @@ def header(*, frames: int, sample_rate: int, channels: int) -> bytes:
             "a WAV file needs a sample rate and channels > 0. "
             f"Received: sample_rate={sample_rate!r}, channels={channels!r}"
         )
-    size = frames * channels * 2
+    size = 0 if frames is None else frames * channels * 2
     if size > _LARGEST_DATA:
         raise ValueError(
             f"a WAV file holds at most {_LARGEST_DATA} bytes of samples. Received: bytes={size}"
         )
-    riff = struct.pack("<4sI4s", b"RIFF", HEADER_BYTES - 8 + size, b"WAVE")
+    sizes = (HEADER_BYTES - 8 + size, size) if frames is not None else (UNKNOWN_SIZE, UNKNOWN_SIZE)
+    riff = struct.pack("<4sI4s", b"RIFF", sizes[0], b"WAVE")
     rate = int(sample_rate)
     layout = (b"fmt ", 16, 1, channels, rate, rate * channels * 2, channels * 2, 16)
-    return riff + struct.pack("<4sIHHIIHH4sI", *layout, b"data", size)
+    return riff + struct.pack("<4sIHHIIHH4sI", *layout, b"data", sizes[1])
 
 
 def to_pcm(audio: np.ndarray) -> np.ndarray:

@@ -1,9 +1,10 @@
-"""Writing a WAV file while its samples are still being made."""
+"""Writing a WAV file, or to a pipe, while the samples are still being made."""
 
 from __future__ import annotations
 
 import os
 from types import TracebackType
+from typing import BinaryIO
 
 import numpy as np
 
@@ -131,3 +132,55 @@ class WavWriter:
     def _failure(self, error: OSError) -> OSError:
         reason = f"could not be written ({error.strerror or error})"
         return OSError(error.errno, reason, self.partial_path)
+
+
+class WavPipe:
+    """Writes 16-bit WAV to what cannot seek, sample by sample, under a header without a length.
+
+    Args:
+        file: open for binary writing, such as `sys.stdout.buffer`; it is left open.
+        sample_rate: int > 0, in Hz.
+
+    Raises:
+        ValueError: if `sample_rate` is out of range.
+        OSError: if it cannot be written; BrokenPipeError when nobody reads any more.
+
+    Example:
+        >>> import io
+        >>> pipe = io.BytesIO()
+        >>> WavPipe(pipe, sample_rate=8000).append(np.zeros(800, np.float32))
+        >>> len(pipe.getvalue())
+        1644
+    """
+
+    def __init__(self, file: BinaryIO, *, sample_rate: int) -> None:
+        self._file = file
+        self._frames = 0
+        self._write(wav_format.header(frames=None, sample_rate=sample_rate, channels=1))
+
+    @property
+    def frames(self) -> int:
+        """Samples written so far."""
+        return self._frames
+
+    def append(self, audio: np.ndarray) -> None:
+        """Sends samples on at once.
+
+        Args:
+            audio: floating [samples]; values outside [-1, 1] are clipped.
+
+        Raises:
+            ValueError: for another rank or dtype, NaN or infinity.
+            OSError: as the class says.
+        """
+        if np.ndim(audio) != 1:
+            raise ValueError(f"audio must have shape [samples]. Received: shape={np.shape(audio)}")
+        self._write(wav_format.to_pcm(audio).tobytes())
+        self._frames += len(audio)
+
+    def close(self) -> None:
+        """Does nothing: every sample is on its way."""
+
+    def _write(self, data: bytes) -> None:
+        self._file.write(data)
+        self._file.flush()

@@ -15,6 +15,7 @@ be imported into one process, and has a `main()` without arguments for the conso
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import os
 import sys
@@ -49,7 +50,7 @@ def run(
 
     Raises:
         SystemExit: always. Status 0 after `main` returned and after `--help`, 1 after an error of
-            the user's, 130 after Ctrl-C.
+            the user's, 130 after Ctrl-C, 141 when nobody reads the output any more.
     """
     argv = list(sys.argv if argv is None else argv)
     program = os.path.basename(argv[0])
@@ -57,6 +58,9 @@ def run(
     try:
         rest = _parse(main, flag_values, argv)
         main(rest) if _takes_arguments(main) else main()
+    except BrokenPipeError:
+        _discard_output()
+        sys.exit(141)
     except (flags.Error, *EXPECTED_ERRORS) as error:
         if os.environ.get(_TRACEBACK):
             traceback.print_exc()
@@ -79,6 +83,12 @@ def one_sentence(error: BaseException) -> str:
     else:
         text = str(error) or type(error).__name__
     return " ".join(text.split())
+
+
+def _discard_output() -> None:
+    """Sends what is left in the buffers of standard output nowhere, or Python would complain."""
+    with contextlib.suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _log_to_stderr() -> None:

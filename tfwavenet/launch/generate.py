@@ -12,6 +12,10 @@ Unconditionally, for a model without features:
 
     tfwavenet-generate --workdir=runs/piano --seconds=5 --output=out
 
+To be heard while it is generated, as 16-bit WAV on standard output:
+
+    tfwavenet-generate --workdir=runs/piano --seconds=60 --output=- | aplay
+
 By a diffusion model, in six steps:
 
     tfwavenet-generate --workdir=runs/diffwave --schedule=1e-4,1e-3,0.01,0.05,0.2,0.5 --mel=a.npy
@@ -74,8 +78,8 @@ _WEIGHTS = flags.DEFINE_enum(
 _OUTPUT = flags.DEFINE_string(
     "output",
     None,
-    "A .wav file for one utterance, or a folder; default: <workdir>/samples/generated. For text a "
-    "file; default: stdout.",
+    "A .wav file or - (standard output) for one utterance, or a folder; default: "
+    "<workdir>/samples/generated. For text a file; default: standard output.",
     flag_values=FLAGS,
 )
 

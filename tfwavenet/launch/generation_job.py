@@ -6,9 +6,10 @@ import contextlib
 import dataclasses
 import os
 import pathlib
+import sys
 import time
 from collections.abc import Iterator, Sequence
-from typing import Any, Optional
+from typing import Any, Optional, Union
 
 import numpy as np
 import tqdm
@@ -17,12 +18,13 @@ from absl import logging
 from tfwavenet import files
 from tfwavenet.audio import files as audio_files
 from tfwavenet.audio.features import FeatureRecipe
-from tfwavenet.audio.wav_writer import WavWriter
+from tfwavenet.audio.wav_writer import WavPipe, WavWriter
 from tfwavenet.evaluation.speed import Speedometer
 from tfwavenet.models import DiffWave
 from tfwavenet.models.autoregressive import AutoregressiveModel
 
 _LISTED_SPEAKERS = 20
+STANDARD_OUTPUT = "-"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,7 +32,7 @@ class Job:
     """What to generate, checked, and where to write it.
 
     Attributes:
-        paths: final names of the WAV files.
+        paths: final names of the WAV files; "-" for standard output.
         mels: float32 [frames, n_mels] for each, or None for a model without features.
         samples: number of samples to generate for each.
         speaker: number of the speaker, or None.
@@ -61,7 +63,8 @@ class Job:
 
         Args:
             model: an `AudioModel` with a recipe.
-            output: a name that ends in `.wav`, for one utterance; otherwise a folder.
+            output: a name that ends in `.wav`, or "-" for standard output, for one utterance;
+                otherwise a folder.
             mel_paths: .npy files with features. Only one of this, the next and `seconds`.
             audio_paths: recordings to compute features from.
             seconds: length to generate, for a model without features.
@@ -112,13 +115,12 @@ def run(model: Any, job: Job, *, seed: int = 0, batch_size: int = 8, **sampling:
         bar = stack.enter_context(
             tqdm.tqdm(total=sum(job.samples), unit=" samples", unit_scale=True, desc="generate")
         )
-        writers: dict[int, WavWriter] = {}
+        writers: dict[int, Union[WavPipe, WavWriter]] = {}
 
         def on_chunk(audio: list[np.ndarray]) -> None:
             for index in (i for i, new in enumerate(audio) if len(new)):
                 if index not in writers:
-                    writer = WavWriter(job.paths[index], sample_rate=rate)
-                    writers[index] = stack.enter_context(writer)
+                    writers[index] = _writer(job.paths[index], rate, stack)
                 writers[index].append(np.clip(audio[index], -1.0, 1.0))
                 if writers[index].frames == job.samples[index]:
                     writers[index].close()
@@ -151,6 +153,12 @@ def run(model: Any, job: Job, *, seed: int = 0, batch_size: int = 8, **sampling:
     )
     for path in job.paths:
         logging.info("wrote %s", path)
+
+
+def _writer(path: str, sample_rate: int, stack: contextlib.ExitStack) -> Union[WavPipe, WavWriter]:
+    if path == STANDARD_OUTPUT:
+        return WavPipe(sys.stdout.buffer, sample_rate=sample_rate)
+    return stack.enter_context(WavWriter(path, sample_rate=sample_rate))
 
 
 def read_mel(path: files.PathLike, recipe: FeatureRecipe) -> np.ndarray:
@@ -294,14 +302,14 @@ def output_paths(output: files.PathLike, names: Sequence[str]) -> tuple[str, ...
     """Final names of the files: `output` itself if it ends in .wav, or files in that folder.
 
     Args:
-        output: a .wav file, for one name only, or a folder.
+        output: a .wav file or "-", for one name only, or a folder.
         names: of the utterances, without extension; equal ones get a number.
 
     Raises:
         ValueError: if one file is given for several utterances, or the folder is a file.
     """
     text = os.fspath(output)
-    if text.lower().endswith(".wav"):
+    if text.lower().endswith(".wav") or text == STANDARD_OUTPUT:
         if len(names) != 1:
             raise ValueError(
                 f"output must be a folder for {len(names)} utterances. Received: output={text!r}"
