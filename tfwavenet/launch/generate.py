@@ -102,7 +102,7 @@ def _generate_text(model: Any) -> None:
         model,
         prompt=_PROMPT.value,
         characters=_CHARACTERS.value,
-        output=_OUTPUT.value,
+        output=None if _OUTPUT.value == generation_job.STANDARD_OUTPUT else _OUTPUT.value,
         temperature=_TEMPERATURE.value,
         seed=_SEED.value,
         **sampling.arguments(model, **_SAMPLING.values()),
