@@ -63,9 +63,11 @@ def test_a_narrow_teacher_is_taken_at_its_least_scale():
     assert float(wide) == pytest.approx(0.0, abs=1e-6)
 
 
-@pytest.mark.parametrize(("mean", "log_scale"), [(0.0, -3.0), (0.2, -4.0), (-0.3, -3.5)])
+@pytest.mark.parametrize(
+    ("mean", "log_scale"), [(0.0, -3.0), (0.2, -4.0), (-0.3, -3.5), (0.9, -2.0), (0.0, 0.0)]
+)
 def test_estimate_is_the_integral_for_a_mixture(mean, log_scale):
-    """Two components of a teacher, and a student of one logistic."""
+    """Two components of a teacher, and a student of one logistic, beyond [-1, 1] too."""
     params = np.array([0.5, -0.5, 0.1, -0.2, -3.0, -2.5], np.float32)
     weights = np.exp(params[:2]) / np.exp(params[:2]).sum()
     components = [stats.logistic(m, np.exp(s)) for m, s in zip(params[2:4], params[4:])]
@@ -74,7 +76,8 @@ def test_estimate_is_the_integral_for_a_mixture(mean, log_scale):
         return sum(weight * component.pdf(x) for weight, component in zip(weights, components))
 
     own = stats.logistic(mean, np.exp(log_scale))
-    expected = integral(own.pdf, mixture, mean - 0.75, mean + 0.75)
+    reach = 15 * np.exp(log_scale)
+    expected = integral(own.pdf, mixture, mean - reach, mean + reach)
     draws = (np.arange(50_000, dtype=np.float32) + 0.5) / 50_000
     actual = logistic_divergence(
         tf.constant(mean),
@@ -83,4 +86,15 @@ def test_estimate_is_the_integral_for_a_mixture(mean, log_scale):
         MixtureOfLogistics(components=2),
         draws=tf.constant(draws),
     )
-    assert float(actual) == pytest.approx(expected, abs=2e-3)
+    assert float(actual) == pytest.approx(expected, rel=1e-3, abs=2e-3)
+
+
+def test_density_is_the_probability_of_a_level_over_its_width():
+    teacher = MixtureOfLogistics(components=2, levels=256)
+    params = tf.constant([0.5, -0.5, 0.1, -0.2, -3.0, -8.0])
+    values = tf.constant([-0.2, 0.1, 0.5]) // (2 / 255) * (2 / 255) + 1 / 255
+    expected = teacher.log_prob(params, values) - np.log(2 / 255)
+    np.testing.assert_allclose(teacher.log_density(params, values), expected, rtol=1e-5)
+    line = np.linspace(-30, 30, 600_001, dtype=np.float32)
+    density = np.exp(teacher.log_density(params, tf.constant(line)).numpy().astype(np.float64))
+    assert integrate.trapezoid(density, line) == pytest.approx(1.0, abs=2e-3)

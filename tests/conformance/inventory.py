@@ -145,9 +145,16 @@ SMALL_STUDENT = {
     "residual_channels": 4,
     "gate_channels": 8,
     "skip_channels": 6,
-    "spectral_resolutions": ((16, 4, 16), (8, 2, 8)),
+    "cross_entropy_draws": 32,
+    "spectral_resolutions": ((64, 16, 64), (16, 4, 16)),
 }
-NOISE = {"noise": noise(2, 24)}
+# Long enough for the mean over them to tell more of the weights than of the noise drawn.
+STUDIED = {"audio": np.tanh(noise(2, 400) / 3), "noise": noise(2, 400)}
+STUDIED_CONDITIONS = {
+    "mask": np.arange(400)[np.newaxis] < np.array([[400], [317]]),
+    "mel": noise(2, 102, 5),
+    **SPEAKER,
+}
 
 MODELS: dict[str, ModelEntry] = {
     # A name's part behind the dash tells the variants of a class apart.
@@ -227,7 +234,7 @@ MODELS: dict[str, ModelEntry] = {
         lambda: models.ParallelWaveNet(
             **SMALL_STUDENT, upsampler=STRETCH, local_channels=5, speakers=3, speaker_channels=2
         ),
-        {**AUDIO, **NOISE, **MASK, **MEL, **SPEAKER},
+        {**STUDIED, **STUDIED_CONDITIONS},
         lambda: models.WaveNet(
             **SMALL,
             distribution="Gaussian",
@@ -239,7 +246,7 @@ MODELS: dict[str, ModelEntry] = {
     ),
     "ParallelWaveNet-logistic": ModelEntry(
         lambda: models.ParallelWaveNet(**SMALL_STUDENT, noise="logistic"),
-        {**AUDIO, **NOISE},
+        STUDIED,
         lambda: models.WaveNet(**SMALL, distribution="MixtureOfLogistics"),
     ),
     "WaveNet-switches": ModelEntry(

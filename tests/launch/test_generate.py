@@ -232,7 +232,7 @@ def _corrupt(folder):
         (
             "diffusion",
             ["--mel={}/ok.npy", "--top_p=0.9"],
-            "--top_p is for models that predict samples",
+            "--top_p is for models that predict sample by sample",
         ),
         ("unconditional", ["--mel={}/ok.npy"], "one of --seconds"),
         ("unconditional", [], "one of --seconds"),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import tensorflow as tf
 
 from tfwavenet.distributions.base import standard_logistic
@@ -49,8 +47,8 @@ def logistic_divergence(
 ) -> tf.Tensor:
     """Kullback-Leibler divergence of logistics from mixtures of a teacher, estimated by draws.
 
-    The cross-entropy minus the entropy. The teacher's probability of a level, over the width of
-    it, stands for the density.
+    The cross-entropy minus the entropy. The teacher's density is that without ends: of the lowest
+    and the highest level, which take the tails, a student would make use.
 
     Args:
         mean: float32 [...], of the student.
@@ -65,6 +63,5 @@ def logistic_divergence(
     Source: van den Oord et al., "Parallel WaveNet", arXiv:1711.10433, section 4.1.
     """
     values = mean[..., tf.newaxis] + tf.exp(log_scale)[..., tf.newaxis] * standard_logistic(draws)
-    log_prob = teacher.log_prob(params[..., tf.newaxis, :], values)
-    cross_entropy = math.log(2 / (teacher.levels - 1)) - tf.reduce_mean(log_prob, axis=-1)
-    return cross_entropy - (log_scale + 2)
+    log_density = teacher.log_density(params[..., tf.newaxis, :], values)
+    return -tf.reduce_mean(log_density, axis=-1) - (log_scale + 2)

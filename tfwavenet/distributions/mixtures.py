@@ -166,15 +166,46 @@ class MixtureOfLogistics(_LocationScale):
         snapped = tf.where(tf.abs(level - nearest) < _LEVEL_TOLERANCE, nearest, level)
         return level + tf.stop_gradient(snapped - level)
 
+    def log_density(self, params: tf.Tensor, value: tf.Tensor) -> tf.Tensor:
+        """Log-density without levels and without ends, smoothed over the width of a level.
+
+        Within the levels it is `log_prob` per width of a level; there are no tails to be taken by
+        the lowest and the highest, so that it integrates to one over all real numbers.
+
+        Args:
+            params: floating [..., 3 * components].
+            value: float32 [...], any.
+
+        Returns:
+            float32 [...].
+        """
+        logits, means, log_scales = self._split(params)
+        level = self._level(value[..., tf.newaxis])
+        nowhere = tf.zeros_like(level, tf.bool)
+        joint = logits + self._bin_log_prob(level, means, log_scales, tails=(nowhere, nowhere))
+        log_prob = tf.reduce_logsumexp(joint, axis=-1) - tf.reduce_logsumexp(logits, axis=-1)
+        return log_prob + math.log(self._levels_per_unit)
+
     def _component_log_prob(
         self, value: tf.Tensor, means: tf.Tensor, log_scales: tf.Tensor
     ) -> tf.Tensor:
         level = self._level(value)
+        return self._bin_log_prob(level, means, log_scales, tails=self._tails(value, level))
+
+    def _bin_log_prob(
+        self,
+        level: tf.Tensor,
+        means: tf.Tensor,
+        log_scales: tf.Tensor,
+        *,
+        tails: tuple[tf.Tensor, tf.Tensor],
+    ) -> tf.Tensor:
+        """Of the bin around each level; `tails` says which extend to minus and plus infinity."""
         log_width = -math.log(self._levels_per_unit) - log_scales
         width = tf.exp(log_width)
         offset = level - (means + 1.0) * self._levels_per_unit
         below, above = (offset - 0.5) * width, (offset + 0.5) * width
-        low, high = self._tails(value, level)
+        low, high = tails
         log_upper = tf.where(high, 0.0, -tf.nn.softplus(-above))
         log_lower = tf.where(low, 0.0, -tf.nn.softplus(below))
         inner = tf.where(tf.logical_or(low, high), 0.0, _log_1m_exp(width, log_width))
