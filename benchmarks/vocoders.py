@@ -17,7 +17,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 from benchmarks import diffusion, report, turns
 from tfwavenet.audio import griffin_lim, recipes
@@ -62,16 +61,16 @@ def _task(config: str, precision: str, mel: Any) -> tuple[Callable[[], Any], Any
     """What makes the audio of features once, and the model if there is one."""
     if config == "griffin_lim":
         return lambda: griffin_lim.griffin_lim(mel, _recipe("r9y9"), iterations=60), None
-    tf.keras.mixed_precision.set_global_policy(precision)
-    model = _model(config)
+    model = _model(config, precision)
     options = {"schedule": diffusion.FAST} if config == "diffwave_base" else {}
     return lambda: model.generate(mel, **options), model
 
 
-def _model(config: str) -> Any:
+def _model(config: str, precision: str) -> Any:
     """The network of a config, without training; of a student such that its audio is small."""
     resolved = resolve(importlib.import_module(f"configs.{config}").get_config())
-    model = building.build_model(resolved, recipe=_recipe(resolved.recipe), speakers=[])
+    recipe = _recipe(resolved.recipe)
+    model = building.build_model(resolved, recipe=recipe, speakers=[], precision=precision)
     for flow in getattr(model, "blocks", []) if config == "clarinet" else []:
         flow.head[1].layer.bias.assign([0.0, -1.0])
     return model
