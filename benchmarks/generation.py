@@ -11,9 +11,8 @@ cores read memory of that size, `of products` that of the multiplications over t
 matrix products; both limits are measured in the same process. `--growth` shows what the time of a
 step does not depend on, receptive field and position, and what it does, layers and batch. A folded
 row is one utterance of ten seconds; its batch are the pieces, what they overlap is not counted twice
-in samples/s. `--dump`
-writes the XLA program of each row and its arguments, see `benchmarks.programs`; the whole batch is
-in one program then, as on a GPU.
+in samples/s. `--dump` writes the XLA program of each row and its arguments, see
+`benchmarks.programs`; the whole batch is in one program then, as on a GPU.
 """
 
 from __future__ import annotations

@@ -26,6 +26,11 @@ from tfwavenet.training.config import default_config
 
 Kind = Literal["mulaw", "gaussian", "student"]
 
+DISTRIBUTIONS = {
+    "mulaw": {"class_name": "Categorical", "config": {"classes": 256}},
+    # Below e**-7 of full scale is the noise of the recordings.
+    "gaussian": {"class_name": "Gaussian", "config": {"log_scale_min": -7.0}},
+}
 UPSAMPLER = {
     "class_name": "StretchUpsampler",
     "config": {"scales": [5, 4, 4], "padding_frames": 2, "input_context": True},
@@ -59,14 +64,8 @@ def get_config(kind: Kind = "mulaw") -> ml_collections.ConfigDict:
         validation_batches=16,
         sample_epochs=0,
     )
-    if kind == "mulaw":
-        distribution = {"class_name": "Categorical", "config": {"classes": 256}}
-        config.model.update(layers=12, skip_channels=128, distribution=distribution)
-        steps = 31_000
-    elif kind == "gaussian":
-        # Below e**-7 of full scale is the noise of the recordings.
-        distribution = {"class_name": "Gaussian", "config": {"log_scale_min": -7.0}}
-        config.model.update(layers=12, skip_channels=128, distribution=distribution)
+    if kind in DISTRIBUTIONS:
+        config.model.update(layers=12, skip_channels=128, distribution=DISTRIBUTIONS[kind])
         steps = 31_000
     elif kind == "student":
         config.model.update(

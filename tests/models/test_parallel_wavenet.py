@@ -38,12 +38,11 @@ def student(upsampler=None, speakers=None, **options):
 def teacher(distribution="Gaussian", upsampler=None, speakers=None, **options):
     tf.keras.utils.set_random_seed(2)
     model = WaveNet(
-        **{"layers": 3, **SIZES, **options},
+        **{"layers": 3, "speaker_channels": 3 if speakers else None, **SIZES, **options},
         distribution=distribution,
         upsampler=UPSAMPLERS[upsampler]() if upsampler else None,
         local_channels=MELS if upsampler else None,
         speakers=speakers,
-        speaker_channels=3 if speakers else None,
     )
     model.build()
     return model
@@ -230,6 +229,7 @@ RECIPE = FeatureRecipe(
         ({"upsampler": "stretch"}, {"upsampler": "cut"}, "padding_frames=1. Received"),
         ({"speakers": 2}, {"speakers": 3}, "speakers=2. Received: a teacher with speakers=3"),
         ({"speakers": 2}, {}, "speakers=2. Received: a teacher with speakers=None"),
+        ({}, {"speaker_channels": 3}, "speaker_channels=None. Received: a teacher with speaker_c"),
     ],
 )
 def test_a_teacher_that_does_not_fit_is_refused(ours, theirs, message):
@@ -249,6 +249,12 @@ def test_a_teacher_of_another_recipe_is_refused(change, message):
     other = FeatureRecipe.from_config({**RECIPE.get_config(), **change})
     with pytest.raises(ValueError, match=message):
         model.set_teacher(teacher(upsampler="stretch", recipe=other))
+
+
+def test_a_teacher_without_the_recipe_is_refused():
+    model = student("stretch", recipe=RECIPE)
+    with pytest.raises(ValueError, match="recipe sample_rate=8000. Received: a teacher with recip"):
+        model.set_teacher(teacher(upsampler="stretch"))
 
 
 def test_a_student_without_teacher_says_so():

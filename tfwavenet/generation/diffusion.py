@@ -12,7 +12,7 @@ from tfwavenet import rng
 from tfwavenet.diffusion import NoiseSchedule
 from tfwavenet.generation.request import Request, check_batch_size
 from tfwavenet.generation.windows import Windows, bucket
-from tfwavenet.layers.fusion import fused_elementwise, fusible
+from tfwavenet.layers.fusion import compiles_whole, fused_elementwise, fusible
 
 # The conditioning of all chunks is kept from step to step if it is not larger than this.
 _KEPT_CONDITIONING_BYTES = 2**31
@@ -65,12 +65,9 @@ def denoise(
     steps = model.schedule.align(schedule)
     factors = schedule.update_coefficients(eta)
     factors[:, 2] *= temperature
-    if jit_compile is None:
-        # On CPU XLA runs the convolutions on one core, the plain graph on all.
-        jit_compile = bool(tf.config.list_logical_devices("GPU"))
     audio = [np.zeros([0], np.float32)] * len(request.samples)
     for group in _groups(request, batch_size):
-        chunks = _Chunks(model, request.select(group), chunk_samples, jit_compile)
+        chunks = _Chunks(model, request.select(group), chunk_samples, compiles_whole(jit_compile))
         signal = temperature * chunks.noise(len(steps))
         for done, index in enumerate(reversed(range(len(steps))), start=1):
             signal = chunks.update(signal, steps[index], factors[index], index, clip)

@@ -52,3 +52,13 @@ def fusible(function: Callable[..., Any]) -> Callable[..., Any]:
         return tf.nest.map_structure(lambda x: tf.ensure_shape(x, x.shape), compiled(*args))
 
     return call
+
+
+def compiles_whole(jit_compile: bool | None) -> bool:
+    """Whether XLA compiles a parallel network as a whole; None for where that is faster.
+
+    On CPU XLA runs the convolutions on one core, the plain graph on all.
+    """
+    if jit_compile is None:
+        return bool(tf.config.list_logical_devices("GPU"))
+    return jit_compile

@@ -17,7 +17,8 @@ from typing import Any
 import tensorflow as tf
 
 # {"lines": one [dilation, batch, ...] per past tap, oldest first, or a tf.TensorArray of that
-#  size, "taps": one [batch, ...] each, "cursor": int32 []}, or () for a kernel of one tap, which has no past.
+#  size, "taps": one [batch, ...] each, "cursor": int32 []}, or () for a kernel of one tap, which
+#  has no past.
 State = Any
 
 

@@ -147,8 +147,9 @@ def _check_teacher(student: Student, teacher: Any) -> None:
             f"A student of {student.noise} noise needs a teacher that predicts a "
             f"{family.__name__}. Received: {distribution!r}"
         )
+    conditions = _conditions(teacher)
     for name, value in _conditions(student).items():
-        other = _conditions(teacher)[name]
+        other = conditions.get(name)
         if other != value:
             raise ValueError(
                 f"Expected a teacher with the student's {name}={value!r}. "
@@ -166,4 +167,6 @@ def _conditions(model: AudioModel) -> dict[str, Any]:
         "padding_frames": None if upsampler is None else upsampler.padding_frames,
         "local_channels": model.local_channels,
         "speakers": model.speakers if model.speaker_channels else None,
+        # Of speaker vectors teacher and student are given the same.
+        "speaker_channels": None if model.speakers else model.speaker_channels,
     }

@@ -14,6 +14,7 @@ from tfwavenet.audio.metrics import STFT_RESOLUTIONS
 from tfwavenet.distributions import Gaussian
 from tfwavenet.layers import StretchUpsampler
 from tfwavenet.layers import upsampler as upsamplers
+from tfwavenet.layers.fusion import compiles_whole
 from tfwavenet.models.distillation import FAMILIES, Student
 from tfwavenet.models.flow import Flow
 
@@ -310,7 +311,7 @@ class ParallelWaveNet(Student):
             chunk_samples=generation.even_chunk(self, int(request.samples.max()), chunk_samples),
             batch_size=8 if batch_size is None else batch_size,
             on_chunk=on_chunk,
-            jit_compile=_default(jit_compile),
+            jit_compile=compiles_whole(jit_compile),
         )
         return self._like(mel, utterances)
 
@@ -335,7 +336,7 @@ class ParallelWaveNet(Student):
             seed=seed,
             temperature=temperature,
             chunk_samples=chunk_samples,
-            jit_compile=_default(jit_compile),
+            jit_compile=compiles_whole(jit_compile),
         )
 
     def load_stream(self, path: files.PathLike) -> generation.Stream:
@@ -356,10 +357,3 @@ def _check(least: int, **values: float) -> None:
     for name, value in values.items():
         if not value >= least:
             raise ValueError(f"`{name}` must be at least {least}. Received: {name}={value}")
-
-
-def _default(jit_compile: bool | None) -> bool:
-    """On CPU XLA runs the convolutions on one core, the plain graph on all."""
-    if jit_compile is None:
-        return bool(tf.config.list_logical_devices("GPU"))
-    return jit_compile
