@@ -66,7 +66,7 @@ def get_config(kind: Kind = "mulaw") -> ml_collections.ConfigDict:
     )
     if kind in DISTRIBUTIONS:
         config.model.update(layers=12, skip_channels=128, distribution=DISTRIBUTIONS[kind])
-        steps = 31_000
+        steps, peak = 31_000, 2e-3
     elif kind == "student":
         config.model.update(
             flow_layers=[6, 6, 12],
@@ -74,7 +74,7 @@ def get_config(kind: Kind = "mulaw") -> ml_collections.ConfigDict:
             spectral_resolutions=[[256, 30, 120], [512, 60, 300], [1024, 120, 600]],
         )
         config.training.teacher = "runs/teacher"
-        steps = 12_000
+        steps, peak = 12_000, 1e-3
     else:
         raise ValueError(
             f'the kind must be "mulaw", "gaussian" or "student". Received: kind={kind!r}'
@@ -82,6 +82,6 @@ def get_config(kind: Kind = "mulaw") -> ml_collections.ConfigDict:
     config.training.steps = steps
     config.training.learning_rate = {
         "class_name": "CosineWithWarmup",
-        "config": {"peak": 2e-3, "warmup_steps": 500, "total_steps": steps, "floor": 2e-5},
+        "config": {"peak": peak, "warmup_steps": 500, "total_steps": steps, "floor": 2e-5},
     }
     return config
