@@ -5,8 +5,9 @@
 8 kHz, 8-bit mu-law, 12 layers in 2 cycles, 0.2 million weights, receptive field 253 samples
 (32 ms); 36 seconds of three synthetic voices to learn from.
 
-Hardware: two CPU cores, under two minutes of training. What is reached is intelligible and rough; it
-shows that everything works, not what a WaveNet can do.
+Hardware: two CPU cores, under two minutes of training. What is reached has the rhythm and the
+loudness of the sentences, hardly their words; it shows that everything works, not what a WaveNet can
+do. For that see `fsdd`, which takes an hour.
 """
 
 from __future__ import annotations

@@ -138,3 +138,58 @@ class TestDirectories:
     def test_a_temporary_name_is_no_version(self, tmp_path):
         with files.atomic_directory(tmp_path / "1") as folder:
             assert not folder.name.isdecimal()
+
+
+def test_a_folder_that_is_being_removed_has_lost_its_name(tmp_path, monkeypatch):
+    (tmp_path / "one").mkdir()
+    (tmp_path / "one" / "a").write_bytes(b"1")
+
+    def killed(path):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("shutil.rmtree", killed)
+        with pytest.raises(KeyboardInterrupt):
+            files.remove_directory(tmp_path / "one")
+    assert not (tmp_path / "one").exists()
+    (tmp_path / "two").mkdir()
+    files.remove_directory(tmp_path / "two")
+    assert [path.name for path in tmp_path.iterdir()] == [f"one.tmp-{os.getpid()}-old"]
+
+
+def test_a_partial_file_has_one_writer(tmp_path):
+    path = tmp_path / "deep" / "a.txt"
+    first = files.open_partial(path)
+    first.write(b"first")
+    with pytest.raises(OSError, match="written by another process") as error:
+        files.open_partial(path)
+    assert error.value.filename == f"{path}.partial"
+    assert (tmp_path / "deep" / "a.txt.partial").read_bytes() == b"first"
+    os.replace(f"{path}.partial", path)
+    first.close()
+    with files.open_partial(path) as second:
+        second.write(b"2")
+    assert path.read_bytes() == b"first"
+
+
+def test_what_a_killed_writer_left_is_overwritten(tmp_path):
+    (tmp_path / "a.partial").write_bytes(b"much longer than what follows")
+    with files.open_partial(tmp_path / "a") as file:
+        file.write(b"new")
+    assert (tmp_path / "a.partial").read_bytes() == b"new"
+
+
+def test_a_folder_is_no_file_to_write(tmp_path):
+    with pytest.raises(IsADirectoryError, match="is a folder"):
+        files.open_partial(tmp_path)
+
+
+def test_distinct_names():
+    names = files.distinct(["a", "b", "a", "a-2", "a"])
+    assert names == ["a", "b", "a-2", "a-2-2", "a-3"]
+
+
+def test_json_keeps_names_of_files_that_are_no_utf8(tmp_path):
+    name = os.fsdecode(b"\xff\xfe \xe4\xb8\xad")
+    files.write_json(tmp_path / "a.json", {name: name})
+    assert files.read_json(tmp_path / "a.json") == {name: name}

@@ -1,4 +1,4 @@
-"""Files and folders that are either whole or absent: atomic writes, and JSON on top of them."""
+"""Files and folders that are either whole or absent: atomic writes, locks, and JSON on top."""
 
 from __future__ import annotations
 
@@ -8,8 +8,13 @@ import json
 import os
 import pathlib
 import shutil
-from collections.abc import Iterator
-from typing import Any, BinaryIO, Optional, Union
+from collections.abc import Iterator, Sequence
+from typing import IO, Any, BinaryIO, Optional, Union
+
+try:
+    import fcntl
+except ImportError:  # not POSIX: two writers at once are then the user's to avoid
+    fcntl = None  # type: ignore[assignment]
 
 PathLike = Union[str, "os.PathLike[str]"]
 
@@ -95,6 +100,86 @@ def atomic_directory(path: PathLike) -> Iterator[pathlib.Path]:
         raise
 
 
+def remove_directory(path: PathLike) -> None:
+    """Removes a folder so that a process killed meanwhile leaves none half-empty under its name.
+
+    What it may leave is called `<path>.tmp-<pid>-old`.
+
+    Args:
+        path: the folder.
+
+    Raises:
+        OSError: it cannot be removed.
+    """
+    doomed = f"{os.fspath(path)}.tmp-{os.getpid()}-old"
+    os.rename(path, doomed)
+    shutil.rmtree(doomed)
+
+
+def lock(file: IO[Any], *, wait: bool = False) -> bool:
+    """Locks an open file against other processes that lock it, until it is closed.
+
+    Args:
+        file: open in any mode.
+        wait: whether to wait for another process that holds the lock.
+
+    Returns:
+        False if another process holds it; always True where there are no such locks.
+    """
+    if fcntl is not None:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            return False
+    return True
+
+
+def open_partial(path: PathLike) -> BinaryIO:
+    """Opens `<path>.partial`, for what can be used while it is written, by one process at a time.
+
+    Whoever writes renames it to `path` in the end, before closing it. Writes are not buffered, so
+    that nothing is left to fail later when one fails. Missing parent directories are made.
+
+    Args:
+        path: the final name.
+
+    Raises:
+        OSError: it cannot be opened, another process writes it, or `path` is a folder; named.
+    """
+    partial = f"{os.fspath(path)}.partial"
+    if os.path.isdir(path):
+        raise OSError(errno.EISDIR, "is a folder, expected a file or nothing", os.fspath(path))
+    os.makedirs(os.path.dirname(partial) or ".", exist_ok=True)
+    while True:
+        # Not truncated before it is known that nobody else writes it.
+        file = open(os.open(partial, os.O_RDWR | os.O_CREAT, 0o666), "wb", buffering=0)  # noqa: SIM115
+        if not lock(file):
+            file.close()
+            raise OSError(errno.EBUSY, "is being written by another process", partial)
+        if _is_at(file, partial):
+            file.truncate(0)
+            return file
+        file.close()  # of a process that has just given it its final name
+
+
+def _is_at(file: BinaryIO, path: str) -> bool:
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), os.stat(path))
+    except FileNotFoundError:
+        return False
+
+
+def distinct(names: Sequence[str]) -> list[str]:
+    """The names, of which those that stood before get a number."""
+    chosen: dict[str, None] = {}
+    for name in names:
+        candidate, number = name, 2
+        while candidate in chosen:
+            candidate, number = f"{name}-{number}", number + 1
+        chosen[candidate] = None
+    return list(chosen)
+
+
 def _sync_directory(directory: str) -> None:
     """Makes a rename in `directory` durable; file systems that cannot sync one are let be."""
     with contextlib.suppress(OSError):
@@ -111,6 +196,7 @@ def write_json(path: PathLike, value: Any, *, indent: Optional[int] = 2) -> None
     Args:
         path: the final name.
         value: what `json.dumps` takes; key order is kept, so equal values give equal bytes.
+            Names of files that are no UTF-8 are kept as Python escapes them.
         indent: spaces per level, or None for a single compact line.
 
     Raises:
@@ -120,7 +206,7 @@ def write_json(path: PathLike, value: Any, *, indent: Optional[int] = 2) -> None
     """
     text = json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False)
     with atomic_write(path) as file:
-        file.write(text.encode("utf-8") + b"\n")
+        file.write(text.encode("utf-8", "backslashreplace") + b"\n")
 
 
 def read_json(path: PathLike) -> Any:

@@ -180,6 +180,12 @@ def test_no_samples(tmp_path, extension, container, encoding):
     assert "samples=0" in text or "empty file" in text
 
 
+def test_integers_stored_as_floats_are_refused(tmp_path):
+    audio = np.sin(np.arange(100) / 5).astype(np.float32)
+    assert "full scale is 1" in message(store(tmp_path, 32767 * audio, encoding="FLOAT"))
+    files.read(store(tmp_path, 2 * audio, encoding="FLOAT"))
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_not_finite(tmp_path, value):
     audio = tone()

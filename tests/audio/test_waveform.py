@@ -112,3 +112,19 @@ def test_the_graph_gives_the_audio_that_numpy_gives():
         tf.constant(signal), recipe=RECIPE, state=tf.zeros([2], tf.float64)
     )
     np.testing.assert_allclose(audio, RECIPE.to_audio(signal)[0], rtol=1e-6, atol=1e-7)
+
+
+def test_audio_stays_within_full_scale_and_chunks_agree():
+    recipe = recipes.get("speech_8k")
+    signal = np.random.default_rng(0).uniform(-1, 1, 500).astype(np.float32)
+    signal[200:300] = 0.9
+    whole, _ = recipe.to_audio(signal)
+    assert np.abs(whole).max() == 1.0
+    state, parts = None, []
+    for chunk in np.split(signal, [210, 270]):
+        part, state = recipe.to_audio(chunk, state)
+        parts.append(part)
+    np.testing.assert_array_equal(np.concatenate(parts), whole)
+    zeros = tf.zeros([1], tf.float64)
+    graph, _ = waveform.from_signal_graph(signal[np.newaxis], recipe=recipe, state=zeros)
+    np.testing.assert_allclose(graph[0], whole, rtol=1e-5, atol=1e-6)

@@ -214,15 +214,11 @@ def test_the_corpus_may_be_removed_afterwards(tmp_path, corpus):
         ({"with_mel": False}, "with_mel=False, there True"),
         ({"seed": 1}, "seed=1, there 0"),
         ({"test": 0.2}, "test=0.2, there 0.05"),
-        ({"root": "other"}, "root='.*other', there '.*corpus'"),
     ],
 )
 @pytest.mark.parametrize("stop_after", [None, 1])
 def test_other_settings_in_the_same_folder_lose_nothing(tmp_path, corpus, stop_after, change):
     change, message = change
-    shutil.copytree(corpus, tmp_path / "other")
-    if "root" in change:
-        change = {"root": tmp_path / "other"}
     if stop_after is None:
         _prepare(tmp_path)
     else:
@@ -232,6 +228,38 @@ def test_other_settings_in_the_same_folder_lose_nothing(tmp_path, corpus, stop_a
     with pytest.raises(ValueError, match=f"other settings.*{message}"):
         _prepare(tmp_path, **change)
     assert content(tmp_path / "data") == before
+
+
+@pytest.mark.parametrize("stop_after", [None, 1])
+def test_a_corpus_that_was_moved_is_the_same(tmp_path, corpus, stop_after):
+    if stop_after is None:
+        _prepare(tmp_path)
+    else:
+        with pytest.MonkeyPatch.context() as patch:
+            _interrupt(tmp_path, patch, after=stop_after)
+    os.rename(corpus, tmp_path / "moved")
+    moved = _prepare(tmp_path, root=tmp_path / "moved")
+    assert moved["splits"]["train"]["records"] > 0
+    os.rename(tmp_path / "moved", corpus)
+
+
+def test_names_of_files_that_are_no_utf8(tmp_path):
+    (tmp_path / "corpus").mkdir()
+    name = os.fsencode(tmp_path / "corpus") + b"/\xff\xfe"
+    for index in range(3):
+        audio_files.write(os.fsdecode(name + b"%d.wav" % index), noise(400, seed=index), 8000)
+    with open(name + b".txt", "wb") as file:
+        file.write(b"no audio")
+    _prepare(tmp_path)
+    assert len(list(Records(tmp_path / "data").utterances("train"))) > 0
+
+
+@pytest.mark.parametrize("content", ["[]", '{"format": 1}'])
+def test_damaged_metadata_are_named(tmp_path, corpus, content):
+    _prepare(tmp_path)
+    (tmp_path / "data" / "metadata.json").write_text(content)
+    with pytest.raises(ValueError, match="metadata.json' ?.*is damaged"):
+        _prepare(tmp_path)
 
 
 def test_another_corpus_in_the_same_folder_is_an_error(tmp_path, corpus):

@@ -169,7 +169,8 @@ BAD = np.full([2, MELS], np.nan, np.float32)
     [
         (None, lambda s: s.push(mel(2)), "takes no features: use `pull`"),
         (None, lambda s: s.finish(), "takes no features"),
-        (None, lambda s: s.pull(0), "positive number of samples. Received: samples=0"),
+        (None, lambda s: s.pull(0), "whole number of at least 1. Received: samples=0"),
+        (None, lambda s: s.pull(8.0), "whole number of at least 1. Received: samples=8.0"),
         ("stretch", lambda s: s.pull(5), "use `push`"),
         ("stretch", lambda s: s.push(mel(2)[:, :3]), r"\[frames, 5\]. Received: shape=\(2, 3\)"),
         ("stretch", lambda s: s.push(mel(2)[0]), r"Received: shape=\(5,\)"),
@@ -185,15 +186,20 @@ def test_what_does_not_fit_is_refused(upsampler, use, message):
         # Nothing of what was refused is left in the stream.
         expected = pushed(stream_of(tiny("Gaussian", upsampler)), [mel(5)])
         assert_same_audio(pushed(stream, [mel(5)]), expected)
+    if upsampler is None:
+        assert_same_audio(stream.pull(9), stream_of(tiny("Gaussian")).pull(9))
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"batch_size": 0}, "positive batch"),
+        ({"batch_size": 0}, "whole number of at least 1"),
+        ({"seed": 1.5}, "Expected a whole number. Received: seed=1.5"),
+        ({"seed": None}, "Expected a whole number. Received: seed=None"),
+        ({"temperature": float("inf")}, "temperature of 0 or more"),
         ({"temperature": -1.0}, "temperature of 0 or more"),
         ({"temperature": float("nan")}, "temperature of 0 or more"),
-        ({"chunk_samples": 0}, "positive chunk"),
+        ({"chunk_samples": 0}, "whole number of at least 1"),
         ({"speaker": 1}, "knows no speakers"),
         ({"batch_size": 2, "seed": [1, 2, 3]}, "same number of utterances"),
     ],

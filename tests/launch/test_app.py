@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
 import pytest
 from absl import flags
+from ml_collections import config_flags
 
 from tfwavenet.launch import app
 
@@ -120,3 +122,55 @@ def test_a_process_logs_without_a_warning_and_ends_with_the_status():
     assert lines[-2].endswith("working")
     assert lines[-1] == "prog: error: bad input"
     assert "WARNING" not in done.stderr
+
+
+def test_the_configs_of_the_package_are_known_by_name_anywhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "smoke").mkdir()  # a workdir of that name is no config
+    for given in ("configs/smoke.py", "smoke.py", "smoke"):
+        for arguments in ([f"--config={given}:full"], ["--config", f"{given}:full"]):
+            found = app.with_known_config(["launcher", *arguments])[-1].rpartition("=")[-1]
+            path, _, kind = found.partition(":")
+            assert os.path.isfile(path)
+            assert (os.path.basename(path), kind) == ("smoke.py", "full")
+
+
+def test_a_config_file_that_is_there_is_that_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "smoke.py").touch()
+    argv = ["launcher", "--config=smoke.py", "--config.seed=1"]
+    assert app.with_known_config(argv) == argv
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        ("def get_config(:", "could not be read (SyntaxError"),
+        ("import nonsuch", "could not be read (ModuleNotFoundError: No module named 'nonsuch'"),
+        ("x = 1 / 0", "could not be read (ZeroDivisionError"),
+        ("def get_config(): return 1 / 0", "could not be read (ZeroDivisionError"),
+        (None, "must be a Python file, or one of clarinet"),
+    ],
+)
+def test_config_files_that_fail_give_one_sentence(content, sentence, tmp_path, capsys):
+    path = tmp_path / "mine.py"
+    if content is not None:
+        path.write_text(content)
+    values = flags.FlagValues()
+    argv = ["launcher", f"--config={path}"]
+    config_flags.DEFINE_config_file("config", None, "", flag_values=values, sys_argv=argv)
+    with pytest.raises(SystemExit) as exit_:
+        app.run(lambda: None, values, argv=argv)
+    assert exit_.value.code == 1
+    message = capsys.readouterr().err
+    assert message.count("\n") == 1
+    assert sentence in message
+
+
+def test_a_key_without_config_says_what_is_missing(capsys):
+    values = flags.FlagValues()
+    argv = ["launcher", "--config.seed=1"]
+    config_flags.DEFINE_config_file("config", None, "", flag_values=values, sys_argv=argv)
+    with pytest.raises(SystemExit):
+        app.run(lambda: None, values, argv=argv)
+    assert "--config must be given too" in capsys.readouterr().err

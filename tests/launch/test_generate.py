@@ -180,6 +180,14 @@ def _corrupt(folder):
     np.save(folder / "objects.npy", np.array([{}]), allow_pickle=True)
     np.savez(folder / "archive.npz", np.zeros((9, 40)))
     (folder / "empty.npy").write_bytes(b"")
+    header = {"descr": "<f4", "fortran_order": False, "shape": (10**12, 40)}
+    with open(folder / "promises.npy", "wb") as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        file.write(b"0" * 100)
+    with open(folder / "garbled.npy", "wb") as file:
+        file.write(b"\x93NUMPY\x01\x00\x10\x00{'descr': '<f4, (")
+    np.save(folder / "large.npy", np.full((9, 40), 1e300))
+    (folder / "folder.wav").mkdir()
     (folder / "text.npy").write_bytes(b"not an array")
     (folder / "cut.npy").write_bytes((folder / "bins.npy").read_bytes()[:-5])
     (folder / "text.wav").write_bytes(b"not audio")
@@ -202,6 +210,13 @@ def _corrupt(folder):
         ("single", ["--mel={}/empty.npy"], "empty.npy"),
         ("single", ["--mel={}/text.npy"], "text.npy"),
         ("single", ["--mel={}/cut.npy"], "cut.npy"),
+        ("single", ["--mel={}/promises.npy"], "promises.npy"),
+        ("single", ["--mel={}/garbled.npy"], "garbled.npy"),
+        ("single", ["--mel={}/large.npy"], "large.npy"),
+        ("single", ["--mel={}/ok.npy", "--output={}/folder.wav"], "the folder output="),
+        ("single", ["--audio={}/ok.wav", "--output={}/ok.wav"], "not replace what is generated"),
+        ("single", ["--audio={}/ok.wav", "--output={}"], "not replace what is generated from"),
+        ("single", ["--mel={}/ok.npy", "--prime={}/ok.wav", "--output={}/ok.wav"], "not replace"),
         ("single", ["--audio={}/none.wav"], "none.wav"),
         ("single", ["--audio={}/text.wav"], "text.wav"),
         ("single", ["--audio={}/empty.wav"], "empty.wav"),
@@ -237,6 +252,9 @@ def _corrupt(folder):
         ("unconditional", ["--mel={}/ok.npy"], "one of --seconds"),
         ("unconditional", [], "one of --seconds"),
         ("unconditional", ["--seconds=0"], "seconds=0"),
+        ("unconditional", ["--seconds=nan"], "seconds=nan"),
+        ("unconditional", ["--seconds=inf"], "seconds=inf"),
+        ("unconditional", ["--seconds=1e300"], "no more than a WAV file holds"),
     ],
 )
 def test_bad_input_gives_one_sentence_and_no_files(case, run, tmp_path, capsys):

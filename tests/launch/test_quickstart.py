@@ -43,7 +43,7 @@ def test_config_of_the_quickstart_is_the_default():
     argv = quickstart.with_default_config(["tfwavenet-quickstart", "--workdir=w"])
     program, config, rest = argv
     assert (program, rest) == ("tfwavenet-quickstart", "--workdir=w")
-    assert pathlib.Path(config.split("=", 1)[1]) == REPOSITORY / "configs" / "quickstart.py"
+    assert REPOSITORY / config.split("=", 1)[1] == REPOSITORY / "configs" / "quickstart.py"
 
 
 @pytest.mark.parametrize("given", [["--config=a.py"], ["--config", "a.py"], ["-config=a.py"]])

@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 
 from tfwavenet import rng
-from tfwavenet.layers import LearnedUpsampler, StretchUpsampler, TransposedUpsampler
+from tfwavenet.layers import LearnedUpsampler, StretchUpsampler, TransposedUpsampler, upsampler
 
 CHANNELS = 5
 UPSAMPLERS = {
@@ -124,3 +124,24 @@ def test_stretching_with_averages_keeps_a_constant():
 def test_arguments_out_of_range(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.parametrize(
+    ("identifier", "message"),
+    [
+        ("StretchUpsampler", "keys 'class_name' and 'config'"),
+        ({"class_name": "StretchUpsampler"}, "keys 'class_name' and 'config'"),
+        ({"class_name": "Stretch", "config": {}}, "an upsampler of .*Received: 'Stretch'"),
+        ({"class_name": "StretchUpsampler", "config": {}}, "missing.*'scales'"),
+        ({"class_name": "StretchUpsampler", "config": {"scales": 7}}, "not iterable"),
+        ({"class_name": "StretchUpsampler", "config": {"scales": [0]}}, "positive integers"),
+        (
+            {"class_name": "StretchUpsampler", "config": {"scales": [4], "padding_frames": -1}},
+            "must not be negative",
+        ),
+    ],
+)
+def test_what_is_no_upsampler_is_refused_in_a_sentence(identifier, message):
+    with pytest.raises(ValueError, match=message) as error:
+        upsampler.get(identifier)
+    assert "\n" not in str(error.value)

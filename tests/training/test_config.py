@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import json
+import os
 import re
 
 import ml_collections
@@ -118,7 +119,7 @@ def test_some_values_may_be_none(key):
     ("override", "key", "value"),
     [
         ("data.root=/data/2020", "data.root", "/data/2020"),
-        ("data.root=2020", "data.root", "2020"),
+        ("data.root=2020", "data.root", os.path.abspath("2020")),
         ("training.clip_norm=None", "training.clip_norm", None),
         ("training.ema_decay=0.5", "training.ema_decay", 0.5),
         ("model.speaker_channels=16", "model.speaker_channels", 16),
@@ -173,3 +174,27 @@ def test_first_difference_names_the_key(key, value):
 
 def test_examples_in_the_docstrings():
     assert doctest.testmod(config_module).failed == 0
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("data.max_seconds", float("inf"), "must be finite"),
+        ("training.learning_rate", float("nan"), "must be finite"),
+        ("data.max_seconds", None, "number in"),
+        ("data.test", "a", "number in"),
+        ("data.root", 5, "a string or None"),
+        ("data.split_seed", None, "integer"),
+        ("data.with_mel", 1, "True or False"),
+        ("training.learning_rate", {"class_name": "Noam", "config": 5}, "must be a mapping"),
+    ],
+)
+def test_values_of_other_types_are_refused(key, value, message):
+    with pytest.raises(ValueError, match=message):
+        resolve(changed(**{key.replace(".", "__"): value}))
+
+
+def test_folders_are_those_of_the_directory_in_which_a_run_begins(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config = resolve(changed(data__root="../speech"))
+    assert config.data.root == str(tmp_path.parent / "speech")

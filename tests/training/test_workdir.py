@@ -47,6 +47,13 @@ def test_steps_may_grow_and_are_recorded(folder):
         folder.require_same_config(resolve({}))
 
 
+def test_checkpoints_without_their_config_are_left_alone(folder):
+    (folder.checkpoints / "00001000").mkdir(parents=True)
+    folder.config_path.unlink()
+    with pytest.raises(ValueError, match="put it back.*Received: workdir=.*without it"):
+        folder.require_same_config(resolve({}))
+
+
 def test_nothing_is_rewritten_without_need(folder):
     before = {path: path.stat().st_mtime_ns for path in folder.path.iterdir()}
     folder.record(resolve({}), RECIPE, ["a", "b"])

@@ -12,6 +12,8 @@ from tfwavenet import files
 from tfwavenet.audio import containers, resample, wav_format
 
 _BLOCK_FRAMES = 1 << 20
+# 12 dB above full scale: beyond that, floating samples are integers that nobody has divided.
+_LARGEST_SAMPLE = 4.0
 # What libsndfile says of bytes that its MP3 decoder gives up on.
 _MISLEADING = ("File does not exist or is not a regular file (possibly a pipe?)",)
 
@@ -73,7 +75,7 @@ def read(
 
     Raises:
         AudioFileError: if the file is missing, empty, truncated, corrupt, without samples, not
-            audio, or holds NaN or infinity.
+            audio, or holds NaN, infinity, or floating samples far above full scale.
         ValueError: if `sample_rate` is not a positive integer.
     """
     path = os.fspath(path)
@@ -84,6 +86,9 @@ def read(
         raise _error(path, "at least one sample", "samples=0")
     if not np.isfinite(audio).all():
         raise _error(path, "finite samples", "NaN or infinity")
+    peak = float(np.max(np.abs(audio)))
+    if peak > _LARGEST_SAMPLE:
+        raise _error(path, "samples whose full scale is 1", f"samples up to {peak:.6g}")
     if mono:
         audio = audio.mean(axis=1, dtype=np.float32) if audio.shape[1] > 1 else audio[:, 0]
     if sample_rate is not None:
@@ -136,11 +141,14 @@ def _open(path: str) -> soundfile.SoundFile:
     if not os.path.exists(path):
         raise AudioFileError(f"Audio file {path!r} is expected to exist. Received: no such file")
     if not os.path.isfile(path):
-        raise AudioFileError(f"Audio file {path!r} is expected to be a file. Received: a directory")
+        kind = "a directory" if os.path.isdir(path) else "something else"
+        raise AudioFileError(f"Audio file {path!r} is expected to be a file. Received: {kind}")
+    if not os.access(path, os.R_OK):
+        raise _error(path, "audio that may be read", "no permission")
     if os.path.getsize(path) == 0:
         raise _error(path, "audio", "an empty file of 0 bytes")
     try:
-        return soundfile.SoundFile(path)
+        return soundfile.SoundFile(os.fsencode(path))  # a name need not be UTF-8
     except (RuntimeError, TypeError, ValueError, OSError) as error:
         raise _error(path, "audio (WAV, FLAC, Ogg, MP3)", _reason(path, error)) from error
 

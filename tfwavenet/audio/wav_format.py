@@ -10,6 +10,7 @@ import numpy as np
 HEADER_BYTES = 44
 UNKNOWN_SIZE = 0xFFFFFFFF  # what players take for "until the end" in a header sent through a pipe
 _LARGEST_DATA = 0xFFFFFFFF - HEADER_BYTES
+MOST_FRAMES = _LARGEST_DATA // 2  # of one channel
 
 
 def header(*, frames: Optional[int], sample_rate: int, channels: int) -> bytes:

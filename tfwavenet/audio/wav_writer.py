@@ -27,7 +27,7 @@ class WavWriter:
 
     Raises:
         ValueError: if `sample_rate` or `channels` is out of range.
-        OSError: if the file cannot be written, naming it.
+        OSError: if the file cannot be written, or another process writes it; named.
 
     Example:
         >>> import numpy as np, os, tempfile
@@ -44,9 +44,7 @@ class WavWriter:
         self._frames = 0
         head = wav_format.header(frames=0, **self._format)
         try:
-            os.makedirs(os.path.dirname(self._path) or ".", exist_ok=True)
-            # Unbuffered, so that nothing is left to fail later when a write fails.
-            self._file = open(self.partial_path, "wb", buffering=0)  # noqa: SIM115
+            self._file = files.open_partial(self._path)
             self._write(0, head)
         except OSError as error:
             raise self._failure(error) from error
@@ -104,8 +102,8 @@ class WavWriter:
             return
         try:
             os.fsync(self._file.fileno())
-            self._file.close()
             os.replace(self.partial_path, self._path)
+            self._file.close()
         except OSError as error:
             raise self._failure(error) from error
 

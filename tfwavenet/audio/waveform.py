@@ -73,11 +73,13 @@ def from_signal(
         state: what the call on the preceding chunk returned, None at the start.
 
     Returns:
-        audio float32 [..., samples], and the state for the next chunk.
+        audio float32 [..., samples] in [-1, 1], to which it is clipped, and the state for the next
+        chunk, which is not.
     """
     signal = np.asarray(signal, np.float64)
     audio, state = emphasis.de_emphasis(signal, coefficient=recipe.pre_emphasis, state=state)
-    return (audio / (recipe.signal_gain * recipe.gain)).astype(np.float32), state
+    audio = audio / (recipe.signal_gain * recipe.gain)
+    return np.clip(audio, -1.0, 1.0).astype(np.float32), state
 
 
 def from_signal_graph(
@@ -91,12 +93,13 @@ def from_signal_graph(
         state: float64 [batch], zeros at the start.
 
     Returns:
-        audio float32 [batch, samples], and the state for the next chunk.
+        audio float32 [batch, samples] in [-1, 1], and the state for the next chunk.
     """
     audio, state = emphasis.de_emphasis_graph(
         tf.cast(signal, tf.float64), coefficient=recipe.pre_emphasis, state=state
     )
-    return tf.cast(audio / (recipe.signal_gain * recipe.gain), tf.float32), state
+    audio = tf.clip_by_value(audio / (recipe.signal_gain * recipe.gain), -1.0, 1.0)
+    return tf.cast(audio, tf.float32), state
 
 
 def prepare_graph(audio: tf.Tensor, *, recipe: FeatureRecipe) -> tf.Tensor:

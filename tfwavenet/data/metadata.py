@@ -95,6 +95,12 @@ def read(folder: pathlib.Path) -> dict[str, Any]:
             f"Prepared data must be of format {records.FORMAT_VERSION}; prepare them again. "
             f"Received: format={found} in {str(path)!r}"
         )
+    missing = {"settings", "recipe", "speakers", "splits"} - set(metadata)
+    if missing:
+        raise ValueError(
+            f"{str(path)!r} is damaged, it lacks {', '.join(sorted(missing))}; remove the folder "
+            f"and prepare again. Received: keys={sorted(metadata)}"
+        )
     return metadata
 
 

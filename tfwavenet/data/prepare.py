@@ -253,7 +253,9 @@ def _log_summary(written: dict[str, Any], folder: pathlib.Path) -> None:
     """Logs what was prepared and what deserves a look."""
     for split, summary in written["splits"].items():
         unit = "seconds" if "seconds" in summary else "characters"
-        logging.info("%s: %d records, %.0f %s", split, summary["records"], summary[unit], unit)
+        level = logging.INFO if summary["records"] else logging.WARNING
+        counts = (summary["records"], summary[unit], unit)
+        logging.log(level, "%s: %d records, %.0f %s", split, *counts)
     if written["skipped_files"]:
         path = folder / metadata.SKIPPED
         logging.warning("%d files were skipped, see %s", written["skipped_files"], path)

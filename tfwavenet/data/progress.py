@@ -21,11 +21,6 @@ from absl import logging
 
 from tfwavenet import files
 
-try:
-    import fcntl
-except ImportError:  # not POSIX: two runs at once are then the user's to avoid
-    fcntl = None  # type: ignore[assignment]
-
 METADATA = "metadata.json"
 _PROGRESS = "progress"
 _SETTINGS = "settings.json"
@@ -37,12 +32,9 @@ def exclusive(folder: pathlib.Path) -> Iterator[None]:
     """Makes the folder and holds its lock; waits while another process holds it."""
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / _LOCK, "ab") as lock:
-        if fcntl is not None:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                logging.info("Another process prepares %s, waiting for it.", folder)
-                fcntl.flock(lock, fcntl.LOCK_EX)
+        if not files.lock(lock):
+            logging.info("Another process prepares %s, waiting for it.", folder)
+            files.lock(lock, wait=True)
         yield
 
 
@@ -63,9 +55,21 @@ class Progress:
         self._steps = folder / _PROGRESS
 
     def metadata(self) -> Optional[dict[str, Any]]:
-        """Returns the metadata of finished data, None before that."""
+        """Returns the metadata of finished data, None before that.
+
+        Raises:
+            ValueError: the file is damaged.
+        """
         path = self._folder / METADATA
-        return files.read_json(path) if path.exists() else None
+        if not path.exists():
+            return None
+        found = files.read_json(path)
+        if not isinstance(found, dict) or not isinstance(found.get("settings"), dict):
+            raise ValueError(
+                f"A mapping with the settings is expected in {str(path)!r}; it is damaged, remove "
+                "the folder and prepare again. Received: none"
+            )
+        return found
 
     def begin(self, settings: dict[str, Any]) -> None:
         """Starts a run or goes on with the one that was begun.
@@ -115,16 +119,20 @@ class Progress:
 def require_same(found: dict[str, Any], wanted: dict[str, Any], folder: pathlib.Path) -> None:
     """Raises ValueError, naming what differs, unless the settings are equal.
 
+    Where the corpus lies does not count if it is known to be the same.
+
     Args:
         found: settings of the run in the folder.
         wanted: settings asked for now; absent ones are not compared.
         folder: named in the message.
     """
-    different = list(_differences(found, wanted))
+    same_corpus = wanted.get("files") is not None and wanted["files"] == found.get("files")
+    ignored = ("root",) if same_corpus else ()
+    different = [one for one in _differences(found, wanted) if one[0] not in ignored]
     if different:
         raise ValueError(
-            f"The folder {str(folder)!r} holds data prepared with other settings; use another "
-            "folder, or remove this one to prepare again. Received: "
+            f"The folder {str(folder)!r} holds data prepared with other settings; give these or "
+            "use another folder. Received: "
             + "; ".join(f"{name}={new!r}, there {old!r}" for name, old, new in different)
         )
 

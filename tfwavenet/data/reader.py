@@ -78,7 +78,7 @@ class SplitReader:
         self._paths = [str(self._directory / name) for name in index["shards"]]
         self.names: list[str] = index["name"]
         self.texts: list[Optional[str]] = index["text"]
-        self._columns = {name: np.asarray(index[name], np.int64) for name in _COLUMNS}
+        self._columns = _columns(index, self._directory / index_file(split))
         self.frames = self._columns["samples"] // hop_samples
         self.speakers = self._columns["speaker"].astype(np.int32)
         self._verified = np.zeros(len(self.names), bool)
@@ -177,6 +177,22 @@ def _read_index(path: pathlib.Path) -> dict[str, Any]:
     if len(lengths) > 1:
         raise ValueError(f"The columns of an index must be equally long. Received: {str(path)!r}")
     return index
+
+
+def _columns(index: Mapping[str, Any], path: pathlib.Path) -> dict[str, np.ndarray]:
+    """The numbers of an index, int64 [records] each; a record without mel has its offset -1."""
+    try:
+        columns = {name: np.array(index[name], np.int64) for name in _COLUMNS}
+        fit = all((columns[name] >= -(name == "mel_offset")).all() for name in _COLUMNS)
+        fit = fit and bool((columns["shard"] < len(index["shards"])).all())
+    except (TypeError, ValueError, OverflowError):
+        fit = False
+    if not fit:
+        raise ValueError(
+            "The numbers of an index must be those of its shards and records; remove the folder "
+            f"and prepare again. Received: {str(path)!r}"
+        )
+    return columns
 
 
 def _checked_size(path: str, shard_bytes: Mapping[str, int]) -> int:

@@ -139,7 +139,7 @@ def _serialize(record: Record, audio: bytes, mel: bytes) -> bytes:
     """Returns the record as a serialised `tf.train.Example`."""
     features = {
         "audio": _bytes_feature(audio),
-        "name": _bytes_feature(record.name.encode("utf-8")),
+        "name": _bytes_feature(record.name.encode("utf-8", "surrogateescape")),
         "speaker": tf.train.Feature(int64_list=tf.train.Int64List(value=[record.speaker])),
         "text": _bytes_feature((record.text or "").encode("utf-8")),
     }

@@ -114,7 +114,7 @@ def _hash_key(seed: int) -> Callable[[Utterance], bytes]:
     """Returns a sort key: a hash of the seed and the name, equal on every machine."""
 
     def key(item: Utterance) -> bytes:
-        return hashlib.sha256(f"{seed}:{item.name}".encode()).digest()
+        return hashlib.sha256(f"{seed}:{item.name}".encode("utf-8", "surrogateescape")).digest()
 
     return key
 

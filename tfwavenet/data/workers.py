@@ -196,7 +196,7 @@ class Crew:
 
         Raises:
             OSError: something could not be written.
-            RuntimeError: a worker process died.
+            ChildProcessError: a worker process died.
         """
         results = {shard.name: self._earlier(work, shard) for shard in shards}
         todo = [shard for shard in shards if results[shard.name] is None]
@@ -233,7 +233,7 @@ class Crew:
             for future in concurrent.futures.as_completed(futures):
                 yield futures[future], future.result()
         except BrokenProcessPool as error:
-            raise RuntimeError(
+            raise ChildProcessError(
                 "A worker process of prepare died: out of memory, or a script without "
                 "`if __name__ == '__main__':` around its code. Finished shards are kept. "
                 f"Received: num_workers={count} (0 works without processes)"

@@ -156,8 +156,8 @@ def _write_audio(
     sample_rate: int,
 ) -> None:
     """Writes `<utterance>.<system>.wav`; slashes in names become underscores."""
-    for index, clip in enumerate(clips):
-        stem = clip.name.replace("/", "_").replace(os.sep, "_")
+    stems = files.distinct([clip.name.replace("/", "_").replace(os.sep, "_") for clip in clips])
+    for index, stem in enumerate(stems):
         versions = {"recording": recordings[index]}
         versions.update({system.name: system.audio[index] for system in systems})
         for version, audio in versions.items():

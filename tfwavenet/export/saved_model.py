@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import inspect
 import pathlib
 from collections.abc import Mapping
@@ -96,7 +97,10 @@ def export_saved_model(
     target = pathlib.Path(path).expanduser()
     target /= str(_next_version(target) if version is None else version)
     with files.atomic_directory(target) as folder:
-        _save(model, signatures, folder)
+        try:
+            _save(model, signatures, folder)
+        except tf.errors.OpError as error:  # TensorFlow's word for a full disk and the like
+            raise OSError(errno.EIO, error.message, str(target)) from error
         extra = folder / "assets.extra"
         extra.mkdir()
         sizes = {"batch": 1, "frames": 1, "samples": least}

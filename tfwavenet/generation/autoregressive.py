@@ -9,6 +9,7 @@ from typing import Any, Protocol, cast
 import tensorflow as tf
 
 from tfwavenet import rng
+from tfwavenet.generation.request import check_temperature, whole_number
 from tfwavenet.generation.windows import bucket
 from tfwavenet.layers import ring_buffer
 from tfwavenet.layers.fusion import fused_elementwise
@@ -170,8 +171,7 @@ def whole_frames(model: ChunkModel, chunk_samples: int) -> int:
     Raises:
         ValueError: if it is not positive.
     """
-    if chunk_samples < 1:
-        raise ValueError(f"Expected a positive chunk. Received: chunk_samples={chunk_samples}")
+    chunk_samples = whole_number("chunk_samples", chunk_samples, least=1)
     hop = 1 if model.upsampler is None else model.upsampler.hop_samples
     return max(1, round(chunk_samples / hop)) * hop
 
@@ -251,10 +251,7 @@ class Program:
         chunk_samples: int,
         jit_compile: bool,
     ) -> None:
-        if not temperature >= 0:
-            raise ValueError(
-                f"Expected a temperature of 0 or more. Received: temperature={temperature}"
-            )
+        check_temperature(temperature)
         _check_top_p(model, top_p)
         _check_top_k(model, top_k)
         self.model = model

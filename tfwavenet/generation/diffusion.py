@@ -10,7 +10,12 @@ import tensorflow as tf
 
 from tfwavenet import rng
 from tfwavenet.diffusion import NoiseSchedule
-from tfwavenet.generation.request import Request, check_batch_size
+from tfwavenet.generation.request import (
+    Request,
+    check_batch_size,
+    check_temperature,
+    whole_number,
+)
 from tfwavenet.generation.windows import Windows, bucket
 from tfwavenet.layers.fusion import compiles_whole, fused_elementwise, fusible
 
@@ -55,12 +60,8 @@ def denoise(
     Returns:
         float32 audio [samples] of each utterance.
     """
-    if temperature < 0:
-        raise ValueError(
-            f"Expected a temperature of 0 or more. Received: temperature={temperature}"
-        )
-    if chunk_samples < 1:
-        raise ValueError(f"Expected a positive chunk. Received: chunk_samples={chunk_samples}")
+    check_temperature(temperature)
+    whole_number("chunk_samples", chunk_samples, least=1)
     check_batch_size(batch_size)
     steps = model.schedule.align(schedule)
     factors = schedule.update_coefficients(eta)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -93,18 +95,52 @@ class Request:
 
 def _seeds(seed: Any, batch: int) -> tuple[int, ...]:
     if np.ndim(seed) == 0:
-        return tuple(int(seed) + index for index in range(batch))
-    return tuple(int(one) for one in seed)
+        first = whole_number("seed", seed)
+        return tuple(first + index for index in range(batch))
+    return tuple(whole_number("seed", one) for one in seed)
+
+
+def whole_number(name: str, value: Any, *, least: int | None = None) -> int:
+    """An argument that is a whole number, as a Python integer.
+
+    Args:
+        name: of the argument.
+        value: what was given for it.
+        least: the smallest that is allowed; None for no limit.
+
+    Raises:
+        ValueError: if it is none, or below `least`.
+    """
+    try:
+        number = None if isinstance(value, (bool, np.bool_)) else operator.index(value)
+    except TypeError:
+        number = None
+    if number is None or (least is not None and number < least):
+        limit = "" if least is None else f" of at least {least}"
+        raise ValueError(f"Expected a whole number{limit}. Received: {name}={value!r}")
+    return number
 
 
 def check_batch_size(batch_size: int | None) -> None:
     """Refuses what cannot be a number of utterances at a time.
 
     Raises:
-        ValueError: if it is below 1.
+        ValueError: if it is no whole number, or below 1.
     """
-    if batch_size is not None and batch_size < 1:
-        raise ValueError(f"Expected a positive batch. Received: batch_size={batch_size}")
+    if batch_size is not None:
+        whole_number("batch_size", batch_size, least=1)
+
+
+def check_temperature(temperature: float) -> None:
+    """Refuses what cannot scale the randomness.
+
+    Raises:
+        ValueError: if it is negative, infinite or NaN.
+    """
+    if not 0 <= temperature < math.inf:
+        raise ValueError(
+            f"Expected a temperature of 0 or more. Received: temperature={temperature}"
+        )
 
 
 def _batch_size(sizes: dict[str, int | None]) -> int:
@@ -125,6 +161,8 @@ def _mels(model: Any, mel: Any) -> list[np.ndarray] | None:
         mel = np.asarray(mel, np.float32)
         mel = mel[np.newaxis] if mel.ndim == 2 else mel
     mels = [np.asarray(one, np.float32) for one in mel]
+    if not mels:
+        raise ValueError("Expected features of at least one utterance. Received: mel=[]")
     for index, one in enumerate(mels):
         _check_mel(one, index, model.local_channels)
     return mels
@@ -146,6 +184,11 @@ def _check_mel(mel: np.ndarray, index: int, channels: int) -> None:
 
 def _prime(model: Any, prime: Any) -> np.ndarray:
     prime = np.atleast_2d(np.asarray(prime))
+    if not model.takes_codes and prime.dtype.kind != "f":
+        raise ValueError(
+            "Expected floating prime in the network's domain, full scale is 1. "
+            f"Received: dtype={prime.dtype}"
+        )
     are_codes = prime.dtype.kind in "iu" and model.distribution.value_dtype.is_integer
     if model.signal_dtype.is_integer and not are_codes:
         raise ValueError(
@@ -172,9 +215,7 @@ def _lengths(
 ) -> np.ndarray:
     primed = 0 if prime is None else prime.shape[1]
     if mels is None:
-        if samples is None or samples < 1:
-            raise ValueError(f"Expected a positive number of samples. Received: samples={samples}")
-        return np.full([batch], primed + samples)
+        return np.full([batch], primed + whole_number("samples", samples, least=1))
     hop = model.upsampler.hop_samples
     if samples is not None:
         raise ValueError(f"The features set the length. Received: samples={samples} beside mel")
@@ -195,13 +236,15 @@ def _speaker(model: Any, speaker: Any, batch: int) -> np.ndarray | None:
     if speaker is None:
         raise ValueError("This network needs a speaker. Received: speaker=None")
     speaker = np.asarray(speaker)
-    if np.issubdtype(speaker.dtype, np.integer):
+    if np.issubdtype(speaker.dtype, np.integer) and speaker.ndim < 2:
         return _speaker_numbers(model.speakers, np.broadcast_to(speaker, [batch]))
-    if speaker.shape[1:] != (model.speaker_channels,):
+    if speaker.dtype.kind != "f" or speaker.shape[1:] != (model.speaker_channels,):
         raise ValueError(
             f"Expected a speaker number or vectors of shape [batch, {model.speaker_channels}]. "
-            f"Received: shape={speaker.shape}"
+            f"Received: dtype={speaker.dtype}, shape={speaker.shape}"
         )
+    if not np.isfinite(speaker).all():
+        raise ValueError("Expected finite speaker vectors. Received: NaN or infinity")
     return speaker.astype(np.float32)
 
 

@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from tfwavenet import files
 from tfwavenet.generation.autoregressive import ChunkModel, Program
-from tfwavenet.generation.request import Request, check_batch_size
+from tfwavenet.generation.request import Request, whole_number
 from tfwavenet.generation.utterances import Decoder
 from tfwavenet.generation.windows import Features, stacked
 
@@ -68,7 +68,8 @@ class Stream:
         chunk_samples: int = 1024,
         jit_compile: bool = True,
     ) -> None:
-        check_batch_size(batch_size)
+        if batch_size is not None:
+            batch_size = whole_number("batch_size", batch_size, least=1)
         rows = 1 if batch_size is None else batch_size
         self._settings = {
             "batch_size": batch_size,
@@ -140,13 +141,11 @@ class Stream:
             float32 [samples] or [batch, samples].
 
         Raises:
-            ValueError: if the number is not positive, or the network takes features.
+            ValueError: if the number is no positive integer, or the network takes features.
         """
         if self._features:
             raise ValueError("The features set the length: use `push`. Received: samples")
-        if samples < 1:
-            raise ValueError(f"Expected a positive number of samples. Received: samples={samples}")
-        return self._taken(self.samples + samples)
+        return self._taken(self.samples + whole_number("samples", samples, least=1))
 
     def finish(self) -> np.ndarray:
         """Tells that there are no more frames; returns the rest of the audio.
@@ -252,7 +251,7 @@ class Stream:
                 arrays = dict(archive)
             description = json.loads(str(arrays["description"]))
             of_model = description["model"]
-        except (KeyError, EOFError, ValueError, zipfile.BadZipFile) as error:
+        except (KeyError, EOFError, TypeError, ValueError, zipfile.BadZipFile) as error:
             raise ValueError(
                 f"Expected a file that a stream was saved in. Received: {str(path)!r}, {error}"
             ) from error

@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from tfwavenet.generation import autoregressive
 from tfwavenet.generation.autoregressive import ChunkModel, Program, State, StepModel
-from tfwavenet.generation.request import Request, check_batch_size
+from tfwavenet.generation.request import Request, check_batch_size, whole_number
 from tfwavenet.generation.windows import Windows
 
 # On two cores a batch of 64 makes no more samples per second than one of 32, and needs more memory.
@@ -121,9 +121,10 @@ def _check_fold(model: ChunkModel, request: Request, fold_frames: int, overlap_f
         raise ValueError(
             f"Text cannot be folded: characters do not fade. Received: fold_frames={fold_frames}"
         )
-    if fold_frames < 1 or not 0 <= overlap_frames <= fold_frames:
+    whole_number("fold_frames", fold_frames, least=1)
+    if whole_number("overlap_frames", overlap_frames, least=0) > fold_frames:
         raise ValueError(
-            "Expected pieces of at least one frame, and an overlap not longer than they are. "
+            "Expected an overlap that is not longer than the pieces. "
             f"Received: fold_frames={fold_frames}, overlap_frames={overlap_frames}"
         )
     if request.prime is not None:

@@ -18,6 +18,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 import os
+import pathlib
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -25,8 +26,13 @@ from typing import Any, NoReturn, Optional
 
 from absl import flags, logging
 
+import tfwavenet
+
 EXPECTED_ERRORS = (ValueError, OSError)
 _TRACEBACK = "TFWAVENET_TRACEBACK"
+_PACKAGE = pathlib.Path(tfwavenet.__file__).parent
+# Installed, the experiments lie inside the package; in a checkout they lie beside it.
+_CONFIGS = (_PACKAGE / "configs", _PACKAGE.parent / "configs")
 
 
 def run(
@@ -105,17 +111,78 @@ def _parse(main: Callable[..., Any], flag_values: flags.FlagValues, argv: list[s
         sys.exit(0)
     for name in flag_values:
         flag_values[name].unparse()
+    if "config" in flag_values:
+        argv = with_known_config(argv)
     try:
         rest = flag_values(argv)
     except AttributeError as error:  # raised by config_flags, with a suggestion
+        # It quotes what it quotes.
+        said = str(error).strip("\"'").replace("\\n", " ").replace("\\'", "'")
         raise ValueError(
-            f"--config has no such key: {error}. Received: {' '.join(argv[1:])}"
+            f"--config has no such key: {said} Received: {' '.join(argv[1:])}"
         ) from error
+    except flags.UnrecognizedFlagError as error:
+        if not error.flagname.startswith("config.") or _config_of(argv) is not None:
+            raise
+        raise ValueError(
+            f"--config must be given too where one of its keys is changed. Received: "
+            f"--{error.flagname} alone"
+        ) from error
+    except flags.IllegalFlagValueError as error:
+        lines = str(error).splitlines()
+        if len(lines) == 1:
+            raise
+        raise _unreadable_config(lines[-1], argv) from error  # the rest is a traceback
+    except flags.Error:
+        raise
+    except Exception as error:  # whatever a config file raises while it is read
+        raise _unreadable_config(f"{type(error).__name__}: {error}", argv) from error
     if len(rest) > 1 and not _takes_arguments(main):
         raise ValueError(
             f"only flags are expected, of the form --name=value. Received: argument={rest[1]!r}"
         )
     return rest
+
+
+def _unreadable_config(reason: str, argv: Sequence[str]) -> ValueError:
+    return ValueError(
+        f"--config could not be read ({reason}). Received: --config={_config_of(argv)}"
+    )
+
+
+def with_known_config(argv: Sequence[str]) -> list[str]:
+    """The command line in which a config file that is not there is that of the package.
+
+    Args:
+        argv: the command line, program name first.
+
+    Raises:
+        ValueError: if the package has none of that name either.
+    """
+    given = _config_of(argv)
+    if given is None:
+        return list(argv)
+    path, colon, kind = given.partition(":")
+    if os.path.isfile(path):
+        return list(argv)
+    folder = next(folder for folder in _CONFIGS if folder.is_dir())
+    known = {file.stem: file for file in sorted(folder.glob("[!_]*.py"))}
+    if pathlib.Path(path).stem not in known:
+        raise ValueError(
+            f"--config must be a Python file, or one of {', '.join(known)}. "
+            f"Received: --config={given}"
+        )
+    found = f"{known[pathlib.Path(path).stem]}{colon}{kind}"
+    return [argument.replace(given, found) if given in argument else argument for argument in argv]
+
+
+def _config_of(argv: Sequence[str]) -> Optional[str]:
+    """What follows `--config` on a command line, None without it."""
+    for argument, following in zip(argv[1:], [*argv[2:], ""]):
+        name, equals, value = argument.partition("=")
+        if name in ("--config", "-config"):
+            return value if equals else following
+    return None
 
 
 def _takes_arguments(main: Callable[..., Any]) -> bool:

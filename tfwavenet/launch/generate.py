@@ -52,7 +52,10 @@ _COUNT = flags.DEFINE_integer(
 )
 _SPEAKER = flags.DEFINE_string("speaker", None, "Name or number.", flag_values=FLAGS)
 _PRIME = flags.DEFINE_string(
-    "prime", None, "Recording that precedes what is generated.", flag_values=FLAGS
+    "prime",
+    None,
+    "Recording that precedes what is generated; with --mel or --audio, these cover it too.",
+    flag_values=FLAGS,
 )
 _PROMPT = flags.DEFINE_string(
     "prompt", None, "Of a model over text: what it begins with.", flag_values=FLAGS

@@ -8,7 +8,8 @@ import os
 import pathlib
 import sys
 import time
-from collections.abc import Iterator, Sequence
+import tokenize
+from collections.abc import Sequence
 from typing import Any, Optional, Union
 
 import numpy as np
@@ -17,6 +18,7 @@ from absl import logging
 
 from tfwavenet import files
 from tfwavenet.audio import files as audio_files
+from tfwavenet.audio import wav_format
 from tfwavenet.audio.features import FeatureRecipe
 from tfwavenet.audio.wav_writer import WavPipe, WavWriter
 from tfwavenet.evaluation.speed import Speedometer
@@ -87,8 +89,11 @@ class Job:
         prime = None if prime_path is None else read_prime(prime_path, model)
         names = [pathlib.Path(path).stem for path in [*mel_paths, *audio_paths]]
         names = names or [f"generated-{index}" for index in range(count)]
+        paths = output_paths(output, names)
+        given = [*mel_paths, *audio_paths, *([] if prime_path is None else [prime_path])]
+        _check_nothing_given_is_replaced(paths, given)
         return cls(
-            paths=output_paths(output, names),
+            paths=paths,
             mels=mels,
             samples=_lengths(mels, recipe, seconds, count, prime),
             speaker=speaker_number(model, speaker, speakers),
@@ -177,21 +182,23 @@ def read_mel(path: files.PathLike, recipe: FeatureRecipe) -> np.ndarray:
     """
     name = os.fspath(path)
     expected = f"mel file {name!r} is expected to hold floats of shape [frames, {recipe.n_mels}]"
-    with open(name, "rb") as file:
-        try:
-            mel = np.lib.format.read_array(file, allow_pickle=False)
-        except ValueError as error:
-            raise ValueError(f"{expected} in NumPy's .npy format. Received: {error}") from error
+    try:
+        # Mapped, so that a header may not promise more than there is.
+        mel = np.lib.format.open_memmap(name, mode="r")
+    except (ValueError, tokenize.TokenError) as error:
+        raise ValueError(f"{expected} in NumPy's .npy format. Received: {error}") from error
     if mel.ndim != 2 or mel.shape[1] != recipe.n_mels or not len(mel):
         hint = ", which looks transposed" if mel.ndim == 2 and len(mel) == recipe.n_mels else ""
         raise ValueError(f"{expected}. Received: shape={mel.shape}{hint}")
     if not np.issubdtype(mel.dtype, np.floating):
         raise ValueError(f"{expected}. Received: dtype={mel.dtype}")
+    with np.errstate(over="ignore"):
+        mel = mel.astype(np.float32)
     if not np.isfinite(mel).all():
         frame = int(np.argwhere(~np.isfinite(mel))[0, 0])
         raise ValueError(f"{expected}. Received: NaN or infinity in frame {frame}")
     _warn_of_other_recipe(name, mel, recipe)
-    return mel.astype(np.float32)
+    return mel
 
 
 def _warn_of_other_recipe(name: str, mel: np.ndarray, recipe: FeatureRecipe) -> None:
@@ -314,22 +321,23 @@ def output_paths(output: files.PathLike, names: Sequence[str]) -> tuple[str, ...
             raise ValueError(
                 f"output must be a folder for {len(names)} utterances. Received: output={text!r}"
             )
+        if os.path.isdir(text):
+            raise ValueError(f"output must be a file or new. Received: the folder output={text!r}")
         return (text,)
     if os.path.exists(text) and not os.path.isdir(text):
         raise ValueError(
             f"output must be a folder or end in .wav. Received: the file output={text!r}"
         )
-    return tuple(os.path.join(text, f"{name}.wav") for name in _distinct(names))
+    return tuple(os.path.join(text, f"{name}.wav") for name in files.distinct(names))
 
 
-def _distinct(names: Sequence[str]) -> Iterator[str]:
-    seen: set[str] = set()
-    for name in names:
-        chosen, number = name, 2
-        while chosen in seen:
-            chosen, number = f"{name}-{number}", number + 1
-        seen.add(chosen)
-        yield chosen
+def _check_nothing_given_is_replaced(paths: Sequence[str], given: Sequence[str]) -> None:
+    for path in (path for path in paths if os.path.exists(path)):
+        if any(os.path.samefile(path, source) for source in given):
+            raise ValueError(
+                "output must not replace what is generated from; choose another folder or name. "
+                f"Received: output {path!r}"
+            )
 
 
 def _recipe(model: Any) -> FeatureRecipe:
@@ -364,10 +372,13 @@ def _lengths(
 ) -> tuple[int, ...]:
     """Samples to generate of each: what the features or `seconds` say, less what precedes."""
     if mels is None:
-        samples = round((seconds or 0.0) * recipe.sample_rate)
-        if samples < 1:
-            raise ValueError(f"seconds must be at least one sample. Received: seconds={seconds}")
-        return (samples,) * count
+        wanted = (seconds or 0.0) * recipe.sample_rate
+        if not 0.5 < wanted <= wav_format.MOST_FRAMES:
+            raise ValueError(
+                "seconds must be at least one sample, and no more than a WAV file holds, "
+                f"{wav_format.MOST_FRAMES} samples. Received: seconds={seconds}"
+            )
+        return (round(wanted),) * count
     primed = 0 if prime is None else len(prime)
     lengths = tuple(len(mel) * recipe.hop_samples - primed for mel in mels)
     if min(lengths) <= 0:

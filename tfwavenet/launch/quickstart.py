@@ -18,15 +18,10 @@ from typing import Any
 from absl import flags, logging
 from ml_collections import config_flags
 
-import tfwavenet
 from tfwavenet import files
 from tfwavenet.launch import app, evaluate
 from tfwavenet.training.config import Config
 from tfwavenet.training.run import run
-
-_PACKAGE = pathlib.Path(tfwavenet.__file__).parent
-# Installed, the experiments lie inside the package; in a checkout they lie beside it.
-_CONFIGS = (_PACKAGE / "configs", _PACKAGE.parent / "configs")
 
 FLAGS = flags.FlagValues()
 _CONFIG = config_flags.DEFINE_config_file(
@@ -78,8 +73,7 @@ def with_default_config(argv: Sequence[str]) -> list[str]:
     """
     if any(argument.split("=")[0] in ("--config", "-config") for argument in argv):
         return list(argv)
-    path = next(folder for folder in _CONFIGS if folder.is_dir()) / "quickstart.py"
-    return [argv[0], f"--config={path}", *argv[1:]]
+    return [argv[0], "--config=configs/quickstart.py", *argv[1:]]
 
 
 def main() -> None:

@@ -82,12 +82,10 @@ def _opened(output: Optional[files.PathLike]) -> Iterator[BinaryIO]:
     path = os.fspath(output)
     partial = path + ".partial"
     try:
-        os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
-        # Unbuffered, so that nothing is left to fail later when a write fails.
-        with open(partial, "wb", buffering=0) as file:
+        with files.open_partial(path) as file:
             yield file
             os.fsync(file.fileno())
-        os.replace(partial, path)
+            os.replace(partial, path)
     except OSError as error:
         reason = f"could not be written ({error.strerror or error})"
         raise OSError(error.errno, reason, partial) from error

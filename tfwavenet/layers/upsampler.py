@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -81,15 +81,24 @@ def get(identifier: Any) -> Upsampler | None:
     """The upsampler that is meant: None, a layer, or its `{"class_name", "config"}`.
 
     Raises:
-        ValueError: if the class is not an upsampler.
+        ValueError: if the class is not an upsampler, or its arguments are not valid.
     """
     if identifier is None or isinstance(identifier, Upsampler):
         return identifier
-    class_name = identifier["class_name"].split(">")[-1]
+    if not isinstance(identifier, Mapping) or set(identifier) != {"class_name", "config"}:
+        raise ValueError(
+            "Expected an upsampler, None, or a mapping with the keys 'class_name' and 'config'. "
+            f"Received: {identifier!r}"
+        )
+    class_name = str(identifier["class_name"]).split(">")[-1]
     known = {cls.__name__: cls for cls in Upsampler.__subclasses__()}
     if class_name not in known:
         raise ValueError(f"Expected an upsampler of {sorted(known)}. Received: {class_name!r}")
-    return known[class_name].from_config(dict(identifier["config"]))
+    try:
+        # Not by `from_config`, of which Keras makes a page of every error.
+        return known[class_name](**identifier["config"])
+    except TypeError as error:
+        raise ValueError(f"Expected arguments of {class_name}. Received: {error}") from error
 
 
 def serialize(upsampler: Upsampler | None) -> dict[str, Any] | None:

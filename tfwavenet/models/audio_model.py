@@ -133,7 +133,7 @@ class AudioModel(tf.keras.Model):
         return self._results()
 
     def _results(self) -> dict[str, tf.Tensor]:
-        return {"loss": self.loss_tracker.result()}
+        return {metric.name: metric.result() for metric in self.metrics}
 
     @property
     def metrics(self) -> list[tf.keras.metrics.Metric]:

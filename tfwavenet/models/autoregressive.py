@@ -26,6 +26,11 @@ class AutoregressiveModel(AudioModel):
 
     computes_in_parallel = False
 
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        # Past Keras' tracking: checkpoints hold what the mean is of already.
+        self.__dict__["_bits"] = tf.keras.metrics.Mean(name="bits_per_sample")
+
     @property
     def loss_name(self) -> str:
         """What `nll` is."""
@@ -132,11 +137,16 @@ class AutoregressiveModel(AudioModel):
         """The negative log-likelihood, see `nll`."""
         return self.nll(batch, training)
 
-    def _results(self) -> dict[str, tf.Tensor]:
-        results = super()._results()
+    def _loss(self, batch: dict[str, tf.Tensor], training: bool) -> tf.Tensor:
+        nll = self.sample_loss(batch, training)
         if self.loss_is_discrete:
-            results["bits_per_sample"] = results["loss"] / math.log(2)
-        return results
+            self._mean(nll / math.log(2), batch, self.__dict__["_bits"])
+        return self._mean(nll, batch, self.loss_tracker)
+
+    @property
+    def metrics(self) -> list[tf.keras.metrics.Metric]:
+        """The metrics that Keras resets at each epoch."""
+        return [*super().metrics, *([self.__dict__["_bits"]] if self.loss_is_discrete else [])]
 
     def _dropout_seed(self, training: bool | None) -> tf.Tensor | None:
         if not training or not self.dropout:

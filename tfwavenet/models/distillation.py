@@ -117,9 +117,6 @@ class Student(AudioModel):
         loss = divergence + self.spectral_weight * spectral
         return self._mean(loss, batch, self.loss_tracker)
 
-    def _results(self) -> dict[str, tf.Tensor]:
-        return {metric.name: metric.result() for metric in self.metrics}
-
     @property
     def metrics(self) -> list[tf.keras.metrics.Metric]:
         """The metrics that Keras resets at each epoch."""

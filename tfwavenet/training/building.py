@@ -53,7 +53,12 @@ def check_model(config: ml_collections.ConfigDict) -> None:
         ValueError: If recipe or model are not valid, or do not fit each other.
     """
     with precision_policy(config.training.precision):
-        _create(config, recipes.of_any_kind(_recipe_identifier(config)), speakers=None)
+        model = _create(config, recipes.of_any_kind(_recipe_identifier(config)), speakers=None)
+    if model.upsampler is not None and not config.data.with_mel and not config.data.records:
+        raise ValueError(
+            "config key 'data.with_mel' must be True for a model with an upsampler. "
+            "Received: data.with_mel=False"
+        )
 
 
 def config_of(model: tf.keras.Model) -> dict[str, Any]:
@@ -144,7 +149,13 @@ def _create(
     cls = model_class(arguments.pop("class_name"))
     if arguments.get("speaker_channels") and speakers is not None:
         arguments["speakers"] = _speaker_count(arguments.get("speakers"), speakers)
-    return cls(recipe=recipe, **arguments)
+    try:
+        return cls(recipe=recipe, **arguments)
+    except TypeError as error:
+        raise ValueError(
+            f"config key 'model' must hold arguments of {cls.__name__} of their types. "
+            f"Received: {error}"
+        ) from error
 
 
 def _speaker_count(configured: Optional[int], speakers: Sequence[str]) -> int:

@@ -91,7 +91,7 @@ class Checkpoints:
                 str(target),
             ) from error
         for old in self.steps()[: -self._keep]:
-            shutil.rmtree(self._directory / f"{old:08d}")
+            files.remove_directory(self._directory / f"{old:08d}")
         return str(target)
 
     def restore(self, *, partial: bool = False) -> Optional[int]:
@@ -113,6 +113,7 @@ class Checkpoints:
             return None
         folder = self._directory / f"{steps[-1]:08d}"
         verify(folder)
+        status = None
         try:
             status = self._checkpoint.read(str(folder / _PREFIX))
             status.assert_existing_objects_matched()
@@ -121,6 +122,8 @@ class Checkpoints:
             else:
                 status.assert_consumed()
         except (AssertionError, ValueError, tf.errors.OpError) as error:
+            if status is not None:
+                status.expect_partial()  # or TensorFlow names every variable that it did not find
             raise ValueError(
                 f"The checkpoint {str(folder)!r} belongs to another model or optimizer; train in "
                 f"another workdir. Received: {_first_line(error)}"
@@ -172,8 +175,9 @@ def verify(folder: files.PathLike) -> None:
 def _read_manifest(folder: pathlib.Path) -> dict[str, dict[str, int]]:
     path = folder / _MANIFEST
     try:
-        return dict(files.read_json(path)["files"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        listed = files.read_json(path)["files"].items()
+        return {name: {key: int(of[key]) for key in ("bytes", "crc32")} for name, of in listed}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(
             f"The checkpoint file {str(path)!r} is missing or damaged. {_advice(folder)} "
             f"Received: {_first_line(error)}"
@@ -208,7 +212,7 @@ def _checksum(path: pathlib.Path) -> int:
 def _replace(source: pathlib.Path, target: pathlib.Path) -> None:
     """Renames a folder into place, for good; an older one of that name goes first."""
     if target.exists():
-        shutil.rmtree(target)
+        files.remove_directory(target)
     os.replace(source, target)
     descriptor = os.open(target.parent, os.O_RDONLY)
     try:

@@ -32,6 +32,8 @@ from __future__ import annotations
 
 import inspect
 import json
+import math
+import os
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Union
 
@@ -85,6 +87,7 @@ _OPTIONAL: dict[str, dict[str, type]] = {
     "data": {"root": str, "records": str},
     "training": {"teacher": str, "clip_norm": object, "ema_decay": object},
 }
+_FOLDERS = (("data", "root"), ("data", "records"), ("training", "teacher"))
 # Arguments of a model that a config does not set: they follow from the data, or are Keras' own.
 _NOT_CONFIGURED = ("self", "recipe", "kwargs")
 
@@ -111,10 +114,22 @@ def _boolean() -> tuple[Callable[[Any], bool], str]:
     return lambda value: isinstance(value, bool), "True or False"
 
 
+def _text() -> tuple[Callable[[Any], bool], str]:
+    return lambda value: value is None or isinstance(value, str), "a string or None"
+
+
 _CHECKS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "seed": _whole(-(2**63)),
+    "data.root": _text(),
+    "data.records": _text(),
+    "data.max_seconds": _real(0.0, float("inf")),
+    "data.with_mel": _boolean(),
+    "data.validation": _real(0.0, 1.0),
+    "data.test": _real(0.0, 1.0),
+    "data.split_seed": _whole(-(2**63)),
     "data.batch_size": _whole(1),
     "data.crop_frames": _whole(1),
+    "training.teacher": _text(),
     "training.steps": _whole(1),
     "training.steps_per_epoch": _whole(1),
     "training.beta_1": _real(0.0, 1.0),
@@ -170,7 +185,8 @@ def resolve(config: Config) -> ml_collections.ConfigDict:
             `distribution`) and `recipe` are taken as they are, not merged with a default.
 
     Returns:
-        A locked `ConfigDict` with every key, of JSON values only.
+        A locked `ConfigDict` with every key, of JSON values only; folders are absolute, so that
+        a run can be continued from anywhere.
 
     Raises:
         ValueError: If a key is unknown (names the nearest), or a value is not what it must be.
@@ -182,6 +198,9 @@ def resolve(config: Config) -> ml_collections.ConfigDict:
     defaults = _defaults(str(model.get("class_name", "WaveNet")))
     merged = _merge(defaults, given)
     _check(merged)
+    for section, key in _FOLDERS:
+        if merged[section][key] is not None:
+            merged[section][key] = os.path.abspath(os.path.expanduser(merged[section][key]))
     return ml_collections.ConfigDict(merged, type_safe=False).lock()
 
 
@@ -296,6 +315,9 @@ def _flat(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, An
 
 def _check(config: dict[str, Any]) -> None:
     """Raises ValueError for the first value that is not what its key takes."""
+    for key, value in _flat(config):
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ValueError(f"config key {key!r} must be finite. Received: {key}={value!r}")
     for key, (holds, expectation) in _CHECKS.items():
         section, _, name = key.rpartition(".")
         value = config[section][name] if section else config[key]

@@ -189,7 +189,10 @@ def get(identifier: Union[LearningRate, Mapping[str, Any]]) -> LearningRate:
             "learning_rate must be a number, a schedule, or a mapping with the keys 'class_name' "
             f"and 'config'. Received: learning_rate={identifier!r}"
         )
-    return _build(identifier["class_name"], dict(identifier.get("config") or {}))
+    config = identifier.get("config") or {}
+    if not isinstance(config, Mapping):
+        raise ValueError(f"learning_rate's config must be a mapping. Received: config={config!r}")
+    return _build(identifier["class_name"], dict(config))
 
 
 def _build(name: str, config: dict[str, Any]) -> _Schedule:

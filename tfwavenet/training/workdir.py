@@ -29,11 +29,6 @@ from tfwavenet.training.checkpoints import Checkpoints, steps_in
 from tfwavenet.training.config import Config, first_difference, resolve
 from tfwavenet.training.ema import ExponentialMovingAverage
 
-try:
-    import fcntl
-except ImportError:  # not POSIX: two runs at once are then the user's to avoid
-    fcntl = None  # type: ignore[assignment]
-
 Weights = Literal["ema", "raw"]
 
 
@@ -91,14 +86,11 @@ class Workdir:
         """
         self.path.mkdir(parents=True, exist_ok=True)
         with open(self.path / "train.lock", "ab") as lock:
-            if fcntl is not None:
-                try:
-                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError as error:
-                    raise ValueError(
-                        "a workdir can be trained in by one process at a time, and another one "
-                        f"does. Received: workdir={str(self.path)!r}"
-                    ) from error
+            if not files.lock(lock):
+                raise ValueError(
+                    "a workdir can be trained in by one process at a time, and another one does. "
+                    f"Received: workdir={str(self.path)!r}"
+                )
             yield
 
     def config(self) -> Optional[ml_collections.ConfigDict]:
@@ -126,6 +118,11 @@ class Workdir:
         """
         old = self.config()
         if old is None:
+            if steps_in(self.checkpoints):
+                raise ValueError(
+                    "a workdir with checkpoints has the config.json that they were made by; put it "
+                    f"back, or use another workdir. Received: workdir={str(self.path)!r} without it"
+                )
             return
         grown = ml_collections.ConfigDict(old.to_dict())
         grown.training.steps = max(old.training.steps, config["training"]["steps"])
