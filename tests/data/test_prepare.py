@@ -230,6 +230,12 @@ def test_other_settings_in_the_same_folder_lose_nothing(tmp_path, corpus, stop_a
     assert content(tmp_path / "data") == before
 
 
+def test_a_workdir_within_the_corpus_is_refused(tmp_path, corpus):
+    with pytest.raises(ValueError, match="output_dir must not lie in root"):
+        _prepare(tmp_path, root=tmp_path)
+    assert not (tmp_path / "data").exists()
+
+
 @pytest.mark.parametrize("stop_after", [None, 1])
 def test_a_corpus_that_was_moved_is_the_same(tmp_path, corpus, stop_after):
     if stop_after is None:

@@ -71,7 +71,7 @@ def prepare(
 
     Raises:
         ValueError: an argument is out of range, the corpus is not laid out as its name says or
-            has no usable training file, or `output_dir` holds something else.
+            has no usable training file, or `output_dir` holds something else or lies in `root`.
         OSError: the output cannot be written. What is finished stays and is used by the next run.
 
     Example:
@@ -84,16 +84,21 @@ def prepare(
         raise ValueError(f"max_seconds must be above 0. Received: max_seconds={max_seconds}")
     if num_workers is not None and num_workers < 0:
         raise ValueError(f"num_workers must be at least 0. Received: num_workers={num_workers}")
-    folder = pathlib.Path(output_dir).expanduser().absolute()
+    folder, source = _absolute(output_dir), _absolute(root) if root else None
+    if source in folder.parents:
+        raise ValueError(
+            "output_dir must not lie in root, or what is generated beside it becomes part of the "
+            f"corpus. Received: output_dir={str(folder)!r}, root={str(source)!r}"
+        )
     analysis = _analysis(corpus, recipes.of_any_kind(recipe), float(max_seconds), bool(with_mel))
     chosen: dict[str, Any] = {"validation": validation, "test": test, "seed": int(seed)}
-    settings = _settings(corpus, root, analysis, chosen)
+    settings = _settings(corpus, source, analysis, chosen)
     with progress.exclusive(folder):
         state = progress.Progress(folder)
         finished = state.metadata()
         # Once they are prepared, the recordings may be removed.
-        if finished is None or not root or os.path.exists(root):
-            found = corpora.read_corpus(corpus, root=root, **chosen)
+        if finished is None or source is None or source.exists():
+            found = corpora.read_corpus(corpus, root=source, **chosen)
             settings["files"] = _digest(found)
         if finished is not None:
             progress.require_same(finished["settings"], settings, folder)
@@ -154,14 +159,18 @@ def _analysis(corpus: str, recipe: Recipe, max_seconds: float, with_mel: bool) -
     )
 
 
+def _absolute(path: files.PathLike) -> pathlib.Path:
+    return pathlib.Path(os.path.abspath(os.path.expanduser(path)))
+
+
 def _settings(
-    corpus: str, root: Optional[files.PathLike], analysis: AnySource, chosen: dict[str, Any]
+    corpus: str, root: Optional[pathlib.Path], analysis: AnySource, chosen: dict[str, Any]
 ) -> dict[str, Any]:
     """Everything that decides what is in the files, but for the list of recordings."""
     return {
         "format": records.FORMAT_VERSION,
         "corpus": corpus,
-        "root": str(pathlib.Path(root).expanduser().absolute()) if root else None,
+        "root": None if root is None else str(root),
         **json.loads(json.dumps(analysis.settings())),
         **chosen,
     }
