@@ -115,28 +115,8 @@ def _parse(main: Callable[..., Any], flag_values: flags.FlagValues, argv: list[s
         argv = with_known_config(argv)
     try:
         rest = flag_values(argv)
-    except AttributeError as error:  # raised by config_flags, with a suggestion
-        # It quotes what it quotes.
-        said = str(error).strip("\"'").replace("\\n", " ").replace("\\'", "'")
-        raise ValueError(
-            f"--config has no such key: {said} Received: {' '.join(argv[1:])}"
-        ) from error
-    except flags.UnrecognizedFlagError as error:
-        if not error.flagname.startswith("config.") or _config_of(argv) is not None:
-            raise
-        raise ValueError(
-            f"--config must be given too where one of its keys is changed. Received: "
-            f"--{error.flagname} alone"
-        ) from error
-    except flags.IllegalFlagValueError as error:
-        lines = str(error).splitlines()
-        if len(lines) == 1:
-            raise
-        raise _unreadable_config(lines[-1], argv) from error  # the rest is a traceback
-    except flags.Error:
-        raise
     except Exception as error:  # whatever a config file raises while it is read
-        raise _unreadable_config(f"{type(error).__name__}: {error}", argv) from error
+        raise _explained(error, argv) from error
     if len(rest) > 1 and not _takes_arguments(main):
         raise ValueError(
             f"only flags are expected, of the form --name=value. Received: argument={rest[1]!r}"
@@ -144,10 +124,24 @@ def _parse(main: Callable[..., Any], flag_values: flags.FlagValues, argv: list[s
     return rest
 
 
-def _unreadable_config(reason: str, argv: Sequence[str]) -> ValueError:
-    return ValueError(
-        f"--config could not be read ({reason}). Received: --config={_config_of(argv)}"
-    )
+def _explained(error: Exception, argv: Sequence[str]) -> Exception:
+    """What a failure to parse the command line is to be told as."""
+    config, said = _config_of(argv), str(error)
+    if isinstance(error, AttributeError):  # of config_flags, with a suggestion, and quoted twice
+        said = said.strip("\"'").replace("\\n", " ").replace("\\'", "'")
+        return ValueError(f"--config has no such key: {said} Received: {' '.join(argv[1:])}")
+    unknown = error.flagname if isinstance(error, flags.UnrecognizedFlagError) else ""
+    if unknown.startswith("config.") and config is None:
+        return ValueError(
+            "--config must be given too where one of its keys is changed. "
+            f"Received: --{unknown} alone"
+        )
+    lines = said.splitlines()
+    if isinstance(error, flags.Error) and len(lines) == 1:
+        return error
+    # Of what fails in a config file, absl has the whole traceback.
+    reason = lines[-1] if isinstance(error, flags.Error) else f"{type(error).__name__}: {said}"
+    return ValueError(f"--config could not be read ({reason}). Received: --config={config}")
 
 
 def with_known_config(argv: Sequence[str]) -> list[str]:
