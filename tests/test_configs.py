@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import inspect
+import os
 import pathlib
 import re
 import typing
@@ -78,7 +79,7 @@ def built(config):
         recipe = recipe.with_statistics(np.zeros(recipe.n_mels), np.ones(recipe.n_mels))
     model = building.build_model(config, recipe=recipe, speakers=speakers)
     if config.training.teacher is not None:
-        teacher = TEACHERS[config.training.teacher]
+        teacher = TEACHERS[os.path.relpath(config.training.teacher)]
         model.set_teacher(built(config_of(load(teacher[0]), *teacher[1:])))
     building.compile_model(model, config)
     model.run_eagerly = True
