@@ -129,8 +129,9 @@ def test_the_configs_of_the_package_are_known_by_name_anywhere(tmp_path, monkeyp
     (tmp_path / "smoke").mkdir()  # a workdir of that name is no config
     for given in ("configs/smoke.py", "smoke.py", "smoke"):
         for arguments in ([f"--config={given}:full"], ["--config", f"{given}:full"]):
-            found = app.with_known_config(["launcher", *arguments])[-1].rpartition("=")[-1]
-            path, _, kind = found.partition(":")
+            argv = app.with_known_config(["launcher", *arguments, "--workdir=smoke"])
+            assert (len(argv), argv[0], argv[2]) == (3, "launcher", "--workdir=smoke")
+            path, _, kind = argv[1].rpartition("=")[-1].partition(":")
             assert os.path.isfile(path)
             assert (os.path.basename(path), kind) == ("smoke.py", "full")
 

@@ -31,6 +31,7 @@ import tfwavenet
 EXPECTED_ERRORS = (ValueError, OSError)
 _TRACEBACK = "TFWAVENET_TRACEBACK"
 _PACKAGE = pathlib.Path(tfwavenet.__file__).parent
+_CONFIG = ("--config", "-config")
 # Installed, the experiments lie inside the package; in a checkout they lie beside it.
 _CONFIGS = (_PACKAGE / "configs", _PACKAGE.parent / "configs")
 
@@ -167,14 +168,16 @@ def with_known_config(argv: Sequence[str]) -> list[str]:
             f"Received: --config={given}"
         )
     found = f"{known[pathlib.Path(path).stem]}{colon}{kind}"
-    return [argument.replace(given, found) if given in argument else argument for argument in argv]
+    at = next(i for i, argument in enumerate(argv) if argument.partition("=")[0] in _CONFIG)
+    behind = at + (1 if "=" in argv[at] else 2)
+    return [*argv[:at], f"--config={found}", *argv[behind:]]
 
 
 def _config_of(argv: Sequence[str]) -> Optional[str]:
     """What follows `--config` on a command line, None without it."""
     for argument, following in zip(argv[1:], [*argv[2:], ""]):
         name, equals, value = argument.partition("=")
-        if name in ("--config", "-config"):
+        if name in _CONFIG:
             return value if equals else following
     return None
 
