@@ -8,7 +8,7 @@ import pathlib
 import pytest
 
 from tfwavenet import files
-from tfwavenet.launch import quickstart
+from tfwavenet.launch import app, quickstart
 
 REPOSITORY = pathlib.Path(__file__).parents[2]
 
@@ -39,11 +39,12 @@ def test_quickstart_writes_report_page_and_audio_and_resumes(tmp_path):
     assert sorted(path.name for path in (tmp_path / "checkpoints").iterdir()) == trained
 
 
-def test_config_of_the_quickstart_is_the_default():
+def test_config_of_the_quickstart_is_the_default(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     argv = quickstart.with_default_config(["tfwavenet-quickstart", "--workdir=w"])
-    program, config, rest = argv
+    program, config, rest = app.with_known_config(argv)
     assert (program, rest) == ("tfwavenet-quickstart", "--workdir=w")
-    assert REPOSITORY / config.split("=", 1)[1] == REPOSITORY / "configs" / "quickstart.py"
+    assert pathlib.Path(config.split("=", 1)[1]) == REPOSITORY / "configs" / "quickstart.py"
 
 
 @pytest.mark.parametrize("given", [["--config=a.py"], ["--config", "a.py"], ["-config=a.py"]])
