@@ -145,3 +145,47 @@ def test_what_is_no_upsampler_is_refused_in_a_sentence(identifier, message):
     with pytest.raises(ValueError, match=message) as error:
         upsampler.get(identifier)
     assert "\n" not in str(error.value)
+
+
+def image(frames):
+    return features(frames)[..., tf.newaxis]
+
+
+@pytest.mark.parametrize("frequency_kernel_size", [1, 3])
+@pytest.mark.parametrize("scale", [1, 3, 4])
+def test_a_stage_that_stretches_equals_repeating_and_convolving(scale, frequency_kernel_size):
+    layer = StretchUpsampler((scale,), frequency_kernel_size=frequency_kernel_size)
+    stage = layer.smoothing[0].layer
+    stage.build([None, None, CHANNELS, 1])
+    kernel = rng.normal(stage.kernel.shape, rng.make_seed(1))
+    stage.kernel.assign(kernel)
+    expected = tf.nn.conv2d(tf.repeat(image(5), scale, axis=1), kernel, 1, "SAME")
+    np.testing.assert_allclose(stage(image(5)), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("frequency_kernel_size", [1, 3])
+@pytest.mark.parametrize(("scale", "overlap"), [(1, 1), (3, 1), (2, 2), (4, 2)])
+def test_a_transposed_stage_equals_keras(scale, overlap, frequency_kernel_size):
+    size = (overlap * scale, frequency_kernel_size)
+    oracle = tf.keras.layers.Conv2DTranspose(1, size, strides=(scale, 1), padding="same")
+    stage = TransposedUpsampler(
+        (scale,), overlap=overlap, frequency_kernel_size=frequency_kernel_size, weight_norm=False
+    ).stages[0]
+    assert_equal_with_random_weights(stage, oracle, image(5))
+
+
+@pytest.mark.parametrize(("stride", "kernel_frames"), [(6, 1), (3, 2), (4, 3)])
+def test_the_learned_convolution_equals_keras(stride, kernel_frames):
+    layer = built(lambda: LearnedUpsampler((stride,), kernel_frames=kernel_frames))
+    oracle = tf.keras.layers.Conv1DTranspose(CHANNELS, stride * kernel_frames, strides=stride)
+    # Keras goes on behind the last frame.
+    assert_equal_with_random_weights(layer.conv, oracle, features(5), length=5 * stride)
+
+
+def assert_equal_with_random_weights(layer, oracle, inputs, length=None):
+    for each_layer in (layer, oracle):
+        if not each_layer.built:
+            each_layer.build([None, None, *inputs.shape[2:]])
+        for index, weight in enumerate(each_layer.weights):
+            weight.assign(rng.normal(weight.shape, rng.make_seed(index)))
+    np.testing.assert_allclose(layer(inputs), oracle(inputs)[:, :length], atol=1e-5)

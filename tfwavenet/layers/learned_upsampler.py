@@ -7,6 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from tfwavenet.layers.convolution import dilated_conv1d
 from tfwavenet.layers.upsampler import Upsampler, masked
 
 
@@ -46,7 +47,7 @@ class LearnedUpsampler(Upsampler):
     def build(self, input_shape: Any) -> None:
         """Creates the filter [kernel_frames * hop, channels, channels] and the bias."""
         channels = input_shape[-1]
-        self.conv = tf.keras.layers.Conv1DTranspose(
+        self.conv = _TransposedConv(
             channels,
             self.kernel_frames * self.hop_samples,
             strides=self.hop_samples,
@@ -61,10 +62,28 @@ class LearnedUpsampler(Upsampler):
         return self.kernel_frames - 1
 
     def call(self, inputs: tf.Tensor, mask: tf.Tensor | None = None) -> tf.Tensor:
-        """Convolves and cuts what lies behind the last frame."""
-        outputs = self.conv(masked(inputs, mask, 1))
-        return outputs[:, : tf.shape(inputs)[1] * self.hop_samples]
+        """Convolves; what would lie behind the last frame is not computed."""
+        return self.conv(masked(inputs, mask, 1))
 
     def get_config(self) -> dict[str, Any]:
         """The constructor arguments."""
         return {**super().get_config(), "kernel_frames": self.kernel_frames}
+
+
+class _TransposedConv(tf.keras.layers.Conv1DTranspose):
+    """Transposed convolution up to the last frame's own samples, computed at the rate of frames.
+
+    All samples of a frame are channels of one convolution over the frames; XLA has no fast form of
+    transposed ones for CPUs.
+    """
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        """[batch, frames, channels] to [batch, frames * stride, filters]."""
+        stride, channels = self.strides[0], inputs.shape[-1]
+        kernel = tf.reshape(self.kernel, [-1, stride, self.filters, channels])
+        # From the earliest frame that reaches a sample to the present one.
+        kernel = tf.transpose(tf.reverse(kernel, [0]), [0, 3, 1, 2])
+        kernel = tf.reshape(kernel, [-1, channels, stride * self.filters])
+        outputs = dilated_conv1d(inputs, kernel)
+        batch, frames = tf.shape(inputs)[0], tf.shape(inputs)[1]
+        return tf.reshape(outputs, [batch, frames * stride, self.filters]) + self.bias

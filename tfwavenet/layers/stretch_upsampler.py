@@ -7,6 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from tfwavenet.layers import polyphase
 from tfwavenet.layers.upsampler import Upsampler, context_of, masked
 from tfwavenet.layers.weight_norm import WeightNormalization
 
@@ -72,15 +73,10 @@ class StretchUpsampler(Upsampler):
         self.smoothing = [self._smoothing_layer(scale) for scale in self.scales]
 
     def _smoothing_layer(self, scale: int) -> tf.keras.layers.Layer:
-        size = (2 * scale + 1, self.frequency_kernel_size)
-        average = tf.keras.initializers.Constant(1 / (size[0] * size[1]))
-        layer = tf.keras.layers.Conv2D(
-            1,
-            size,
-            padding="same",
-            use_bias=False,
+        layer = _SmoothedStretching(
+            scale,
+            self.frequency_kernel_size,
             activation=self.activation,
-            kernel_initializer=average,
             dtype=self.dtype_policy,
         )
         return WeightNormalization(layer) if self.weight_norm else layer
@@ -115,8 +111,8 @@ class StretchUpsampler(Upsampler):
             mask = self._with_padding_frames(mask)
         image, rate = inputs[..., tf.newaxis], 1
         for scale, smooth in zip(self.scales, self.smoothing):
+            image = smooth(masked(image, mask, rate))
             rate *= scale
-            image = smooth(masked(tf.repeat(image, scale, axis=1), mask, rate))
         outputs = tf.squeeze(image, -1)
         return outputs if self.input_context else self._cut(outputs)
 
@@ -141,3 +137,18 @@ class StretchUpsampler(Upsampler):
             "weight_norm": self.weight_norm,
         }
         return {**super().get_config(), **config}
+
+
+class _SmoothedStretching(tf.keras.layers.Conv2D):
+    """Convolution of an image [batch, frames, channels, 1] whose frames are repeated first."""
+
+    def __init__(self, scale: int, frequency_kernel_size: int, **kwargs: Any) -> None:
+        size = (2 * scale + 1, frequency_kernel_size)
+        average = tf.keras.initializers.Constant(1 / (size[0] * size[1]))
+        super().__init__(1, size, use_bias=False, kernel_initializer=average, **kwargs)
+        self._meeting = polyphase.stretching(scale)
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        """[batch, frames, channels, 1] to [batch, frames * scale, channels, 1]."""
+        image = polyphase.upsampled(inputs, self.kernel[:, :, 0, 0], self._meeting)
+        return self.activation(image)

@@ -7,6 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from tfwavenet.layers import polyphase
 from tfwavenet.layers.upsampler import Upsampler, context_of, masked
 from tfwavenet.layers.weight_norm import WeightNormalization
 
@@ -61,12 +62,8 @@ class TransposedUpsampler(Upsampler):
         self.stages = [self._stage(scale) for scale in self.scales]
 
     def _stage(self, scale: int) -> tf.keras.layers.Layer:
-        layer = tf.keras.layers.Conv2DTranspose(
-            1,
-            (self.overlap * scale, self.frequency_kernel_size),
-            strides=(scale, 1),
-            padding="same",
-            dtype=self.dtype_policy,
+        layer = _TransposedStage(
+            scale, self.overlap, self.frequency_kernel_size, dtype=self.dtype_policy
         )
         return WeightNormalization(layer) if self.weight_norm else layer
 
@@ -103,3 +100,20 @@ class TransposedUpsampler(Upsampler):
             "weight_norm": self.weight_norm,
         }
         return {**super().get_config(), **config}
+
+
+class _TransposedStage(tf.keras.layers.Conv2DTranspose):
+    """Transposed convolution of an image [batch, frames, channels, 1] along its frames."""
+
+    def __init__(
+        self, scale: int, overlap: int, frequency_kernel_size: int, **kwargs: Any
+    ) -> None:
+        size = (overlap * scale, frequency_kernel_size)
+        super().__init__(1, size, strides=(scale, 1), padding="same", **kwargs)
+        self._meeting = polyphase.transposed(scale, overlap)
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        """[batch, frames, channels, 1] to [batch, frames * scale, channels, 1]."""
+        # A transposed filter is turned round over channels, too.
+        kernel = tf.reverse(self.kernel[:, :, 0, 0], [1])
+        return polyphase.upsampled(inputs, kernel, self._meeting) + self.bias
