@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Sequence
 from typing import Any, Protocol, cast
 
@@ -13,6 +14,10 @@ from tfwavenet.generation.request import check_temperature, whole_number
 from tfwavenet.generation.windows import bucket
 from tfwavenet.layers import ring_buffer
 from tfwavenet.layers.fusion import fused_elementwise
+
+# Conditioning and noise are made ahead of the steps, but only for so many of them: of a whole chunk
+# they are hundreds of megabytes, written and read again at the speed of main memory.
+_BLOCK_SAMPLES = 32
 
 # {"previous": [batch], the last value; "position": int64 [batch], its successor's index in the
 #  utterance; "network": what the model carries from step to step}
@@ -61,8 +66,14 @@ class StepModel(ChunkModel, Protocol):
     def folded_weights(self) -> Any:
         """The weights of a step."""
 
-    def conditioning(self, mel: Any, mask: Any, speaker: Any) -> list[Any]:
-        """Each block's conditioning of a window, [batch, samples or 1, channels] or None."""
+    def local_features(self, mel: Any, mask: Any) -> list[Any]:
+        """What each layer knows of a window at each sample, [batch, samples, channels] or None."""
+
+    def speaker_vectors(self, speaker: Any) -> Any:
+        """What each layer knows of all samples, [batch, channels] or None."""
+
+    def projected(self, local: list[Any], speaker: Any) -> list[Any]:
+        """Each layer's conditioning from both, [batch, samples or 1, channels] or None."""
 
     def step(self, value_t: Any, state: Any, conditioning_t: Any, weights: Any) -> Any:
         """Parameters of the value that follows, and the next state."""
@@ -104,50 +115,110 @@ def advance(
         The new values [batch, count], zeros from `stop` on, and the state behind them.
     """
     stop = tf.constant(count) if stop is None else stop
+    block = min(count, _BLOCK_SAMPLES)
+    ahead = _Ahead(model, window, seeds, state["position"], block, count)
+    draw = functools.partial(_draw, model, temperature=temperature, top_k=top_k, top_p=top_p)
     weights = model.folded_weights()
-    conditioning = model.conditioning(
-        mel=window.get("mel"), mask=window.get("mask"), speaker=window.get("speaker")
-    )
-    conditioning = [None if c is None else tf.transpose(c, [1, 0, 2]) for c in conditioning]
-    width = model.distribution.noise_channels
-    noise = rng.uniform_stream(seeds, state["position"], count, width)
-    noise = tf.transpose(noise, [1, 0, 2])
 
-    # The noise travels in the loop's state, a step ahead: XLA would compute logarithms that it can
-    # fuse with the search for the largest number by number. Of all steps at once, the rounding of
-    # the last ones would depend on the size of the chunk.
-    def noise_of(t: tf.Tensor) -> tf.Tensor:
-        return model.distribution.standard_noise(noise[tf.minimum(t, count - 1)])
+    def one_block(start: tf.Tensor, previous: Any, network: Any, values: Any) -> tuple[Any, ...]:
+        conditioning, noise = ahead.conditioning(start), ahead.noise(start)
 
-    def one_step(
-        t: tf.Tensor, previous: Any, network: Any, standard: Any, values: Any
-    ) -> tuple[Any, ...]:
-        conditioning_t = [_at(c, t) for c in conditioning]
-        params, network = model.step(previous, network, conditioning_t, weights)
-        params = model.drawable(params)
-        if top_k is not None:
-            params = model.distribution.most_likely(params, top_k)
-        if top_p is not None:
-            params = tf.cond(
-                top_p < 1,
-                lambda: model.distribution.nucleus(params, top_p, temperature),
-                lambda: tf.cast(params, tf.float32),
-            )
-        value = model.distribution.draw(params, standard, temperature)
-        values = tf.tensor_scatter_nd_update(values, [[t]], value[tf.newaxis])
-        return t + 1, value, network, noise_of(t + 1), values
+        # The noise travels in the loop's state, a step ahead: XLA would compute logarithms that it
+        # can fuse with the search for the largest number by number. Of all steps at once, the
+        # rounding of the last ones would depend on the size of the block.
+        def noise_of(t: tf.Tensor) -> tf.Tensor:
+            return model.distribution.standard_noise(noise[tf.minimum(t, block - 1)])
+
+        def one_step(
+            t: tf.Tensor, previous: Any, network: Any, standard: Any, values: Any
+        ) -> tuple[Any, ...]:
+            conditioning_t = [_at(c, t) for c in conditioning]
+            params, network = model.step(previous, network, conditioning_t, weights)
+            value = draw(params, standard)
+            values = tf.tensor_scatter_nd_update(values, [[start + t]], value[tf.newaxis])
+            return t + 1, value, network, noise_of(t + 1), values
+
+        first = tf.zeros([], tf.int32)
+        _, previous, network, _, values = tf.while_loop(
+            lambda t, *_: t < tf.minimum(block, stop - start),
+            one_step,
+            (first, previous, network, noise_of(first), values),
+            maximum_iterations=block,
+        )
+        return start + block, previous, network, values
 
     values = tf.zeros([count, tf.shape(state["previous"])[0]], state["previous"].dtype)
     network = [ring_buffer.opened(layer) for layer in state["network"]]
-    first = tf.zeros([], tf.int32)
-    loop = (first, state["previous"], network, noise_of(first), values)
-    _, previous, network, _, values = tf.while_loop(
-        lambda t, *_: t < stop, one_step, loop, maximum_iterations=count
+    _, previous, network, values = tf.while_loop(
+        lambda start, *_: start < stop,
+        one_block,
+        (tf.zeros([], tf.int32), state["previous"], network, values),
+        maximum_iterations=-(-count // block),
     )
     position = state["position"] + tf.cast(stop, tf.int64)
     network = [ring_buffer.closed(layer) for layer in network]
     state = {"previous": previous, "network": network, "position": position}
     return tf.transpose(values), state
+
+
+class _Ahead:
+    """What the steps of a chunk need beside the past, made for one block of them at a time."""
+
+    def __init__(
+        self,
+        model: StepModel,
+        window: dict[str, tf.Tensor],
+        seeds: tf.Tensor,
+        position: tf.Tensor,
+        block: int,
+        count: int,
+    ) -> None:
+        self._model, self._seeds, self._position, self._block = model, seeds, position, block
+        self._speaker = model.speaker_vectors(window.get("speaker"))
+        missing = [[0, 0], [0, -count % block], [0, 0]]
+        self._local = [
+            None if features is None else tf.pad(features, missing)
+            for features in model.local_features(window.get("mel"), window.get("mask"))
+        ]
+
+    def conditioning(self, start: tf.Tensor) -> list[tf.Tensor | None]:
+        """Each layer's, [block or 1, batch, channels] or None, from the sample `start` on."""
+        local = [None if c is None else self._part(c, start) for c in self._local]
+        conditioning = self._model.projected(local, self._speaker)
+        return [None if c is None else tf.transpose(c, [1, 0, 2]) for c in conditioning]
+
+    def _part(self, features: tf.Tensor, start: tf.Tensor) -> tf.Tensor:
+        size = [tf.shape(features)[0], self._block, features.shape[2]]
+        return tf.slice(features, [0, start, 0], size)
+
+    def noise(self, start: tf.Tensor) -> tf.Tensor:
+        """Uniforms [block, batch, width] from the sample `start` on."""
+        position = self._position + tf.cast(start, tf.int64)
+        width = self._model.distribution.noise_channels
+        noise = rng.uniform_stream(self._seeds, position, self._block, width)
+        return tf.transpose(noise, [1, 0, 2])
+
+
+def _draw(
+    model: StepModel,
+    params: tf.Tensor,
+    standard: tf.Tensor,
+    *,
+    temperature: tf.Tensor,
+    top_k: tf.Tensor | None,
+    top_p: tf.Tensor | None,
+) -> tf.Tensor:
+    """The value [batch] that standard noise chooses."""
+    params = model.drawable(params)
+    if top_k is not None:
+        params = model.distribution.most_likely(params, top_k)
+    if top_p is not None:
+        params = tf.cond(
+            top_p < 1,
+            lambda: model.distribution.nucleus(params, top_p, temperature),
+            lambda: tf.cast(params, tf.float32),
+        )
+    return model.distribution.draw(params, standard, temperature)
 
 
 def _at(conditioning: tf.Tensor | None, t: tf.Tensor) -> tf.Tensor | None:

@@ -148,15 +148,26 @@ class AudioModel(tf.keras.Model):
             self.check_mel(inputs["mel"], inputs["audio"].shape[1])
         return self._upsampled(lambda upsampler: upsampler(inputs["mel"]))
 
-    def _local_window(
+    def local_features(
         self, mel: tf.Tensor | None, mask: tf.Tensor | None
     ) -> list[tf.Tensor | None]:
+        """The features of a window at the sample rate, for each block: what it then projects.
+
+        The arguments are those of `conditioning`.
+
+        Returns:
+            For each block [batch, samples of the window, channels], or None.
+        """
         return self._upsampled(lambda upsampler: upsampler.upsample_window(mel, mask))
 
     def _upsampled(self, upsample: Callable[[Any], tf.Tensor]) -> list[tf.Tensor | None]:
         """What an upsampler makes of features, for each block; None without one."""
         local = None if self.upsampler is None else upsample(self.upsampler)
         return [local] * len(self.blocks)
+
+    def speaker_vectors(self, speaker: tf.Tensor | None) -> tf.Tensor | None:
+        """The vectors [batch, speaker_channels] of speakers as they are in a batch, or None."""
+        return self._speaker({} if speaker is None else {"speaker": speaker})
 
     def _speaker(self, inputs: dict[str, tf.Tensor]) -> tf.Tensor | None:
         if not self.speaker_channels:
@@ -203,7 +214,12 @@ class AudioModel(tf.keras.Model):
         Returns:
             For each block [batch, samples of the window or 1, channels before its gate], or None.
         """
-        local, speaker = self._local_window(mel, mask), self._speaker({"speaker": speaker})
+        return self.projected(self.local_features(mel, mask), self.speaker_vectors(speaker))
+
+    def projected(
+        self, local: list[tf.Tensor | None], speaker: tf.Tensor | None
+    ) -> list[tf.Tensor | None]:
+        """`conditioning` of what `local_features` and `speaker_vectors` return, or of a part."""
         return [block.conditioning(x, speaker) for block, x in zip(self.blocks, local)]
 
     def check_mel(self, mel: tf.Tensor, samples: int | None) -> None:

@@ -248,8 +248,8 @@ class ParallelWaveNet(Student):
         """A chunk of samples, as `generation.autoregressive.advance` makes it, in parallel."""
         stop = tf.constant(count) if stop is None else stop
         noise = temperature * self._noise_stream(seeds, state["position"], count)
-        local = self._local_window(window.get("mel"), window.get("mask"))
-        speaker = self._speaker({"speaker": window.get("speaker")})
+        local = self.local_features(window.get("mel"), window.get("mask"))
+        speaker = self.speaker_vectors(window.get("speaker"))
         params, network = self._through_flows(noise, local, speaker, state["network"], stop)
         mean, log_scale = tf.unstack(params, axis=-1)
         values = tf.clip_by_value(mean + tf.exp(log_scale) * noise, -1.0, 1.0)

@@ -315,7 +315,7 @@ class WaveNet(AutoregressiveModel):
 
         The features and the speaker are as `conditioning` takes them.
         """
-        local, speaker = self._local_window(mel, mask), self._speaker({"speaker": speaker})
+        local, speaker = self.local_features(mel, mask), self.speaker_vectors(speaker)
         _, layer_inputs = self._run_blocks(values, local, speaker)
         layers = (self.input_conv, *self.blocks)
         return [layer.state_after(given) for layer, given in zip(layers, layer_inputs)]
