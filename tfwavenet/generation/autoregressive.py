@@ -15,9 +15,12 @@ from tfwavenet.generation.windows import bucket
 from tfwavenet.layers import ring_buffer
 from tfwavenet.layers.fusion import fused_elementwise
 
-# Conditioning and noise are made ahead of the steps, but only for so many of them: of a whole chunk
-# they are hundreds of megabytes, written and read again at the speed of main memory.
-_BLOCK_SAMPLES = 32
+# Conditioning and noise are made ahead of the steps, but only for so many rows (steps times batch)
+# and steps of them: of a whole chunk they are hundreds of megabytes, written and read again at the
+# speed of main memory, and of more rows XLA shares the elementwise work out to all cores, which then
+# wait for each other.
+_BLOCK_ROWS = 128
+_BLOCK_STEPS = (4, 32)
 
 # {"previous": [batch], the last value; "position": int64 [batch], its successor's index in the
 #  utterance; "network": what the model carries from step to step}
@@ -115,8 +118,8 @@ def advance(
         The new values [batch, count], zeros from `stop` on, and the state behind them.
     """
     stop = tf.constant(count) if stop is None else stop
-    block = min(count, _BLOCK_SAMPLES)
-    ahead = _Ahead(model, window, seeds, state["position"], block, count)
+    block = min(count, _block_steps(state["previous"].shape[0]))
+    ahead = _Ahead(model, window, seeds=seeds, position=state["position"], block=block, count=count)
     draw = functools.partial(_draw, model, temperature=temperature, top_k=top_k, top_p=top_p)
     weights = model.folded_weights()
 
@@ -126,23 +129,25 @@ def advance(
         # The noise travels in the loop's state, a step ahead: XLA would compute logarithms that it
         # can fuse with the search for the largest number by number. Of all steps at once, the
         # rounding of the last ones would depend on the size of the block.
-        def noise_of(t: tf.Tensor) -> tf.Tensor:
-            return model.distribution.standard_noise(noise[tf.minimum(t, block - 1)])
+        def given_at(t: tf.Tensor) -> tuple[Any, tf.Tensor]:
+            t = tf.minimum(t, block - 1)
+            conditioning_t = [c[0] if c.shape[0] == 1 else _row(c, t) for c in conditioning]
+            return conditioning_t, model.distribution.standard_noise(_row(noise, t))
 
         def one_step(
-            t: tf.Tensor, previous: Any, network: Any, standard: Any, values: Any
+            t: tf.Tensor, previous: Any, network: Any, given: Any, values: Any
         ) -> tuple[Any, ...]:
-            conditioning_t = [_at(c, t) for c in conditioning]
-            params, network = model.step(previous, network, conditioning_t, weights)
+            conditioning_t, standard = given
+            params, network = model.step(previous, network, conditioning_t or None, weights)
             value = draw(params, standard)
             values = tf.tensor_scatter_nd_update(values, [[start + t]], value[tf.newaxis])
-            return t + 1, value, network, noise_of(t + 1), values
+            return t + 1, value, network, given_at(t + 1), values
 
         first = tf.zeros([], tf.int32)
         _, previous, network, _, values = tf.while_loop(
             lambda t, *_: t < tf.minimum(block, stop - start),
             one_step,
-            (first, previous, network, noise_of(first), values),
+            (first, previous, network, given_at(first), values),
             maximum_iterations=block,
         )
         return start + block, previous, network, values
@@ -161,6 +166,11 @@ def advance(
     return tf.transpose(values), state
 
 
+def _block_steps(batch: int | None) -> int:
+    least, most = _BLOCK_STEPS
+    return most if batch is None else min(most, max(least, _BLOCK_ROWS // batch))
+
+
 class _Ahead:
     """What the steps of a chunk need beside the past, made for one block of them at a time."""
 
@@ -168,6 +178,7 @@ class _Ahead:
         self,
         model: StepModel,
         window: dict[str, tf.Tensor],
+        *,
         seeds: tf.Tensor,
         position: tf.Tensor,
         block: int,
@@ -181,11 +192,11 @@ class _Ahead:
             for features in model.local_features(window.get("mel"), window.get("mask"))
         ]
 
-    def conditioning(self, start: tf.Tensor) -> list[tf.Tensor | None]:
-        """Each layer's, [block or 1, batch, channels] or None, from the sample `start` on."""
+    def conditioning(self, start: tf.Tensor) -> list[tf.Tensor]:
+        """Each layer's [block or 1, batch, channels] from the sample `start` on, or nothing."""
         local = [None if c is None else self._part(c, start) for c in self._local]
         conditioning = self._model.projected(local, self._speaker)
-        return [None if c is None else tf.transpose(c, [1, 0, 2]) for c in conditioning]
+        return [tf.transpose(c, [1, 0, 2]) for c in conditioning if c is not None]
 
     def _part(self, features: tf.Tensor, start: tf.Tensor) -> tf.Tensor:
         size = [tf.shape(features)[0], self._block, features.shape[2]]
@@ -197,6 +208,12 @@ class _Ahead:
         width = self._model.distribution.noise_channels
         noise = rng.uniform_stream(self._seeds, position, self._block, width)
         return tf.transpose(noise, [1, 0, 2])
+
+
+def _row(rows: tf.Tensor, index: tf.Tensor) -> tf.Tensor:
+    """`rows[index]` of [rows, batch, channels], for which XLA would make a copy with margins."""
+    _, batch, channels = tf.unstack(tf.shape(rows))
+    return tf.slice(rows, [index, 0, 0], [1, batch, channels])[0]
 
 
 def _draw(
@@ -219,12 +236,6 @@ def _draw(
             lambda: tf.cast(params, tf.float32),
         )
     return model.distribution.draw(params, standard, temperature)
-
-
-def _at(conditioning: tf.Tensor | None, t: tf.Tensor) -> tf.Tensor | None:
-    if conditioning is None:
-        return None
-    return conditioning[0 if conditioning.shape[0] == 1 else t]
 
 
 def initial_state(model: ChunkModel, batch_size: int | tf.Tensor) -> State:

@@ -17,6 +17,7 @@ import tensorflow as tf
 from tfwavenet.generation import autoregressive
 from tfwavenet.generation.autoregressive import ChunkModel, Program, State, StepModel
 from tfwavenet.generation.request import Request, check_batch_size, whole_number
+from tfwavenet.generation.threads import keep_to_one_core
 from tfwavenet.generation.windows import Windows
 
 # On two cores a batch of 64 makes no more samples per second than one of 32, and needs more memory.
@@ -107,7 +108,7 @@ def _run_together(tasks: list[Callable[[threading.Event], None]]) -> None:
     if len(tasks) == 1:
         tasks[0](stopped)
         return
-    with futures.ThreadPoolExecutor(len(tasks)) as executor:
+    with futures.ThreadPoolExecutor(len(tasks), initializer=keep_to_one_core) as executor:
         running = [executor.submit(task, stopped) for task in tasks]
         try:
             for future in futures.as_completed(running):

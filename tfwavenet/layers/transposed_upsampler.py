@@ -105,9 +105,7 @@ class TransposedUpsampler(Upsampler):
 class _TransposedStage(tf.keras.layers.Conv2DTranspose):
     """Transposed convolution of an image [batch, frames, channels, 1] along its frames."""
 
-    def __init__(
-        self, scale: int, overlap: int, frequency_kernel_size: int, **kwargs: Any
-    ) -> None:
+    def __init__(self, scale: int, overlap: int, frequency_kernel_size: int, **kwargs: Any) -> None:
         size = (overlap * scale, frequency_kernel_size)
         super().__init__(1, size, strides=(scale, 1), padding="same", **kwargs)
         self._meeting = polyphase.transposed(scale, overlap)
