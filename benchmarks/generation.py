@@ -11,7 +11,8 @@ cores read memory of that size, `of products` that of the multiplications over t
 matrix products; both limits are measured in the same process. `--growth` shows what the time of a
 step does not depend on, receptive field and position, and what it does, layers and batch. A folded
 row is one utterance of ten seconds; its batch are the pieces, what they overlap is not counted twice
-in samples/s. `--dump` writes the XLA program of each row and its arguments, see
+in samples/s. Where PyTorch is installed, or `--torch_python` names an interpreter that has it, the
+rows of `r9y9_mol` are compared with that network in PyTorch, step by step. `--dump` writes the XLA program of each row and its arguments, see
 `benchmarks.programs`; the whole batch is in one program then, as on a GPU.
 """
 
@@ -42,7 +43,10 @@ CONFIGS = (
 )
 # Networks with a row for one utterance, cut into pieces that are generated at the same time.
 FOLDED = ("r9y9_mol",)
-FOLD: dict[str, int] = {"samples": 220_500, "fold_frames": 16, "overlap_frames": 16}
+# The receptive field of two frames once before each piece, and once more for the fade.
+FOLD: dict[str, int] = {"samples": 220_500, "fold_frames": 16, "overlap_frames": 4}
+# The network that `benchmarks.peer_torch` has in PyTorch, and how much of it is generated there.
+PEER, PEER_SAMPLES = "r9y9_mol", 512
 CHUNK = 1024
 REFERENCE_RATE = 16000
 GROWTH: dict[str, list[dict[str, int]]] = {
@@ -215,6 +219,23 @@ def row(name: str, flags: argparse.Namespace, **sizes: int) -> dict[str, Any]:
     }
 
 
+def peer_rate(flags: argparse.Namespace, batch: int) -> float | None:
+    """Samples per second of the same network in PyTorch; None where there is no PyTorch."""
+    python = turns.peer_python(flags.torch_python)
+    if python is None:
+        return None
+    command = [python, "-m", "benchmarks.peer_torch", "--generate", f"--batch={batch}"]
+    command += [f"--samples={PEER_SAMPLES}", f"--steps={flags.repetitions}"]
+    command += [f"--threads={flags.cores or report.usable_cores()}"]
+    return batch * PEER_SAMPLES / min(turns.measured(command, turns.PEER_ENVIRONMENT)["seconds"])
+
+
+def compared(found: dict[str, Any], flags: argparse.Namespace) -> dict[str, Any]:
+    """A row with how many times as fast as PyTorch it is, where that is measured."""
+    rate = peer_rate(flags, found["batch"]) if found["network"] == PEER else None
+    return {**found, "x PyTorch": "" if rate is None else found["samples/s"] / rate}
+
+
 def growth(flags: argparse.Namespace) -> list[dict[str, Any]]:
     """How the time of a step grows with one size at a time."""
     rows = []
@@ -250,6 +271,7 @@ def main() -> None:
     parser.add_argument("--growth", action="store_true", help="measure what the time depends on")
     parser.add_argument("--json", help="file for all rows")
     parser.add_argument("--plot", help="picture of --growth, such as growth.png")
+    parser.add_argument("--torch_python", help="a Python interpreter that has PyTorch")
     parser.add_argument("--dump", help="folder for the XLA program of each row of the table")
     parser.add_argument("--measure", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--network", help=argparse.SUPPRESS)
@@ -269,6 +291,7 @@ def main() -> None:
     else:
         rows = [row(name, flags, batch=batch) for name in flags.networks for batch in flags.batch]
         rows += [row(name, flags, **FOLD) for name in flags.networks if name in FOLDED]
+        rows = [compared(found, flags) for found in rows]
     report.print_table(rows)
     if flags.json:
         pathlib.Path(flags.json).write_text(json.dumps(rows, indent=2), encoding="utf-8")

@@ -5,9 +5,13 @@ r9y9/wavenet_vocoder (24 layers in 4 cycles, 128 residual, 256 gate and 128 skip
 taps, 80 mels upsampled 4 x 4 x 4 x 4, mixture of 10 logistics over 65 536 levels), weight
 normalisation by PyTorch's own hook, Adam, masked mean of the loss, no gradient clipping.
 
+With `--generate` it draws samples one by one instead: each layer keeps its past in a buffer that
+moves on by a sample, the normalisation is folded away, features are upsampled before.
+
 Runs alone, so that two frameworks never share the cores, and prints one JSON line:
 
     python -m benchmarks.peer_torch --batch 2 --samples 10240 --steps 5
+    python -m benchmarks.peer_torch --generate --batch 8 --samples 512 --steps 3
 """
 
 from __future__ import annotations
@@ -119,6 +123,78 @@ def negative_log_likelihood(params: torch.Tensor, target: torch.Tensor) -> torch
     return -torch.logsumexp(log_prob + functional.log_softmax(logits, dim=1), dim=1)
 
 
+class Taps:
+    """A convolution without normalisation, one step at a time."""
+
+    def __init__(self, conv: nn.Conv1d, batch: int) -> None:
+        self.dilation, self.bias = conv.dilation[0], conv.bias
+        self.weight = conv.weight.permute(0, 2, 1).reshape(conv.out_channels, -1).contiguous()
+        reach = (conv.kernel_size[0] - 1) * self.dilation + 1
+        self.buffer = torch.zeros(batch, reach, conv.in_channels)
+
+    def step(self, x: torch.Tensor) -> torch.Tensor:
+        """[batch, channels] to [batch, filters]."""
+        if self.buffer.shape[1] > 1:
+            self.buffer[:, :-1] = self.buffer[:, 1:].clone()
+        self.buffer[:, -1] = x
+        met = self.buffer[:, :: self.dilation].reshape(len(x), -1)
+        return functional.linear(met, self.weight, self.bias)
+
+
+def draw(params: torch.Tensor) -> torch.Tensor:
+    """A sample [batch, 1] of the mixture of logistics [batch, 30]."""
+    logits, means, log_scales = params.chunk(3, dim=1)
+    gumbel = -torch.log(-torch.log(torch.empty_like(logits).uniform_(1e-5, 1 - 1e-5)))
+    chosen = (logits + gumbel).argmax(dim=1, keepdim=True)
+    uniform = torch.empty(len(params), 1).uniform_(1e-5, 1 - 1e-5)
+    noise = torch.log(uniform) - torch.log1p(-uniform)
+    value = means.gather(1, chosen) + torch.exp(log_scales.gather(1, chosen)) * noise
+    return value.clamp(-1, 1)
+
+
+def generate(model: WaveNet, mel: torch.Tensor, samples: int) -> torch.Tensor:
+    """Samples [batch, samples], one after the other."""
+    batch = len(mel)
+    local = model.upsampler(mel).transpose(1, 2)
+    layers = [
+        [Taps(conv, batch) for conv in (block.conv, block.local, block.residual, block.skip)]
+        for block in model.blocks
+    ]
+    first, *head = (Taps(conv, batch) for conv in (model.first, model.head[1], model.head[3]))
+    value, made = torch.zeros(batch, 1), []
+    for t in range(samples):
+        x, total = first.step(value), 0.0
+        for conv, project, residual, skip in layers:
+            z = conv.step(x) + project.step(local[:, t])
+            filtered, gate = z.chunk(2, dim=1)
+            y = torch.tanh(filtered) * torch.sigmoid(gate)
+            total = total + skip.step(y)
+            x = (residual.step(y) + x) * math.sqrt(0.5)
+        y = total * math.sqrt(1.0 / LAYERS)
+        for conv in head:
+            y = conv.step(torch.relu(y))
+        value = draw(y)
+        made.append(value)
+    return torch.cat(made, dim=1)
+
+
+@torch.inference_mode()
+def timed_generation(batch: int, samples: int, repetitions: int) -> list[float]:
+    """Seconds of each repetition after one that warms up."""
+    torch.manual_seed(0)
+    model = WaveNet()
+    for module in model.modules():
+        if hasattr(module, "weight_g"):
+            nn.utils.remove_weight_norm(module)
+    mel = torch.rand(batch, MELS, -(-samples // math.prod(SCALES)) + 2 * CONTEXT_FRAMES)
+    seconds = []
+    for _ in range(repetitions + 1):
+        start = time.perf_counter()
+        generate(model, mel, samples)
+        seconds.append(time.perf_counter() - start)
+    return seconds[1:]
+
+
 def timed_steps(batch: int, samples: int, steps: int) -> list[float]:
     """Seconds of each training step after one that warms up."""
     torch.manual_seed(0)
@@ -139,15 +215,17 @@ def timed_steps(batch: int, samples: int, steps: int) -> list[float]:
 
 
 def main() -> None:
-    """Times the steps and prints them as JSON."""
+    """Times training steps, or generation, and prints the seconds as JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--batch", type=int, default=2)
     parser.add_argument("--samples", type=int, default=10240)
     parser.add_argument("--steps", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--generate", action="store_true", help="draw samples, --steps times")
     flags = parser.parse_args()
     torch.set_num_threads(flags.threads)
-    seconds = timed_steps(flags.batch, flags.samples, flags.steps)
+    timed = timed_generation if flags.generate else timed_steps
+    seconds = timed(flags.batch, flags.samples, flags.steps)
     parameters = sum(p.numel() for p in WaveNet().parameters())
     print(json.dumps({"seconds": seconds, "version": torch.__version__, "parameters": parameters}))
 
