@@ -39,7 +39,7 @@ def export_saved_model(
       network without features, to `audio` float32 [batch, samples].
     - `vocode`: `audio` float32 [batch, samples] at the recipe's sample rate to the same; the
       recipe's features are computed inside, from untrimmed audio. For networks with features and
-      a recipe.
+      a recipe that does not lack its statistics.
     - `stream_start`, to `state_bytes` string [], and `stream_step`: `state_bytes`, and `samples`
       or `mel` and `is_last` bool [], to the `audio` that is ready and the next `state_bytes`. The
       client holds the state, any server of the model goes on with it. For networks that generate

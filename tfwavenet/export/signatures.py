@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, Optional
 import tensorflow as tf
 
 from tfwavenet.audio import waveform
+from tfwavenet.audio.recipe_checks import lacks_statistics
 from tfwavenet.export import checks
 from tfwavenet.export.autoregressive import Streams
 from tfwavenet.export.checks import Field, Range
@@ -100,7 +101,7 @@ class _Maker:
         self._limits = limits
 
     def whole(self, generate: Callable[..., tf.Tensor]) -> dict[str, Signature]:
-        """`serving_default`, and `vocode` for a network with features and their recipe."""
+        """`serving_default`, and `vocode` where features can be computed."""
 
         def serve(seed: tf.Tensor, **given: tf.Tensor) -> Tensors:
             return {"audio": generate(_seeds(seed), **given)}
@@ -109,7 +110,7 @@ class _Maker:
             return serve(mel=self._features(audio), **given)
 
         found = {"serving_default": self._signature(serve, [self._source, *self._common], _AUDIO)}
-        if self._model.upsampler is not None and self._model.recipe is not None:
+        if self._computes_features:
             audio = Field("audio", tf.float32, ("batch", "samples"))
             found["vocode"] = self._signature(vocode, [audio, *self._common], _AUDIO)
         return found
@@ -151,6 +152,13 @@ class _Maker:
         return {
             "recipe": self._signature(lambda: {"recipe": tf.constant(text)}, [], {"recipe": ()})
         }
+
+    @property
+    def _computes_features(self) -> bool:
+        recipe = self._model.recipe
+        if self._model.upsampler is None or recipe is None:
+            return False
+        return not lacks_statistics(recipe)
 
     @property
     def _source(self) -> Field:
