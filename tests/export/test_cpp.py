@@ -14,9 +14,9 @@ import pytest
 import tensorflow as tf
 from tensorflow.core.framework import tensor_pb2
 
-from tests.export.bad_requests import bad_requests
+from tests.export.bad_requests import bad_requests, found_by_the_graph
 from tests.support import served
-from tests.support.served import KINDS, STREAMED, assert_same_audio
+from tests.support.served import HOP, KINDS, STREAMED, assert_same_audio
 
 pytestmark = [
     pytest.mark.slow,
@@ -67,9 +67,7 @@ def requests_for(kind):
     given = {**served.source(kind, 7), **served.conditions(kind), "is_last": True}
     if "vocode" in served.signatures(kind):
         given["audio"] = served.recordings(200)
-    if kind in STREAMED:
-        conditions = served.conditions(kind)
-        given["state_bytes"] = served.call(kind, "stream_start", **conditions)["state_bytes"]
+    given["state_bytes"] = served.begun(kind)
     requests = []
     for name, signature in served.signatures(kind).items():
         tensors = served.typed(signature, given)
@@ -108,19 +106,15 @@ def test_the_xla_form_is_refused_where_xla_is_switched_off(answers):
     assert "XLA compilation disabled" in status
 
 
-def test_requests_that_do_not_fit_get_a_sentence(answers):
-    state = dict(requests_for("vocoder"))["stream_step"]["state_bytes"]
-    # What else is wrong with a request, the server finds out before TensorFlow does.
-    found_here = [
-        (name, inputs, message)
-        for name, inputs, message in bad_requests(state, {"other": b"0" * 50})
-        if "of dtype" not in message and "Expected" in message and "inputs" not in message
-    ]
-    assert len(found_here) > 100
-    requests = [(name, inputs) for name, inputs, _ in found_here]
-    for (status, _), (name, _, message) in zip(
-        answers("vocoder", "portable", requests), found_here
-    ):
+@pytest.mark.parametrize("kind", KINDS)
+def test_requests_that_do_not_fit_get_a_sentence(answers, kind):
+    state = b""
+    if kind in STREAMED:
+        state = served.call(kind, "stream_start", **served.conditions(kind))["state_bytes"]
+    found = found_by_the_graph(bad_requests(kind, state, [b"0" * 50]))
+    assert len(found) > 25
+    requests = [(name, inputs) for name, inputs, _ in found]
+    for (status, _), (name, _, message) in zip(answers(kind, "portable", requests), found):
         assert status.startswith("INVALID_ARGUMENT: assertion failed"), f"{name}: {message}"
         assert message in status, f"{name}: {message}"
         np.testing.assert_equal(status.count("Received"), 1)

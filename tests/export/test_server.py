@@ -112,18 +112,13 @@ def test_many_clients_at_a_time(client):
 def foreign_states(state):
     """States of other models, and bytes that no model returned."""
     given = {kind: served.conditions(kind) for kind in ("codes", "vectors")}
-    foreign = {
-        kind: served.call(kind, "stream_start", **given[kind])["state_bytes"] for kind in given
-    }
-    damaged = {
-        f"changed at {position}": state[:position]
-        + bytes([state[position] ^ 1])
-        + state[position + 1 :]
+    foreign = [served.call(kind, "stream_start", **given[kind])["state_bytes"] for kind in given]
+    damaged = [
+        state[:position] + bytes([state[position] ^ 1]) + state[position + 1 :]
         for position in (0, 19, 20, 25, 60, len(state) // 2, len(state) - 1)
-    }
-    cut = {f"cut at {length}": state[:length] for length in (0, 1, 19, 20, 21, len(state) - 1)}
-    others = {"longer": state + b"x", "text": b"state", "digits": b"0" * 20, "zeros": bytes(500)}
-    return {**foreign, **damaged, **cut, **others}
+    ]
+    cut = [state[:length] for length in (0, 1, 19, 20, 21, len(state) - 1)]
+    return [*foreign, *damaged, *cut, state + b"x", b"state", b"0" * 20, bytes(500)]
 
 
 def refusal(client, signature, inputs):
@@ -140,7 +135,7 @@ def is_refused_with(message, answer):
 
 
 def test_malformed_requests_get_a_sentence_and_the_server_lives_on(client, state):
-    requests = list(bad_requests(state, foreign_states(state)))
+    requests = list(bad_requests("vocoder", state, foreign_states(state)))
     assert len(requests) >= 200
     unexpected = [
         f"{signature}, {message}: {answer}"
@@ -152,7 +147,7 @@ def test_malformed_requests_get_a_sentence_and_the_server_lives_on(client, state
     expected = served.generated("vocoder", request)
     assert_same_audio(client.predict("serving_default", request)["audio"], expected)
     for name in ("serving_default", "vocode", "stream_start", "stream_step"):
-        client.predict(name, good(name, state))
+        client.predict(name, good("vocoder", name, state))
 
 
 @pytest.mark.slow

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.export.bad_requests import bad_requests, found_by_the_graph
 from tests.support import served
 from tests.support.served import (
     HOP,
@@ -150,11 +151,14 @@ def test_only_the_nucleus_is_drawn_from(top_p):
     assert_same_audio(audio, served.generated("codes", asked))
 
 
-@pytest.mark.parametrize("top_p", [0.0, -0.5, 1.01])
-def test_no_nucleus_is_refused(top_p):
-    given = {**served.source("codes", 5), **served.conditions("codes"), "top_p": top_p}
-    with pytest.raises(tf.errors.InvalidArgumentError, match="Expected top_p from 1e-06 to 1"):
-        served.call("codes", "serving_default", **given)
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_does_not_fit_is_refused_in_a_sentence(kind):
+    found = found_by_the_graph(bad_requests(kind, served.begun(kind), [b"0" * 50]))
+    assert len(found) > 25
+    for name, inputs, message in found:
+        with pytest.raises(tf.errors.InvalidArgumentError) as caught:
+            served.call(kind, name, **inputs)
+        assert message in str(caught.value), name
 
 
 def test_a_stream_in_half_precision():
