@@ -94,7 +94,25 @@ def test_every_signature_of_the_portable_form(answers, kind):
     assert_answered(kind, requests, answers(kind, "portable", requests))
 
 
-@pytest.mark.parametrize("kind", ["vocoder", "diffwave"])
+@pytest.mark.parametrize("kind", STREAMED)
+def test_python_goes_on_with_the_stream_of_the_program(answers, kind):
+    given, source = served.conditions(kind), served.source(kind, 7)
+    pieces = [{"samples": 3 * HOP}, {"samples": 4 * HOP}]
+    if "mel" in source:
+        mel = source["mel"]
+        pieces = [{"mel": mel[:, :3], "is_last": False}, {"mel": mel[:, 3:], "is_last": True}]
+    step = served.signatures(kind)["stream_step"]
+    tensors = served.typed(step, {"state_bytes": served.begun(kind), **pieces[0]})
+    request = {name: tensor.numpy() for name, tensor in tensors.items()}
+    ((status, first),) = answers(kind, "portable", [("stream_step", request)])
+    assert status == "OK"
+    state = first["state_bytes"].item()
+    second = served.call(kind, "stream_step", state_bytes=state, **pieces[1])
+    audio = np.concatenate([first["audio"], second["audio"]], axis=1)
+    assert_same_audio(audio, served.generated(kind, {**source, **given}))
+
+
+@pytest.mark.parametrize("kind", ["vocoder", "student", "diffwave"])
 def test_every_signature_of_the_xla_form_where_xla_is_allowed(answers, kind):
     requests = requests_for(kind)
     assert_answered(kind, requests, answers(kind, "xla", requests, xla="xla"))
@@ -108,10 +126,7 @@ def test_the_xla_form_is_refused_where_xla_is_switched_off(answers):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_requests_that_do_not_fit_get_a_sentence(answers, kind):
-    state = b""
-    if kind in STREAMED:
-        state = served.call(kind, "stream_start", **served.conditions(kind))["state_bytes"]
-    found = found_by_the_graph(bad_requests(kind, state, [b"0" * 50]))
+    found = found_by_the_graph(bad_requests(kind, served.begun(kind), [b"0" * 50]))
     assert len(found) > 25
     requests = [(name, inputs) for name, inputs, _ in found]
     for (status, _), (name, _, message) in zip(answers(kind, "portable", requests), found):

@@ -176,7 +176,7 @@ def test_a_stream_in_half_precision():
     assert_same_audio(np.concatenate(parts, axis=1), stream.pull(70))
 
 
-@pytest.mark.parametrize("kind", ["vocoder", "codes", "diffwave", "noise"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_what_xla_compiles_gives_the_same_audio(kind):
     made = signatures_of(
         served.network(kind), chunk_samples=served.CHUNK, limits=LIMITS, jit_compile=True
