@@ -16,12 +16,23 @@ Request = tuple[str, dict[str, Any], str]
 
 _FRAMES = LIMITS.samples // HOP
 
+_OUT_OF_RANGE = {
+    "temperature": ((-1e-6, -1.0, -1e30), "Expected temperature of at least 0"),
+    "top_p": ((0.0, -0.5, 1.01, -1e30, 1e30), "Expected top_p from 1e-06 to 1"),
+    "prime": ((1.01, -1.01, 1e30), "Expected prime from -1 to 1"),
+    "samples": (
+        (0, -1, LIMITS.samples + 1, 2**31 - 1, -(2**31)),
+        f"Expected samples from 1 to {LIMITS.samples}",
+    ),
+}
+
 
 def good(kind: str, signature: str, state: bytes = b"") -> dict[str, np.ndarray]:
     """A request that fits, for two utterances; `state` is of two streams of the network."""
     everything = {
         **served.source(kind, 4),
         "audio": served.recordings(200),
+        "prime": served.recordings(30),
         "state_bytes": np.array(state, object),
         "is_last": np.array(False),
         **served.conditions(kind),
@@ -102,6 +113,9 @@ def _wrong_shapes(field: Field, value: np.ndarray) -> Iterator[tuple[Any, str]]:
         yield value.transpose(0, 2, 1), expected
         for frames in (_FRAMES + 1, 20_000):
             yield np.zeros([2, frames, MELS], np.float32), "Expected frames of mel from"
+    if name == "prime":
+        for samples in (0, LIMITS.samples + 1, 10**6):
+            yield np.zeros([2, samples], np.float32), "Expected past_samples of prime from 1"
     if name == "audio":
         for samples in (0, 1, RECIPE.least_samples - 1, LIMITS.samples + 1, 10**6):
             yield np.ones([2, samples], np.float32), "Expected samples of audio from"
@@ -126,15 +140,9 @@ def _wrong_values(field: Field, value: np.ndarray) -> Iterator[tuple[Any, str]]:
             changed.flat[-1] = poison
             yield changed, f"Expected finite {name}"
         yield _enormous(value), "tensor parsing error"
-    if name == "temperature":
-        for number in (-1e-6, -1.0, -1e30):
-            yield np.float32(number), "Expected temperature of at least 0"
-    if name == "top_p":
-        for number in (0.0, -0.5, 1.01, -1e30, 1e30):
-            yield np.float32(number), "Expected top_p from 1e-06 to 1"
-    if name == "samples":
-        for count in (0, -1, LIMITS.samples + 1, 2**31 - 1, -(2**31)):
-            yield np.int32(count), f"Expected samples from 1 to {LIMITS.samples}"
+    numbers, message = _OUT_OF_RANGE.get(name, ((), ""))
+    for number in numbers:
+        yield np.full_like(value, number), message
     if name == "speaker" and field.dtype == tf.int32:
         for numbers in ([0, 4], [-1, 0], [2**31 - 1, 0], [-(2**31), 3]):
             yield np.array(numbers, np.int32), "Expected speaker from 0 to 3"

@@ -62,17 +62,24 @@ def _outputs(folder):
     return {name: tf.make_ndarray(proto) for name, proto in protos.items()}
 
 
+def typed(kind, name, given):
+    """The inputs of a signature, as arrays of its types."""
+    tensors = served.typed(served.signatures(kind)[name], given)
+    return {key: tensor.numpy() for key, tensor in tensors.items()}
+
+
 def requests_for(kind):
     """One request per signature of a network, of its own types."""
-    given = {**served.source(kind, 7), **served.conditions(kind), "is_last": True}
+    given = {
+        **served.source(kind, 7),
+        **served.conditions(kind),
+        "is_last": True,
+        "prime": served.recordings(30),
+    }
     if "vocode" in served.signatures(kind):
         given["audio"] = served.recordings(200)
     given["state_bytes"] = served.begun(kind)
-    requests = []
-    for name, signature in served.signatures(kind).items():
-        tensors = served.typed(signature, given)
-        requests.append((name, {key: value.numpy() for key, value in tensors.items()}))
-    return requests
+    return [(name, typed(kind, name, given)) for name in served.signatures(kind)]
 
 
 def assert_answered(kind, requests, answers):
@@ -101,15 +108,23 @@ def test_python_goes_on_with_the_stream_of_the_program(answers, kind):
     if "mel" in source:
         mel = source["mel"]
         pieces = [{"mel": mel[:, :3], "is_last": False}, {"mel": mel[:, 3:], "is_last": True}]
-    step = served.signatures(kind)["stream_step"]
-    tensors = served.typed(step, {"state_bytes": served.begun(kind), **pieces[0]})
-    request = {name: tensor.numpy() for name, tensor in tensors.items()}
+    request = typed(kind, "stream_step", {"state_bytes": served.begun(kind), **pieces[0]})
     ((status, first),) = answers(kind, "portable", [("stream_step", request)])
     assert status == "OK"
     state = first["state_bytes"].item()
     second = served.call(kind, "stream_step", state_bytes=state, **pieces[1])
     audio = np.concatenate([first["audio"], second["audio"]], axis=1)
     assert_same_audio(audio, served.generated(kind, {**source, **given}))
+
+
+def test_python_goes_on_from_the_recording_that_the_program_took(answers):
+    given = {"prime": served.recordings(100), **served.conditions("codes")}
+    request = typed("codes", "stream_prime", given)
+    ((status, outputs),) = answers("codes", "portable", [("stream_prime", request)])
+    assert status == "OK"
+    state = outputs["state_bytes"].item()
+    audio = served.call("codes", "stream_step", state_bytes=state, samples=70)["audio"]
+    assert_same_audio(audio, served.generated("codes", {"samples": 70, **given}))
 
 
 @pytest.mark.parametrize("kind", ["vocoder", "student", "diffwave"])

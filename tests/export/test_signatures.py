@@ -90,6 +90,23 @@ def test_a_stream_in_pieces_equals_generate(kind, cuts):
     assert_same_audio(audio, served.generated(kind, given))
 
 
+# Shorter than the receptive field, longer, and much longer.
+@pytest.mark.parametrize("primed", [1, 5, 17, 400])
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_a_stream_goes_on_from_a_recording_as_generate_does(primed, jit_compile):
+    model, given = served.network("codes"), served.conditions("codes")
+    made = signatures_of(model, chunk_samples=served.CHUNK, limits=LIMITS, jit_compile=jit_compile)
+    recordings = 0.5 * served.recordings(primed)
+    inputs = served.typed(made["stream_prime"], {"prime": recordings, **given})
+    state, parts = made["stream_prime"].function(*inputs.values())["state_bytes"], []
+    for samples in (20, 50):
+        outputs = made["stream_step"].function(state, samples)
+        state = outputs["state_bytes"]
+        parts.append(outputs["audio"])
+    expected = served.generated("codes", {"samples": 70, "prime": recordings, **given})
+    assert_same_audio(np.concatenate(parts, axis=1), expected)
+
+
 def test_audio_comes_as_soon_as_its_look_ahead_is_there():
     ahead = served.network("vocoder").stream(speaker=0).look_ahead_frames
     lengths = [audio.shape[1] // HOP for audio in streamed("vocoder", range(1, 11))]
@@ -123,7 +140,7 @@ def test_the_recipe_is_a_signature(kind):
     ("kind", "names"),
     [
         ("vocoder", ["serving_default", "vocode", "stream_start", "stream_step", "recipe"]),
-        ("codes", ["serving_default", "stream_start", "stream_step"]),
+        ("codes", ["serving_default", "stream_start", "stream_step", "stream_prime"]),
         ("vectors", ["serving_default", "stream_start", "stream_step"]),
         ("diffwave", ["serving_default", "vocode", "recipe"]),
         ("noise", ["serving_default"]),

@@ -27,6 +27,7 @@ _SEED = Field("seed", tf.int64, ("batch",))
 _TEMPERATURE = Field("temperature", tf.float32, (), Range(low=0))
 _TOP_P = Field("top_p", tf.float32, (), Range(_LEAST_TOP_P, 1))
 _STATE = Field("state_bytes", tf.string)
+_PRIME = Field("prime", tf.float32, ("batch", "past_samples"), Range(-1, 1))
 _IS_LAST = Field("is_last", tf.bool)
 _AUDIO: Shapes = {"audio": ("batch", "samples")}
 _NEXT_STATE: Shapes = {"state_bytes": ()}
@@ -116,10 +117,11 @@ class _Maker:
         return found
 
     def streamed(self, streams: Streams) -> dict[str, Signature]:
-        """`stream_start` and `stream_step`, between which the client holds the state."""
+        """What begins a stream and goes on with it; the client holds the state in between."""
 
         def start(seed: tf.Tensor, **given: tf.Tensor) -> Any:
-            return streams.start(_seeds(seed), **given)
+            begin = streams.start_after if "prime" in given else streams.start
+            return begin(seeds=_seeds(seed), **given)
 
         specs = {field.name: _spec(field, field.shape) for field in self._common}
         traced = tf.function(start, autograph=False).get_concrete_function(**specs)
@@ -139,10 +141,14 @@ class _Maker:
 
         end = [] if self._model.upsampler is None else [_IS_LAST]
         inputs, outputs = [_STATE, self._source, *end], {**_AUDIO, **_NEXT_STATE}
-        return {
+        found = {
             "stream_start": self._signature(packed_start, self._common, _NEXT_STATE),
             "stream_step": self._signature(step, inputs, outputs, least_frames=0),
         }
+        if self._model.upsampler is None and not self._model.computes_in_parallel:
+            primed = [_PRIME, *self._common]
+            found["stream_prime"] = self._signature(packed_start, primed, _NEXT_STATE)
+        return found
 
     def recipe(self) -> dict[str, Signature]:
         """`recipe`, of a model that has one."""
@@ -204,6 +210,7 @@ class _Maker:
         sizes = {
             "batch": Range(1, self._limits.batch),
             "frames": Range(least_frames, max(1, most // self._hop)),
+            "past_samples": Range(1, most),
         }
         if self._model.recipe is not None:
             sizes["samples"] = Range(self._model.recipe.least_samples, most)
