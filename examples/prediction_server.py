@@ -59,17 +59,24 @@ def rest_handler(model: ServedModel) -> type[http.BaseHTTPRequestHandler]:
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
-            self._respond(b"")
+            self._respond(*rest.answer(model, "GET", self.path, b""))
 
         def do_POST(self) -> None:
-            self._respond(self.rfile.read(int(self.headers.get("Content-Length", 0))))
+            try:
+                size = rest.body_bytes(self.headers.get("Content-Length"))
+            except RequestError as error:
+                self.close_connection = True  # where the next request begins is not known
+                self._respond(*rest.refusal(error))
+                return
+            self._respond(*rest.answer(model, "POST", self.path, self.rfile.read(size)))
 
-        def _respond(self, body: bytes) -> None:
-            code, content = rest.answer(model, self.command, self.path, body)
+        def _respond(self, code: int, content: dict[str, Any]) -> None:
             encoded = json.dumps(content).encode()
             self.send_response(code)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(encoded)))
+            if self.close_connection:
+                self.send_header("Connection", "close")
             self.end_headers()
             self.wfile.write(encoded)
 

@@ -1,4 +1,4 @@
-"""TF Serving's REST interface of one model: its status, and `:predict` in the columnar format."""
+"""TF Serving's REST interface of one model: status, metadata, and `:predict` with columns."""
 
 from __future__ import annotations
 
@@ -9,19 +9,43 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from google.protobuf import json_format
+from google.protobuf.message import Message
+from tensorflow_serving.apis import get_model_metadata_pb2
 
 from examples.served_model import DEFAULT_SIGNATURE, RequestError, ServedModel
 
-_PATH = re.compile(r"/v1/models/(?P<name>[^/:]+)(/versions/(?P<version>\d+))?(?P<verb>:predict)?")
+_PATH = re.compile(
+    r"/v1/models/(?P<name>[^/:]+)(/versions/(?P<version>[0-9]{1,18}))?(?P<verb>:predict|/metadata)?"
+)
+_METHODS = {None: "GET", "/metadata": "GET", ":predict": "POST"}
 _STATUSES = {tf.errors.INVALID_ARGUMENT: 400, tf.errors.NOT_FOUND: 404}
+_MOST_BYTES = 2**30  # of a request
+
+Answer = tuple[int, dict[str, Any]]
 
 
-def answer(model: ServedModel, method: str, path: str, body: bytes) -> tuple[int, dict[str, Any]]:
+def body_bytes(content_length: str | None) -> int:
+    """How long a request's body is, of its header Content-Length.
+
+    Raises:
+        RequestError: if that is absent, no number, or too large.
+    """
+    if content_length is None or not re.fullmatch("[0-9]{1,18}", content_length.strip()):
+        message = f"Expected a number as Content-Length. Received: {content_length!r}"
+        raise RequestError(tf.errors.INVALID_ARGUMENT, message)
+    if int(content_length) > _MOST_BYTES:
+        message = f"Expected at most {_MOST_BYTES} bytes. Received: Content-Length={content_length}"
+        raise RequestError(tf.errors.INVALID_ARGUMENT, message)
+    return int(content_length)
+
+
+def answer(model: ServedModel, method: str, path: str, body: bytes) -> Answer:
     """Answers a request.
 
     Args:
         model: what is served.
-        method: "GET" for its status, "POST" to predict.
+        method: "GET" for status and metadata, "POST" to predict.
         path: of the URL.
         body: of the request.
 
@@ -30,12 +54,20 @@ def answer(model: ServedModel, method: str, path: str, body: bytes) -> tuple[int
     """
     try:
         match = _PATH.fullmatch(path)
-        if match is None or (match["verb"] is None) != (method == "GET"):
+        if match is None or method != _METHODS[match["verb"]]:
             raise RequestError(tf.errors.NOT_FOUND, f"Malformed request: {method} {path}")
-        model.check(match["name"], int(match["version"] or 0))
+        name, version = match["name"], int(match["version"] or 0)
+        if match["verb"] == "/metadata":
+            return 200, metadata(model, name, version)
+        model.check(name, version)
         return 200, status(model) if method == "GET" else predict(model, body)
     except RequestError as error:
-        return _STATUSES.get(error.code, 500), {"error": str(error)}
+        return refusal(error)
+
+
+def refusal(error: RequestError) -> Answer:
+    """The answer to a request that cannot be fulfilled."""
+    return _STATUSES.get(error.code, 500), {"error": str(error)}
 
 
 def status(model: ServedModel) -> dict[str, Any]:
@@ -45,21 +77,65 @@ def status(model: ServedModel) -> dict[str, Any]:
     return {"model_version_status": [version]}
 
 
+def metadata(model: ServedModel, name: str, version: int) -> dict[str, Any]:
+    """The signatures, as the gRPC service describes them.
+
+    Raises:
+        RequestError: if it is for another model.
+    """
+    response = model.metadata(name, version)
+    definitions = get_model_metadata_pb2.SignatureDefMap()
+    response.metadata["signature_def"].Unpack(definitions)
+    described = {"signature_def": _as_json(definitions)}
+    return {"model_spec": _as_json(response.model_spec), "metadata": described}
+
+
+def _as_json(message: Message) -> dict[str, Any]:
+    return json_format.MessageToDict(
+        message, including_default_value_fields=True, preserving_proto_field_name=True
+    )
+
+
 def predict(model: ServedModel, body: bytes) -> dict[str, Any]:
-    """Answers `{"signature_name": ..., "inputs": {...}}`; bytes are `{"b64": ...}`."""
+    """Answers `{"signature_name": ..., "inputs": {...}}`; bytes are `{"b64": ...}`.
+
+    Raises:
+        RequestError: if it cannot be answered.
+    """
     try:
-        request = json.loads(body)
-        signature = request.get("signature_name", DEFAULT_SIGNATURE)
+        signature, values = _request(json.loads(body))
         dtypes = model.dtypes(signature)
         inputs = {
             name: from_json(name, value, dtypes.get(name, tf.float32))
-            for name, value in request["inputs"].items()
+            for name, value in values.items()
         }
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except RecursionError as error:
+        message = "JSON Parse error: expected JSON values. Received: too many within one another"
+        raise RequestError(tf.errors.INVALID_ARGUMENT, message) from error
+    except (ValueError, KeyError, TypeError) as error:
         message = f"JSON Parse error: {error}"
         raise RequestError(tf.errors.INVALID_ARGUMENT, message) from error
     outputs = {name: to_json(name, x) for name, x in model.run(signature, inputs).items()}
     return {"outputs": outputs if len(outputs) > 1 else next(iter(outputs.values()))}
+
+
+def _request(content: Any) -> tuple[str, dict[str, Any]]:
+    """The signature's name and the JSON values of its inputs.
+
+    Raises:
+        ValueError: if they are not there.
+    """
+    if isinstance(content, dict) and "instances" in content:
+        raise ValueError(
+            'expected "inputs", the columnar format: temperature and the like are one value for '
+            'the whole request, which rows cannot say. Received: "instances"'
+        )
+    if not isinstance(content, dict) or not isinstance(content.get("inputs"), dict):
+        raise ValueError('expected {"inputs": {name: value}}. Received: other JSON')
+    signature = content.get("signature_name", DEFAULT_SIGNATURE)
+    if not isinstance(signature, str):
+        raise ValueError(f"expected a name. Received: signature_name={signature!r}")
+    return signature, content["inputs"]
 
 
 def from_json(name: str, value: Any, dtype: tf.DType) -> np.ndarray:

@@ -106,13 +106,15 @@ class ServedModel:
             raise RequestError(error.error_code, _sentence(error)) from error
         return {name: output.numpy() for name, output in outputs.items()}
 
-    def metadata(self, name: str) -> get_model_metadata_pb2.GetModelMetadataResponse:
+    def metadata(
+        self, name: str, version: int = 0
+    ) -> get_model_metadata_pb2.GetModelMetadataResponse:
         """Answers a request of `PredictionService.GetModelMetadata`.
 
         Raises:
             RequestError: if it is for another model.
         """
-        self.check(name)
+        self.check(name, version)
         definitions = get_model_metadata_pb2.SignatureDefMap(signature_def=self.definitions)
         packed = any_pb2.Any()
         packed.Pack(definitions)

@@ -78,6 +78,14 @@ def test_every_launcher_is_shown():
     assert shown == {*commands_of_setup, *re.findall(r'"(tfwavenet-\w+) = ', setup)}
 
 
+def test_both_servers_are_shown_for_both_forms():
+    text = README.replace("\\\n", " ")
+    for server in ("tensorflow_model_server --port", "docker run"):
+        lines = [" ".join(x.split()) for x in text.splitlines() if x.startswith(server)]
+        portable, xla = lines
+        assert xla == f"{portable} --xla_cpu_compilation_enabled=true"
+
+
 def test_every_experiment_is_in_the_table():
     configs = {path.stem for path in (REPOSITORY / "configs").glob("[!_]*.py")}
     assert set(re.findall(r"^\| `(\w+)` \|", README, flags=re.MULTILINE)) == configs

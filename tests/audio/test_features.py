@@ -10,6 +10,7 @@ import pytest
 import tensorflow as tf
 
 from tfwavenet.audio.features import FeatureRecipe
+from tfwavenet.audio.recipe_checks import lacks_statistics
 
 SMALL = {
     "sample_rate": 8000,
@@ -107,6 +108,7 @@ def test_standard_needs_statistics(recipe):
         needy.mel(noise(1000))
     compressed = needy.compressed_mel(noise(1000)).numpy()
     fitted = needy.with_statistics(compressed.mean(axis=0), compressed.std(axis=0))
+    assert [lacks_statistics(one) for one in (recipe, needy, fitted)] == [False, True, False]
     mel = fitted.mel(noise(1000)).numpy()
     np.testing.assert_allclose(mel.mean(axis=0), 0.0, atol=1e-4)
     np.testing.assert_allclose(mel.std(axis=0), 1.0, atol=1e-4)

@@ -14,9 +14,9 @@ import pytest
 import tensorflow as tf
 from tensorflow.core.framework import tensor_pb2
 
-from tests.export.bad_requests import bad_requests
+from tests.export.bad_requests import bad_requests, found_by_the_graph
 from tests.support import served
-from tests.support.served import KINDS, STREAMED, assert_same_audio
+from tests.support.served import HOP, KINDS, STREAMED, assert_same_audio
 
 pytestmark = [
     pytest.mark.slow,
@@ -62,19 +62,24 @@ def _outputs(folder):
     return {name: tf.make_ndarray(proto) for name, proto in protos.items()}
 
 
+def typed(kind, name, given):
+    """The inputs of a signature, as arrays of its types."""
+    tensors = served.typed(served.signatures(kind)[name], given)
+    return {key: tensor.numpy() for key, tensor in tensors.items()}
+
+
 def requests_for(kind):
     """One request per signature of a network, of its own types."""
-    given = {**served.source(kind, 7), **served.conditions(kind), "is_last": True}
+    given = {
+        **served.source(kind, 7),
+        **served.conditions(kind),
+        "is_last": True,
+        "prime": served.recordings(30),
+    }
     if "vocode" in served.signatures(kind):
         given["audio"] = served.recordings(200)
-    if kind in STREAMED:
-        conditions = served.conditions(kind)
-        given["state_bytes"] = served.call(kind, "stream_start", **conditions)["state_bytes"]
-    requests = []
-    for name, signature in served.signatures(kind).items():
-        tensors = served.typed(signature, given)
-        requests.append((name, {key: value.numpy() for key, value in tensors.items()}))
-    return requests
+    given["state_bytes"] = served.begun(kind)
+    return [(name, typed(kind, name, given)) for name in served.signatures(kind)]
 
 
 def assert_answered(kind, requests, answers):
@@ -96,7 +101,33 @@ def test_every_signature_of_the_portable_form(answers, kind):
     assert_answered(kind, requests, answers(kind, "portable", requests))
 
 
-@pytest.mark.parametrize("kind", ["vocoder", "diffwave"])
+@pytest.mark.parametrize("kind", STREAMED)
+def test_python_goes_on_with_the_stream_of_the_program(answers, kind):
+    given, source = served.conditions(kind), served.source(kind, 7)
+    pieces = [{"samples": 3 * HOP}, {"samples": 4 * HOP}]
+    if "mel" in source:
+        mel = source["mel"]
+        pieces = [{"mel": mel[:, :3], "is_last": False}, {"mel": mel[:, 3:], "is_last": True}]
+    request = typed(kind, "stream_step", {"state_bytes": served.begun(kind), **pieces[0]})
+    ((status, first),) = answers(kind, "portable", [("stream_step", request)])
+    assert status == "OK"
+    state = first["state_bytes"].item()
+    second = served.call(kind, "stream_step", state_bytes=state, **pieces[1])
+    audio = np.concatenate([first["audio"], second["audio"]], axis=1)
+    assert_same_audio(audio, served.generated(kind, {**source, **given}))
+
+
+def test_python_goes_on_from_the_recording_that_the_program_took(answers):
+    given = {"prime": served.recordings(100), **served.conditions("codes")}
+    request = typed("codes", "stream_prime", given)
+    ((status, outputs),) = answers("codes", "portable", [("stream_prime", request)])
+    assert status == "OK"
+    state = outputs["state_bytes"].item()
+    audio = served.call("codes", "stream_step", state_bytes=state, samples=70)["audio"]
+    assert_same_audio(audio, served.generated("codes", {"samples": 70, **given}))
+
+
+@pytest.mark.parametrize("kind", ["vocoder", "student", "diffwave"])
 def test_every_signature_of_the_xla_form_where_xla_is_allowed(answers, kind):
     requests = requests_for(kind)
     assert_answered(kind, requests, answers(kind, "xla", requests, xla="xla"))
@@ -108,19 +139,12 @@ def test_the_xla_form_is_refused_where_xla_is_switched_off(answers):
     assert "XLA compilation disabled" in status
 
 
-def test_requests_that_do_not_fit_get_a_sentence(answers):
-    state = dict(requests_for("vocoder"))["stream_step"]["state_bytes"]
-    # What else is wrong with a request, the server finds out before TensorFlow does.
-    found_here = [
-        (name, inputs, message)
-        for name, inputs, message in bad_requests(state, {"other": b"0" * 50})
-        if "of dtype" not in message and "Expected" in message and "inputs" not in message
-    ]
-    assert len(found_here) > 100
-    requests = [(name, inputs) for name, inputs, _ in found_here]
-    for (status, _), (name, _, message) in zip(
-        answers("vocoder", "portable", requests), found_here
-    ):
+@pytest.mark.parametrize("kind", KINDS)
+def test_requests_that_do_not_fit_get_a_sentence(answers, kind):
+    found = found_by_the_graph(bad_requests(kind, served.begun(kind), [b"0" * 50]))
+    assert len(found) > 25
+    requests = [(name, inputs) for name, inputs, _ in found]
+    for (status, _), (name, _, message) in zip(answers(kind, "portable", requests), found):
         assert status.startswith("INVALID_ARGUMENT: assertion failed"), f"{name}: {message}"
         assert message in status, f"{name}: {message}"
         np.testing.assert_equal(status.count("Received"), 1)

@@ -90,9 +90,21 @@ def test_a_stream_whose_state_the_client_holds(client, way):
 def test_the_server_describes_the_model(client):
     mel = client.signature_definitions()["serving_default"].inputs["mel"]
     assert [dim.size for dim in mel.tensor_shape.dim] == [-1, -1, MELS]
-    status, content = client.status()
+    status, content = client.get()
     assert status == 200
     assert content["model_version_status"][0]["state"] == "AVAILABLE"
+
+
+@pytest.mark.parametrize("path", ["/metadata", "/versions/1/metadata"])
+def test_the_server_describes_the_model_over_rest(client, path):
+    status, content = client.get(path)
+    assert status == 200
+    assert content["model_spec"] == {"name": serving.MODEL, "version": "1", "signature_name": ""}
+    definitions = content["metadata"]["signature_def"]["signature_def"]
+    mel = definitions["serving_default"]["inputs"]["mel"]
+    assert mel["dtype"] == "DT_FLOAT"
+    assert [dim["size"] for dim in mel["tensor_shape"]["dim"]] == ["-1", "-1", str(MELS)]
+    assert set(served.signatures("vocoder")) <= set(definitions)
 
 
 def test_the_recipe_over_grpc_and_rest(client):
@@ -112,18 +124,13 @@ def test_many_clients_at_a_time(client):
 def foreign_states(state):
     """States of other models, and bytes that no model returned."""
     given = {kind: served.conditions(kind) for kind in ("codes", "vectors")}
-    foreign = {
-        kind: served.call(kind, "stream_start", **given[kind])["state_bytes"] for kind in given
-    }
-    damaged = {
-        f"changed at {position}": state[:position]
-        + bytes([state[position] ^ 1])
-        + state[position + 1 :]
+    foreign = [served.call(kind, "stream_start", **given[kind])["state_bytes"] for kind in given]
+    damaged = [
+        state[:position] + bytes([state[position] ^ 1]) + state[position + 1 :]
         for position in (0, 19, 20, 25, 60, len(state) // 2, len(state) - 1)
-    }
-    cut = {f"cut at {length}": state[:length] for length in (0, 1, 19, 20, 21, len(state) - 1)}
-    others = {"longer": state + b"x", "text": b"state", "digits": b"0" * 20, "zeros": bytes(500)}
-    return {**foreign, **damaged, **cut, **others}
+    ]
+    cut = [state[:length] for length in (0, 1, 19, 20, 21, len(state) - 1)]
+    return [*foreign, *damaged, *cut, state + b"x", b"state", b"0" * 20, bytes(500)]
 
 
 def refusal(client, signature, inputs):
@@ -140,7 +147,7 @@ def is_refused_with(message, answer):
 
 
 def test_malformed_requests_get_a_sentence_and_the_server_lives_on(client, state):
-    requests = list(bad_requests(state, foreign_states(state)))
+    requests = list(bad_requests("vocoder", state, foreign_states(state)))
     assert len(requests) >= 200
     unexpected = [
         f"{signature}, {message}: {answer}"
@@ -152,7 +159,7 @@ def test_malformed_requests_get_a_sentence_and_the_server_lives_on(client, state
     expected = served.generated("vocoder", request)
     assert_same_audio(client.predict("serving_default", request)["audio"], expected)
     for name in ("serving_default", "vocode", "stream_start", "stream_step"):
-        client.predict(name, good(name, state))
+        client.predict(name, good("vocoder", name, state))
 
 
 @pytest.mark.slow
@@ -196,6 +203,11 @@ def test_another_model_is_not_found(client):
         (b"[]", "JSON Parse error"),
         (b"{}", "JSON Parse error"),
         (b'{"inputs": 3}', "JSON Parse error"),
+        (b"[" * 200_000, "too many within one another"),
+        (b'{"inputs": {"mel": ' + b"[" * 500 + b"]" * 500 + b"}}", "JSON Parse error"),
+        (b"\xff", "JSON Parse error"),
+        (b'{"instances": [{"mel": [[0]]}]}', 'expected "inputs", the columnar format'),
+        (b'{"signature_name": ["no"], "inputs": {}}', "expected a name"),
         (b'{"signature_name": "no", "inputs": {}}', "not found in signature def"),
         (b'{"inputs": {}}', "Expected the inputs"),
         (b'{"inputs": {"mel": "text"}}', "mel must hold values of dtype float32"),
@@ -209,7 +221,20 @@ def test_malformed_rest_requests_get_a_sentence(client, body, message):
     assert status == 400
     assert message in content["error"]
     assert client.post(body, verb=":classify")[0] == 404
-    assert client.status()[0] == 200
+    assert client.get()[0] == 200
+
+
+@pytest.mark.parametrize("length", [None, "", "many", "-1", "1.5", "9" * 30, "9" * 15])
+def test_a_body_of_unknown_length_is_refused_in_a_sentence(client, length):
+    status, content = client.post_with_length(length)
+    assert status == 400
+    assert "Expected a" in content["error"]
+    assert client.get()[0] == 200
+
+
+@pytest.mark.parametrize("path", ["/versions/2/metadata", f"/versions/{'9' * 5000}"])
+def test_another_version_is_not_found_over_rest(client, path):
+    assert client.get(path)[0] == 404
 
 
 def test_the_example_client_streams_a_wav(client, tmp_path):

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.export.bad_requests import bad_requests, found_by_the_graph
 from tests.support import served
 from tests.support.served import (
     HOP,
@@ -89,6 +90,23 @@ def test_a_stream_in_pieces_equals_generate(kind, cuts):
     assert_same_audio(audio, served.generated(kind, given))
 
 
+# Shorter than the receptive field, longer, and much longer.
+@pytest.mark.parametrize("primed", [1, 5, 17, 400])
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_a_stream_goes_on_from_a_recording_as_generate_does(primed, jit_compile):
+    model, given = served.network("codes"), served.conditions("codes")
+    made = signatures_of(model, chunk_samples=served.CHUNK, limits=LIMITS, jit_compile=jit_compile)
+    recordings = 0.5 * served.recordings(primed)
+    inputs = served.typed(made["stream_prime"], {"prime": recordings, **given})
+    state, parts = made["stream_prime"].function(*inputs.values())["state_bytes"], []
+    for samples in (20, 50):
+        outputs = made["stream_step"].function(state, samples)
+        state = outputs["state_bytes"]
+        parts.append(outputs["audio"])
+    expected = served.generated("codes", {"samples": 70, "prime": recordings, **given})
+    assert_same_audio(np.concatenate(parts, axis=1), expected)
+
+
 def test_audio_comes_as_soon_as_its_look_ahead_is_there():
     ahead = served.network("vocoder").stream(speaker=0).look_ahead_frames
     lengths = [audio.shape[1] // HOP for audio in streamed("vocoder", range(1, 11))]
@@ -122,7 +140,7 @@ def test_the_recipe_is_a_signature(kind):
     ("kind", "names"),
     [
         ("vocoder", ["serving_default", "vocode", "stream_start", "stream_step", "recipe"]),
-        ("codes", ["serving_default", "stream_start", "stream_step"]),
+        ("codes", ["serving_default", "stream_start", "stream_step", "stream_prime"]),
         ("vectors", ["serving_default", "stream_start", "stream_step"]),
         ("diffwave", ["serving_default", "vocode", "recipe"]),
         ("noise", ["serving_default"]),
@@ -150,11 +168,14 @@ def test_only_the_nucleus_is_drawn_from(top_p):
     assert_same_audio(audio, served.generated("codes", asked))
 
 
-@pytest.mark.parametrize("top_p", [0.0, -0.5, 1.01])
-def test_no_nucleus_is_refused(top_p):
-    given = {**served.source("codes", 5), **served.conditions("codes"), "top_p": top_p}
-    with pytest.raises(tf.errors.InvalidArgumentError, match="Expected top_p from 1e-06 to 1"):
-        served.call("codes", "serving_default", **given)
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_does_not_fit_is_refused_in_a_sentence(kind):
+    found = found_by_the_graph(bad_requests(kind, served.begun(kind), [b"0" * 50]))
+    assert len(found) > 25
+    for name, inputs, message in found:
+        with pytest.raises(tf.errors.InvalidArgumentError) as caught:
+            served.call(kind, name, **inputs)
+        assert message in str(caught.value), name
 
 
 def test_a_stream_in_half_precision():
@@ -172,7 +193,7 @@ def test_a_stream_in_half_precision():
     assert_same_audio(np.concatenate(parts, axis=1), stream.pull(70))
 
 
-@pytest.mark.parametrize("kind", ["vocoder", "codes", "diffwave", "noise"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_what_xla_compiles_gives_the_same_audio(kind):
     made = signatures_of(
         served.network(kind), chunk_samples=served.CHUNK, limits=LIMITS, jit_compile=True

@@ -139,6 +139,13 @@ def source(kind: str, frames: int, batch: int = 2) -> dict[str, Any]:
     return {"mel": mel(frames, batch)}
 
 
+def begun(kind: str) -> bytes:
+    """The state of two streams before their first sample; nothing for a network without streams."""
+    if kind not in STREAMED:
+        return b""
+    return call(kind, "stream_start", **conditions(kind))["state_bytes"]
+
+
 def recordings(samples: int, batch: int = 2) -> np.ndarray:
     """Voices float32 [batch, samples]."""
     seconds = samples / SAMPLE_RATE

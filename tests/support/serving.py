@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import http.client
 import json
 import urllib.error
 import urllib.request
@@ -30,7 +31,7 @@ class Client:
     """What TF Serving's own clients do."""
 
     def __init__(self, server: local_server.Server) -> None:
-        self.port = server.port
+        self.port, self.rest_port = server.port, server.rest_port
         self._url = f"http://127.0.0.1:{server.rest_port}/v1/models/{MODEL}"
         self._stub = local_server.stub(server.port)
 
@@ -57,9 +58,20 @@ class Client:
         """Status and content of the answer to a REST request."""
         return self._opened(urllib.request.Request(self._url + verb, data=body))
 
-    def status(self) -> tuple[int, dict[str, Any]]:
-        """What the server says of the model over REST."""
-        return self._opened(urllib.request.Request(self._url))
+    def post_with_length(self, content_length: str | None) -> tuple[int, dict[str, Any]]:
+        """Status and content of the answer to a request whose header says this of its length."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.rest_port, timeout=60)
+        with contextlib.closing(connection):
+            connection.putrequest("POST", f"/v1/models/{MODEL}:predict")
+            if content_length is not None:
+                connection.putheader("Content-Length", content_length)
+            connection.endheaders()
+            response = connection.getresponse()
+            return response.status, json.load(response)
+
+    def get(self, path: str = "") -> tuple[int, dict[str, Any]]:
+        """What the server says of the model over REST; its status, or what the path names."""
+        return self._opened(urllib.request.Request(self._url + path))
 
     def _opened(self, request: urllib.request.Request) -> tuple[int, dict[str, Any]]:
         try:

@@ -46,6 +46,11 @@ def check_recipe(recipe: FeatureRecipe) -> None:
     _check_statistics(recipe)
 
 
+def lacks_statistics(recipe: FeatureRecipe) -> bool:
+    """Whether mel features cannot be computed before `with_statistics` has given mean and std."""
+    return recipe.normalization == "standard" and (recipe.mean is None or recipe.std is None)
+
+
 def _fail(name: str, expected: str, value: object) -> None:
     raise ValueError(f"{name} of a feature recipe must be {expected}. Received: {name}={value!r}")
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from tfwavenet.audio import files as audio_files
 from tfwavenet.audio.features import FeatureRecipe
+from tfwavenet.audio.recipe_checks import lacks_statistics
 from tfwavenet.data.records import Record
 from tfwavenet.data.splits import Utterance
 from tfwavenet.data.unusable import UnusableRecordingError
@@ -49,8 +50,7 @@ class Analysis:
     @property
     def needs_statistics(self) -> bool:
         """Whether the recipe's statistics are still to be fitted on the training set."""
-        is_fitted = self.recipe.mean is not None and self.recipe.std is not None
-        return self.with_mel and self.recipe.normalization == "standard" and not is_fitted
+        return self.with_mel and lacks_statistics(self.recipe)
 
     def statistics(self, utterances: Iterable[Utterance]) -> dict[str, Any]:
         """The fields of the `MelStatistics` of some recordings; unusable ones do not count."""

@@ -72,6 +72,20 @@ class Streams:
             state.update(mel=tf.zeros(shape), frames=tf.constant(0), ended=tf.constant(0))
         return state
 
+    def start_after(self, prime: tf.Tensor, **given: tf.Tensor) -> State:
+        """The state after a recording, of a network without features.
+
+        Args:
+            prime: float32 [batch, samples] in the network's domain, at least one of them.
+            **given: as `start` takes it.
+        """
+        state = self.start(**given)
+        window = {"speaker": state["speaker"]} if "speaker" in state else {}
+        first = tf.maximum(0, tf.shape(prime)[1] - self._model.receptive_field)
+        values = self._model.to_values(prime)
+        chunk = autoregressive.state_after(self._model, values, window, first)
+        return {**state, "chunk": chunk}
+
     def push(self, state: State, mel: tf.Tensor, is_last: tf.Tensor) -> tuple[tf.Tensor, State]:
         """Takes further frames and gives the audio of all whose look-ahead has arrived.
 

@@ -39,11 +39,14 @@ def export_saved_model(
       network without features, to `audio` float32 [batch, samples].
     - `vocode`: `audio` float32 [batch, samples] at the recipe's sample rate to the same; the
       recipe's features are computed inside, from untrimmed audio. For networks with features and
-      a recipe.
+      a recipe that does not lack its statistics.
     - `stream_start`, to `state_bytes` string [], and `stream_step`: `state_bytes`, and `samples`
       or `mel` and `is_last` bool [], to the `audio` that is ready and the next `state_bytes`. The
       client holds the state, any server of the model goes on with it. For networks that generate
       sample by sample.
+    - `stream_prime`: `prime` float32 [batch, samples] in the network's domain, as `generate` takes
+      it, to the `state_bytes` with which `stream_step` goes on from there. For networks that
+      generate sample by sample without features.
     - `recipe`, to `recipe` string []: the feature recipe as JSON, of a model that has one. It is
       in `assets.extra/recipe.json` too.
 
@@ -103,7 +106,7 @@ def export_saved_model(
             raise OSError(errno.EIO, error.message, str(target)) from error
         extra = folder / "assets.extra"
         extra.mkdir()
-        sizes = {"batch": 1, "frames": 1, "samples": least}
+        sizes = {"batch": 1, "frames": 1, "samples": least, "past_samples": 1}
         warmup.write(extra / "tf_serving_warmup_requests", signatures, sizes)
         if model.recipe is not None:
             files.write_json(extra / "recipe.json", model.recipe.get_config())

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, Optional
 import tensorflow as tf
 
 from tfwavenet.audio import waveform
+from tfwavenet.audio.recipe_checks import lacks_statistics
 from tfwavenet.export import checks
 from tfwavenet.export.autoregressive import Streams
 from tfwavenet.export.checks import Field, Range
@@ -26,6 +27,7 @@ _SEED = Field("seed", tf.int64, ("batch",))
 _TEMPERATURE = Field("temperature", tf.float32, (), Range(low=0))
 _TOP_P = Field("top_p", tf.float32, (), Range(_LEAST_TOP_P, 1))
 _STATE = Field("state_bytes", tf.string)
+_PRIME = Field("prime", tf.float32, ("batch", "past_samples"), Range(-1, 1))
 _IS_LAST = Field("is_last", tf.bool)
 _AUDIO: Shapes = {"audio": ("batch", "samples")}
 _NEXT_STATE: Shapes = {"state_bytes": ()}
@@ -100,7 +102,7 @@ class _Maker:
         self._limits = limits
 
     def whole(self, generate: Callable[..., tf.Tensor]) -> dict[str, Signature]:
-        """`serving_default`, and `vocode` for a network with features and their recipe."""
+        """`serving_default`, and `vocode` where features can be computed."""
 
         def serve(seed: tf.Tensor, **given: tf.Tensor) -> Tensors:
             return {"audio": generate(_seeds(seed), **given)}
@@ -109,16 +111,17 @@ class _Maker:
             return serve(mel=self._features(audio), **given)
 
         found = {"serving_default": self._signature(serve, [self._source, *self._common], _AUDIO)}
-        if self._model.upsampler is not None and self._model.recipe is not None:
+        if self._computes_features:
             audio = Field("audio", tf.float32, ("batch", "samples"))
             found["vocode"] = self._signature(vocode, [audio, *self._common], _AUDIO)
         return found
 
     def streamed(self, streams: Streams) -> dict[str, Signature]:
-        """`stream_start` and `stream_step`, between which the client holds the state."""
+        """What begins a stream and goes on with it; the client holds the state in between."""
 
         def start(seed: tf.Tensor, **given: tf.Tensor) -> Any:
-            return streams.start(_seeds(seed), **given)
+            begin = streams.start_after if "prime" in given else streams.start
+            return begin(seeds=_seeds(seed), **given)
 
         specs = {field.name: _spec(field, field.shape) for field in self._common}
         traced = tf.function(start, autograph=False).get_concrete_function(**specs)
@@ -138,10 +141,14 @@ class _Maker:
 
         end = [] if self._model.upsampler is None else [_IS_LAST]
         inputs, outputs = [_STATE, self._source, *end], {**_AUDIO, **_NEXT_STATE}
-        return {
+        found = {
             "stream_start": self._signature(packed_start, self._common, _NEXT_STATE),
             "stream_step": self._signature(step, inputs, outputs, least_frames=0),
         }
+        if self._model.upsampler is None and not self._model.computes_in_parallel:
+            primed = [_PRIME, *self._common]
+            found["stream_prime"] = self._signature(packed_start, primed, _NEXT_STATE)
+        return found
 
     def recipe(self) -> dict[str, Signature]:
         """`recipe`, of a model that has one."""
@@ -151,6 +158,13 @@ class _Maker:
         return {
             "recipe": self._signature(lambda: {"recipe": tf.constant(text)}, [], {"recipe": ()})
         }
+
+    @property
+    def _computes_features(self) -> bool:
+        recipe = self._model.recipe
+        if self._model.upsampler is None or recipe is None:
+            return False
+        return not lacks_statistics(recipe)
 
     @property
     def _source(self) -> Field:
@@ -196,6 +210,7 @@ class _Maker:
         sizes = {
             "batch": Range(1, self._limits.batch),
             "frames": Range(least_frames, max(1, most // self._hop)),
+            "past_samples": Range(1, most),
         }
         if self._model.recipe is not None:
             sizes["samples"] = Range(self._model.recipe.least_samples, most)

@@ -388,7 +388,7 @@ def _check_top_k(model: ChunkModel, top_k: int | None) -> None:
 
 
 def state_after(
-    model: StepModel, values: tf.Tensor, window: dict[str, tf.Tensor], first: int
+    model: StepModel, values: tf.Tensor, window: dict[str, tf.Tensor], first: int | tf.Tensor
 ) -> State:
     """The state after given values, computed in parallel.
 
@@ -402,6 +402,6 @@ def state_after(
     network = model.state_after(
         past, mel=window.get("mel"), mask=window.get("mask"), speaker=window.get("speaker")
     )
-    batch, samples = values.shape
-    position = tf.fill([batch], tf.constant(samples, tf.int64))
+    batch, samples = tf.unstack(tf.shape(values))
+    position = tf.fill([batch], tf.cast(samples, tf.int64))
     return {"previous": values[:, -1], "network": network, "position": position}
