@@ -9,6 +9,7 @@ import tensorflow as tf
 from tests.support import tiny_models
 from tests.support.tiny_models import HOP, MELS, mel
 from tfwavenet import rng
+from tfwavenet.generation import diffusion
 from tfwavenet.generation.diffusion import compiled_programs
 from tfwavenet.models import DiffWave
 
@@ -66,6 +67,22 @@ def test_chunks_of_any_size_give_the_same_audio(chunk_samples, upsampler):
     arguments = {"samples": 42} if upsampler is None else {"mel": mel(7)}
     whole = model.generate(**arguments)
     assert_same_audio(model.generate(**arguments, chunk_samples=chunk_samples), whole)
+
+
+@pytest.mark.parametrize(("limit", "computed"), [(2**31, 3), (0, 9)])
+def test_conditioning_that_is_too_large_to_keep_is_computed_in_every_step(
+    limit, computed, monkeypatch
+):
+    model, windows = tiny("stretch"), []
+    whole = model.generate(mel(7), jit_compile=False)
+    window = diffusion.Windows.window
+    monkeypatch.setattr(diffusion, "_KEPT_CONDITIONING_BYTES", limit)
+    monkeypatch.setattr(
+        diffusion.Windows, "window", lambda *given: windows.append(given) or window(*given)
+    )
+    audio = model.generate(mel(7), chunk_samples=18, jit_compile=False)
+    assert len(windows) == computed  # of three chunks, for three steps
+    assert_same_audio(audio, whole)
 
 
 @pytest.mark.parametrize("upsampler", UPSAMPLERS)
