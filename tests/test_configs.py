@@ -7,12 +7,15 @@ import inspect
 import os
 import pathlib
 import re
+import subprocess
+import sys
 import typing
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from tfwavenet import training
 from tfwavenet.audio import recipes
 from tfwavenet.text import TextRecipe
 from tfwavenet.training import building
@@ -103,7 +106,11 @@ def batch(model, frames=2):
 
 @pytest.mark.parametrize(
     ("name", "form"),
-    [(name, form) for name in CONFIGS for form in forms_of(load(name)) if form != "smoke"],
+    [
+        pytest.param(name, form, marks=[pytest.mark.slow] if form == "smoke" else [])
+        for name in CONFIGS
+        for form in forms_of(load(name))
+    ],
 )
 def test_config_is_built_and_stepped(name, form):
     config = config_of(load(name), form)
@@ -120,6 +127,21 @@ def test_config_is_built_and_stepped(name, form):
     count = sum(int(tf.size(weight)) for weight in model.trainable_weights)
     assert count == PUBLISHED_WEIGHTS.get(name, count)
     assert model.receptive_field == RECEPTIVE_FIELDS.get(name, model.receptive_field)
+
+
+@pytest.mark.slow
+def test_the_smallest_run_goes_through_everything(tmp_path):
+    (arguments,) = re.findall(r"tfwavenet-train (.*)", load("smoke").__doc__)
+    command = arguments.replace("runs/smoke", str(tmp_path)).split()
+    subprocess.run(
+        [sys.executable, "-m", "tfwavenet.launch.train", *command],
+        cwd=REPOSITORY,
+        check=True,
+        timeout=1200,  # only so that nothing hangs for ever
+    )
+    assert training.load(tmp_path).metadata.step == 30
+    assert list((tmp_path / "samples" / "00000030").glob("*.wav"))
+    assert list((tmp_path / "logs").glob("events*"))
 
 
 @pytest.mark.parametrize("name", CONFIGS)

@@ -10,6 +10,8 @@ from tests.support.tiny_models import DISTRIBUTIONS, HOP, UPSAMPLERS, mel, tiny
 from tfwavenet import rng
 from tfwavenet.generation import utterances
 from tfwavenet.generation.autoregressive import Program, compiled_advance
+from tfwavenet.generation.request import Request
+from tfwavenet.generation.windows import Windows
 
 
 def parallel_params(model, audio, features=None, speaker=None):
@@ -340,22 +342,66 @@ def test_another_length_does_not_compile_again():
     assert compiled_advance(model, True).experimental_get_tracing_count() == 1
 
 
-@pytest.mark.parametrize("kernel_size", [2, 3])
-@pytest.mark.parametrize("batch", [1, 4])
-def test_the_ring_buffers_are_updated_in_place(batch, kernel_size):
-    model = tiny(layers=8, dilation_cycle=8, kernel_size=kernel_size, residual_channels=6)
-    program = Program(model, temperature=1.0, top_p=1.0, chunk_samples=32, jit_compile=True)
-    arguments = program.arguments(program.initial_state(batch), {}, range(batch))
-    ir = compiled_advance(model, True).experimental_get_compiler_ir(*arguments)
-    body = _loop_body(ir(stage="optimized_hlo"))
+@pytest.mark.parametrize(
+    ("batch", "kernel_size", "upsampler", "top_p"),
+    [
+        (1, 2, None, 1.0),
+        (4, 3, None, 1.0),
+        (1, 3, "stretch", 1.0),
+        (4, 2, "stretch", 1.0),
+        (4, 2, None, 0.9),
+        (4, 2, "stretch", 0.9),
+    ],
+)
+def test_the_ring_buffers_are_updated_in_place(batch, kernel_size, upsampler, top_p):
+    sizes = {"layers": 8, "dilation_cycle": 8, "kernel_size": kernel_size, "residual_channels": 6}
+    computations = _computations(
+        _chunk_of_three_blocks(tiny(upsampler=upsampler, **sizes), batch, top_p)
+    )
+    outer, inner = _loops(computations)
     for dilation in (32, 64, 128):
-        ring = rf"f32\[{dilation},({batch},)?6\]\S*"
-        assert re.search(rf"{ring} (dynamic-update-slice|fusion)\(", body)
-        assert not re.search(rf"{ring} copy\(", body)
+        ring = rf"= f32\[{dilation},({batch},)?6\]\S*"
+        assert (
+            len(re.findall(rf"{ring} (?:dynamic-update-slice|fusion)\(", inner)) == kernel_size - 1
+        )
+        for computation in _reached(computations, outer):
+            assert not re.search(rf"{ring} copy\(", computation)
+            for fused in re.findall(rf"{ring} fusion\(.* calls=%?([\w.\-]+)", computation):
+                assert re.search(rf"ROOT .*{ring} dynamic-update-slice\(", computations[fused[-1]])
 
 
-def _loop_body(hlo):
-    """The computations that the optimised program runs once per sample."""
-    name = re.search(r" while\(.*body=%?([\w.\-]+)", hlo).group(1)
-    start_of_body = hlo.index(f"%{name} (")
-    return hlo[start_of_body : hlo.index("\n}", start_of_body)]
+def _chunk_of_three_blocks(model, batch, top_p):
+    """The optimised program of a chunk, in which the steps are a loop inside of another."""
+    program = Program(model, temperature=1.0, top_p=top_p, chunk_samples=96, jit_compile=True)
+    mels = None if model.upsampler is None else [mel(96 // HOP)] * batch
+    request = Request(np.full(batch, 96), tuple(range(batch)), mels)
+    window = {} if mels is None else Windows(model, request).window(0, 96)
+    arguments = program.arguments(program.initial_state(batch), window, range(batch))
+    ir = compiled_advance(model, True).experimental_get_compiler_ir(*arguments)
+    return ir(stage="optimized_hlo")
+
+
+def _computations(hlo):
+    """The text of each computation of a program, by name."""
+    found = re.finditer(r"^(?:ENTRY )?%?([\w.\-]+) \(.*\{\n(?:.*\n)*?\}", hlo, flags=re.MULTILINE)
+    return {match.group(1): match.group(0) for match in found}
+
+
+def _loops(computations):
+    """The body of the loop over blocks, and of the loop over steps inside it."""
+    bodies = [
+        computations[name]
+        for text in computations.values()
+        for name in re.findall(r" while\(.*body=%?([\w.\-]+)", text)
+    ]
+    (outer,) = (body for body in bodies if " while(" in body)
+    (inner,) = (body for body in bodies if " while(" not in body)
+    return outer, inner
+
+
+def _reached(computations, text):
+    """A computation and all those that it runs, directly or not."""
+    yield text
+    for name in set(re.findall(r"%?([\w.\-]+)", text)) & computations.keys():
+        if computations[name] != text:
+            yield from _reached(computations, computations[name])

@@ -9,6 +9,7 @@ import tensorflow as tf
 from tests.support import tiny_models
 from tests.support.tiny_models import HOP, MELS, mel
 from tfwavenet import rng
+from tfwavenet.generation import diffusion
 from tfwavenet.generation.diffusion import compiled_programs
 from tfwavenet.models import DiffWave
 
@@ -66,6 +67,22 @@ def test_chunks_of_any_size_give_the_same_audio(chunk_samples, upsampler):
     arguments = {"samples": 42} if upsampler is None else {"mel": mel(7)}
     whole = model.generate(**arguments)
     assert_same_audio(model.generate(**arguments, chunk_samples=chunk_samples), whole)
+
+
+@pytest.mark.parametrize(("limit", "computed"), [(2**31, 3), (0, 9)])
+def test_conditioning_that_is_too_large_to_keep_is_computed_in_every_step(
+    limit, computed, monkeypatch
+):
+    model, windows = tiny("stretch"), []
+    whole = model.generate(mel(7), jit_compile=False)
+    window = diffusion.Windows.window
+    monkeypatch.setattr(diffusion, "_KEPT_CONDITIONING_BYTES", limit)
+    monkeypatch.setattr(
+        diffusion.Windows, "window", lambda *given: windows.append(given) or window(*given)
+    )
+    audio = model.generate(mel(7), chunk_samples=18, jit_compile=False)
+    assert len(windows) == computed  # of three chunks, for three steps
+    assert_same_audio(audio, whole)
 
 
 @pytest.mark.parametrize("upsampler", UPSAMPLERS)
@@ -130,12 +147,20 @@ def test_seeds_and_temperature_matter():
     assert np.all(silent == model.generate(samples=40, temperature=0.0, seed=2))
 
 
-def test_deterministic_sampling_draws_only_the_start():
-    model = tiny()
-    assert_same_audio(
-        model.generate(samples=40, eta=0.0, seed=4), model.generate(samples=40, eta=0.0, seed=4)
-    )
-    assert np.any(model.generate(samples=40, eta=0.0) != model.generate(samples=40, eta=1.0))
+@pytest.mark.parametrize(("eta", "is_same"), [(0.0, True), (1.0, False)])
+@pytest.mark.parametrize("seed", [0, 4])
+def test_deterministic_sampling_draws_only_the_start(seed, eta, is_same, monkeypatch):
+    model, steps = tiny(), len(FAST)
+    expected = model.generate(samples=40, eta=eta, seed=seed, jit_compile=False)
+    noise_of = diffusion.noise_of
+
+    def junk_behind_the_start(seeds, stream, position, count):
+        noise = noise_of(seeds, stream, position, count)
+        return tf.where(tf.equal(stream, steps), noise, 100 - noise)
+
+    monkeypatch.setattr(diffusion, "noise_of", junk_behind_the_start)
+    audio = tiny().generate(samples=40, eta=eta, seed=seed, jit_compile=False)
+    assert np.array_equal(audio, expected) == is_same
 
 
 def test_clipping_can_be_left_out():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
@@ -195,6 +197,11 @@ def _corrupt(folder):
     files.write(folder / "short.wav", np.zeros(79, np.float32), 8000)
 
 
+def _contents(folder):
+    """What each file of a folder holds, None for folders."""
+    return {path: path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
+
+
 @pytest.mark.parametrize(
     "case",
     [
@@ -213,10 +220,18 @@ def _corrupt(folder):
         ("single", ["--mel={}/promises.npy"], "promises.npy"),
         ("single", ["--mel={}/garbled.npy"], "garbled.npy"),
         ("single", ["--mel={}/large.npy"], "large.npy"),
-        ("single", ["--mel={}/ok.npy", "--output={}/folder.wav"], "the folder output="),
-        ("single", ["--audio={}/ok.wav", "--output={}/ok.wav"], "not replace what is generated"),
-        ("single", ["--audio={}/ok.wav", "--output={}"], "not replace what is generated from"),
-        ("single", ["--mel={}/ok.npy", "--prime={}/ok.wav", "--output={}/ok.wav"], "not replace"),
+        (
+            "single",
+            ["--mel={}/ok.npy", "--output={}/folder.wav"],
+            "the folder output='{}/folder.wav'",
+        ),
+        ("single", ["--audio={}/ok.wav", "--output={}/ok.wav"], "Received: output '{}/ok.wav'"),
+        ("single", ["--audio={}/ok.wav", "--output={}"], "Received: output '{}/ok.wav'"),
+        (
+            "single",
+            ["--mel={}/ok.npy", "--prime={}/ok.wav", "--output={}/ok.wav"],
+            "choose another folder or name. Received: output '{}/ok.wav'",
+        ),
         ("single", ["--audio={}/none.wav"], "none.wav"),
         ("single", ["--audio={}/text.wav"], "text.wav"),
         ("single", ["--audio={}/empty.wav"], "empty.wav"),
@@ -227,9 +242,9 @@ def _corrupt(folder):
         ("single", ["--mel={}/ok.npy", "--prime={}/ok.wav"], "cover prime too"),
         ("single", ["--mel={}/ok.npy", "--prime={}/short.wav"], "a frame of 80 samples"),
         ("single", ["--mel={}/ok.npy", "--prime={}/none.wav"], "none.wav"),
-        ("single", ["--mel={}/ok.npy", "--output={}/ok.npy"], "folder or end in .wav"),
+        ("single", ["--mel={}/ok.npy", "--output={}/ok.npy"], "the file output='{}/ok.npy'"),
         ("single", ["--mel={}/ok.npy,{}/ok.npy", "--output=x.wav"], "a folder for 2 utterances"),
-        ("single", ["--mel={}/ok.npy", "--output={}/ok.npy/x.wav"], "ok.npy"),
+        ("single", ["--mel={}/ok.npy", "--output={}/ok.npy/x.wav"], "{}/ok.npy"),
         ("single", ["--mel={}/ok.npy", "--temperature=-0.1"], "--temperature=-0.1"),
         ("speakers", ["--mel={}/ok.npy"], "one of ann, bob, 7"),
         ("speakers", ["--mel={}/ok.npy", "--speaker=eve"], "speaker='eve'"),
@@ -262,13 +277,15 @@ def test_bad_input_gives_one_sentence_and_no_files(case, run, tmp_path, capsys):
     _corrupt(tmp_path)
     _mel_file(tmp_path / "ok.npy", 0.1)
     files.write(tmp_path / "ok.wav", voice(0.1), 8000)
-    before = sorted(tmp_path.rglob("*"))
+    before = _contents(tmp_path)
     assert run(kind, *(item.replace("{}", str(tmp_path)) for item in arguments)) == 1
     *progress, message = capsys.readouterr().err.splitlines()
     assert message.startswith("tfwavenet-generate: error: ")
-    assert sentence in message
+    assert sentence.replace("{}", str(tmp_path)) in message
+    for name in re.findall(r"\{\}/([\w.]+)", " ".join(arguments)):
+        assert name.startswith("ok.") or f"{tmp_path}/{name}" in message
     assert not progress or "/x.wav" in message  # found out only when the file is opened
-    assert sorted(tmp_path.rglob("*")) == before
+    assert _contents(tmp_path) == before
 
 
 def test_features_of_another_recipe_are_warned_about(caplog, tmp_path):

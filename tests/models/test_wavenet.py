@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.support import streaming
+from tests.support import streaming, tiny_models
 from tfwavenet import rng
-from tfwavenet.layers import StretchUpsampler, TransposedUpsampler
+from tfwavenet.layers import StretchUpsampler
 from tfwavenet.models import WaveNet
 
 TINY = {"layers": 3, "dilation_cycle": 3, "residual_channels": 4, "gate_channels": 8}
@@ -71,21 +71,66 @@ SWITCHES = [
     {"input_kernel_size": 2, "input_bias": False, "input_activation": "tanh"},
     {"local_bias": True, "global_bias": True, "weight_norm": False},
     {"head_weight_norm": False, "dropout": 0.1},
-    {"upsampler": TransposedUpsampler((2, 3))},
+    {"upsampler": {"class_name": "TransposedUpsampler", "config": {"scales": (2, 3)}}},
     {"distribution": "Gaussian"},
     {"distribution": {"class_name": "Categorical", "config": {"classes": 16}}},
     {"recipe": {"base": "speech_8k", "n_mels": 5, "hop_samples": 6}},
     {"speakers": None},
 ]
+# Further ones whose step has something of its own.
+STEPPED = [
+    *SWITCHES,
+    {"kernel_size": 1},
+    {"kernel_size": 3, "layers": 4, "dilation_cycle": 2},
+    {"input_kernel_size": 3, "distribution": {"class_name": "Categorical", "config": {}}},
+    {"skip_mode": "recursive", "head_bias": False, "head_weight_norm": False},
+    {
+        "project_local": False,
+        "local_channels": 3 * 8,
+        "upsampler": {"class_name": "StretchUpsampler", "config": {"scales": ()}},
+    },
+]
+
+
+def batch_for(model, samples=24):
+    """A batch like that of `batch`, in the shapes that the switches of a model ask for."""
+    data, upsampler = batch(samples), model.upsampler
+    frames = samples // upsampler.hop_samples + 2 * upsampler.padding_frames
+    data["mel"] = rng.normal([2, frames, model.local_channels], rng.make_seed(7))
+    if model.speakers is None:
+        data["speaker"] = tf.ones([2, 2])
+    return data
+
+
+def conditioning_of(model, data):
+    """What each layer knows of a whole batch, by the way of generation: as a window."""
+    left, right = model.upsampler.left_context_frames, model.upsampler.right_context_frames
+    mel = tf.pad(data["mel"], [[0, 0], [left, right], [0, 0]])
+    inside = tf.ones([2, data["mel"].shape[1] - 2 * model.upsampler.padding_frames], tf.bool)
+    mask = tf.pad(inside, [[0, 0], [left, right]])
+    return model.conditioning(mel, mask, data["speaker"])
+
+
+@pytest.mark.parametrize("switches", STEPPED, ids=lambda s: ",".join(s) or "defaults")
+def test_steps_over_given_values_equal_the_call_under_every_switch(switches):
+    model = vocoder(**switches)
+    model.build()
+    tiny_models.stir(model, 0.3)
+    data = batch_for(model)
+    expected, values = model(data).numpy(), model.to_values(data["audio"])
+    conditioning, weights = conditioning_of(model, data), model.folded_weights()
+    state = model.initial_state(2)
+    for t in range(24):
+        at = [None if c is None else c[:, t if c.shape[1] > 1 else 0] for c in conditioning]
+        params, state = model.step(values[:, t], state, at, weights)
+        bound = streaming.TOLERANCE * np.max(np.abs(expected))
+        np.testing.assert_allclose(params, expected[:, t], rtol=0, atol=bound, err_msg=str(t))
 
 
 @pytest.mark.parametrize("switches", SWITCHES, ids=lambda s: ",".join(s) or "defaults")
 def test_every_switch_trains_and_survives_its_configuration(switches, tmp_path):
-    model, data = vocoder(**switches), batch()
-    if model.upsampler.padding_frames == 0:
-        data["mel"] = data["mel"][:, 1:-1]
-    if model.speakers is None:
-        data["speaker"] = tf.ones([2, 2])
+    model = vocoder(**switches)
+    data = batch_for(model)
     model.compile(tf.keras.optimizers.Adam(1e-3))
     history = model.fit(tf.data.Dataset.from_tensors(data), verbose=0).history
     assert math.isfinite(history["loss"][0])

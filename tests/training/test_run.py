@@ -13,6 +13,7 @@ from tensorflow.python.framework import config as tf_config
 from tests.training.conftest import RECIPE, write_corpus
 from tfwavenet import training
 from tfwavenet.audio import files as audio_files
+from tfwavenet.training import pictures
 from tfwavenet.training.callbacks import NonFiniteLossError
 from tfwavenet.training.checkpoints import steps_in
 from tfwavenet.training.workdir import Workdir
@@ -33,17 +34,49 @@ def assert_same_checkpoint(one, other):
         np.testing.assert_array_equal(value, second[name], err_msg=name)
 
 
-def scalars(logs):
-    """The scalars in all event files: {tag: [(step, value)]}."""
+def logged(logs, kind):
+    """What the event files have for a plugin of TensorBoard: {tag: [(step, value)]}."""
     found = {}
     for path in sorted(logs.glob("events*")):
         for record in tf.data.TFRecordDataset(str(path)):
             event = tf.compat.v1.Event.FromString(record.numpy())
             for value in event.summary.value:
-                kind = value.metadata.plugin_data.plugin_name
-                number = float(tf.make_ndarray(value.tensor)) if kind == "scalars" else kind
-                found.setdefault(value.tag, []).append((event.step, number))
+                if value.metadata.plugin_data.plugin_name == kind:
+                    content = tf.make_ndarray(value.tensor)
+                    found.setdefault(value.tag, []).append((event.step, content))
     return found
+
+
+def assert_samples_are_logged(workdir):
+    """Asserts that TensorBoard has both sounds of the files of step 4, and the mels of both."""
+    (path,) = (workdir / "samples" / "00000004").glob("*.wav")
+    paths = {"generated": path, "recording": workdir / "samples" / "recording" / path.name}
+    ((tag, [(step, (_, _, png))]),) = logged(workdir / "logs", "images").items()
+    name = tag.removesuffix("/mel")
+    assert (name.replace("/", "_"), step) == (path.stem, 4)
+    heard = logged(workdir / "logs", "audio")
+    assert sorted(heard) == [f"{name}/{title}" for title in paths]
+    audio = {}
+    for title, file in paths.items():
+        ((step, sounds),) = heard[f"{name}/{title}"]
+        assert step == 4
+        audio[title] = tf.audio.decode_wav(sounds[0, 0]).audio[:, 0].numpy()
+        np.testing.assert_allclose(audio[title], audio_files.read(file)[0], atol=1e-4)
+    assert np.any(audio["generated"] != audio["recording"])
+    for picture in (png, path.with_suffix(".png").read_bytes()):
+        assert_shows(picture, audio, Workdir(workdir).metadata()[0])
+
+
+def assert_shows(png, audio, recipe):
+    """Asserts that a picture is that of the mels of audio by title, in this order."""
+    mels = {title: recipe.compressed_mel(one).numpy() for title, one in audio.items()}
+    seconds = recipe.hop_samples / recipe.sample_rate
+    expected = pictures.to_png(pictures.mel_figure(mels, frame_seconds=seconds))
+    shown, expected = (
+        tf.image.decode_png(one, channels=3).numpy().astype(int) for one in (png, expected)
+    )
+    # The audio was rounded to 16 bits, which moves some colours a little.
+    assert np.mean(np.abs(shown - expected)) < 1
 
 
 @pytest.fixture(scope="module")
@@ -81,14 +114,16 @@ def test_the_folder_holds_all_that_is_needed(finished):
     assert not list(workdir.rglob("*.tmp-*"))
 
 
-def test_tensorboard_gets_scalars_audio_and_pictures(finished):
+def test_tensorboard_gets_the_scalars(finished):
     workdir, history = finished
-    found = scalars(workdir / "logs")
+    found = logged(workdir / "logs", "scalars")
     for tag in ("train/loss", "validation/loss", "train/learning_rate", "train/gradient_norm"):
         assert [step for step, _ in found[tag]] == [2, 4]
     np.testing.assert_allclose([value for _, value in found["train/loss"]], history["loss"])
-    kinds = {value for values in found.values() for step, value in values if step == 4}
-    assert {"audio", "images"} <= kinds
+
+
+def test_tensorboard_gets_what_was_generated_and_the_recording(finished):
+    assert_samples_are_logged(finished[0])
 
 
 def test_samples_are_written_beside_the_recording(finished):
@@ -164,6 +199,7 @@ def test_a_diffusion_model_trains_and_resumes_to_the_bit(precision, make_config,
     assert first + second == whole["loss"]
     (generated,) = (tmp_path / "whole" / "samples" / "00000004").glob("*.wav")
     assert len(audio_files.read(generated)[0]) == 160
+    assert_samples_are_logged(tmp_path / "whole")
     model, _, _ = training.load(tmp_path / "whole")
     mel = np.zeros([2, RECIPE["n_mels"]], np.float32)
     assert model.generate(mel, speaker=1, schedule=[1e-3, 0.1]).shape == (32,)

@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 
 import pytest
+import tensorflow as tf
 
+from tests.support.clips import diffusion_network
+from tfwavenet import diffusion
 from tfwavenet.audio import recipes
 from tfwavenet.training import workdir
 from tfwavenet.training.config import resolve
@@ -128,3 +131,15 @@ def test_load_says_what_is_missing(tmp_path, prepare, message):
 def test_load_rejects_other_weights(tmp_path):
     with pytest.raises(ValueError, match=r"weights must be 'ema' or 'raw'\. Received: weights='x'"):
         workdir.load(tmp_path, weights="x")
+
+
+def test_load_gives_the_model_its_stored_schedule_for_good(tmp_path):
+    workdir.store(diffusion_network(inference_schedule=[0.03, 0.4]), tmp_path / "run")
+    assert workdir.load(tmp_path / "run").model.inference_schedule.betas == (0.03, 0.4)
+    found = diffusion.get([0.02, 0.1, 0.3])
+    Workdir(tmp_path / "run").store_inference_schedule(found)
+    model = workdir.load(tmp_path / "run").model
+    assert model.inference_schedule == found
+    model.save(tmp_path / "model.keras")
+    again = tf.keras.models.load_model(tmp_path / "model.keras")
+    assert again.inference_schedule == found
