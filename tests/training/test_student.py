@@ -202,6 +202,17 @@ def test_an_imported_teacher_without_statistics_is_refused_at_once(config_of_imp
     assert not (tmp_path / "student" / "data").exists()
 
 
+def test_a_contrast_needs_a_batch_of_several(student_config):
+    config = student_config()
+    config["model"]["contrastive_weight"] = 0.3
+    resolve(config)
+    config["data"]["batch_size"] = 1
+    with pytest.raises(ValueError, match="'data.batch_size' must be at least 2 .*weight=0.3"):
+        resolve(config)
+    config["model"]["contrastive_weight"] = 0.0
+    resolve(config)
+
+
 def test_only_a_student_has_a_teacher(make_config, student_config):
     with pytest.raises(ValueError, match="'training.teacher' must be .* model.class_name='WaveN"):
         resolve(make_config(teacher="runs/teacher"))

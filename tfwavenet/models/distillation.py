@@ -81,7 +81,9 @@ class Student(AudioModel):
         if training and self.contrastive_weight:
             others = {name: tf.roll(value, 1, axis=0) for name, value in batch.items()}
             contrast = self._divergence(others, made, params, draw_seed)
-            divergence -= self.contrastive_weight * contrast
+            # An utterance alone has no other: it is not to be far from itself.
+            has_others = tf.cast(tf.shape(audio)[0] > 1, contrast.dtype)
+            divergence -= self.contrastive_weight * has_others * contrast
         if "mask" in batch:
             made *= tf.cast(batch["mask"], made.dtype)
         spectral = spectral_loss(audio, made, resolutions=self.spectral_resolutions)
