@@ -155,6 +155,26 @@ def test_bad_files_are_reported(tmp_path):
     assert any(text.startswith("with a mark") for text in decoded)
 
 
+def test_without_a_name_of_a_text_all_files_of_a_folder_are_tried(tmp_path):
+    names = {"song__abc": TEXT, "deep--main__py": TEXT.upper(), "cover__png": b"P\0NG"}
+    _write(tmp_path / "corpus", **names)
+    _prepare(tmp_path, validation=0, test=0)
+    records = Records(tmp_path / "data")
+    texts = [records.recipe.decode(item.signal) for item in records.utterances("train")]
+    assert sorted("".join(texts)) == sorted(TEXT + TEXT.upper())
+    assert list(_skipped(tmp_path)) == ["cover.png"]
+    assert "to have no zero bytes" in _skipped(tmp_path)["cover.png"]
+
+
+def test_a_folder_without_texts_is_one_sentence(tmp_path):
+    (tmp_path / "corpus").mkdir()
+    with pytest.raises(ValueError, match="have text files at any depth, found an empty folder"):
+        _prepare(tmp_path)
+    _write(tmp_path / "corpus", cover__png=b"P\0NG")
+    with pytest.raises(ValueError, match="None of the 1 training files .*not text: .*cover.png"):
+        _prepare(tmp_path, validation=0, test=0)
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

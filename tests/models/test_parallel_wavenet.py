@@ -214,6 +214,15 @@ def test_contrast_is_the_divergence_under_the_conditions_of_another():
     assert np.abs(model.sample_loss(different, True)).max() > 1e-3
 
 
+def test_an_utterance_alone_has_no_contrast():
+    model = student(contrastive_weight=1.0)
+    model.set_teacher(teacher())
+    batch = {"audio": rng.normal([1, 60], rng.make_seed(1)) / 9}
+    actual = model.sample_loss(batch, True)
+    model.contrastive_weight = 0.0
+    np.testing.assert_array_equal(actual, model.sample_loss(batch, True))
+
+
 RECIPE = FeatureRecipe(
     sample_rate=8000, n_fft=64, win_samples=64, hop_samples=6, n_mels=MELS, framing="same"
 )

@@ -85,6 +85,7 @@ def read_corpus(
     | `bundled` | nothing: it comes with the package | voice | fixed |
     | `text` | UTF-8 files, see `texts.is_text`, at any depth; or is one | `text` | by hash |
 
+    Of a folder without any file that is text by its name, all files are tried as texts.
     Fewer than 20 texts are not split by file but by place: of each, the end is held out.
 
     Args:
@@ -338,14 +339,16 @@ def _read_bundled(root: pathlib.Path) -> Corpus:
 
 
 def _read_text(root: pathlib.Path) -> Corpus:
-    """Any text: one file, or all in a folder that are text by their names, each of them once."""
+    """Any text: one file, or those in a folder that are text by their names, each of them once.
+
+    Where no file has such a name, all are tried; preparing skips those that hold no text.
+    """
     if root.is_file():
         return Corpus((Utterance(str(root), root.stem, TEXT),), is_divisible=True)
     found = _visible_files(root)
-    chosen = [path for path in found if texts.is_text(path)]
+    chosen = [path for path in found if texts.is_text(path)] or found
     if not chosen:
-        expected = f"text files ({', '.join(texts.TEXT_EXTENSIONS)}) at any depth"
-        raise _layout_error(TEXT, root, expected)
+        raise _layout_error(TEXT, root, "text files at any depth")
     repeated = texts.repetitions(chosen)
     names = _names(root, (path for path in chosen if path not in repeated))
     return Corpus(

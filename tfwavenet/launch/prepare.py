@@ -5,7 +5,8 @@
         --config.data.corpus=ljspeech --config.data.root=/data/LJSpeech-1.1
 
 The data go to `<workdir>/data`. A run that was interrupted goes on where it was when the same
-command is given again. Training prepares by itself what is not prepared yet.
+command is given again. Training prepares by itself what is not prepared yet. Of a student's config
+the teacher must be there: its statistics normalise the features.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ from ml_collections import config_flags
 
 from tfwavenet.data.prepare import prepare_from_config
 from tfwavenet.launch import app
+from tfwavenet.training import workdir as workdirs
 from tfwavenet.training.config import resolve
-from tfwavenet.training.workdir import Workdir
 
 FLAGS = flags.FlagValues()
 _CONFIG = config_flags.DEFINE_config_file(
@@ -43,12 +44,14 @@ def main() -> None:
 
 
 def _prepare() -> None:
-    config = Workdir(_WORKDIR.value).config() if _CONFIG.value is None else resolve(_CONFIG.value)
+    folder = workdirs.Workdir(_WORKDIR.value)
+    config = folder.config() if _CONFIG.value is None else resolve(_CONFIG.value)
     if config is None:
         raise ValueError(
             "--config is needed for a new workdir. "
             f"Received: workdir={_WORKDIR.value!r} without a config of its own"
         )
+    config = workdirs.with_teachers_statistics(config)
     directory = prepare_from_config(config, _WORKDIR.value)
     logging.info("Prepared data are in %s", os.path.abspath(directory))
 

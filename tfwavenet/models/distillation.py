@@ -45,7 +45,7 @@ class Student(AudioModel):
             ValueError: if it predicts another family of distributions than the student's, or
                 differs in recipe, features or speakers; named.
         """
-        _check_teacher(self, teacher)
+        check_teacher(self, teacher)
         teacher.trainable = False
         # Past Keras' tracking: the teacher is no part of the student.
         self.__dict__["_teacher"] = teacher
@@ -81,7 +81,9 @@ class Student(AudioModel):
         if training and self.contrastive_weight:
             others = {name: tf.roll(value, 1, axis=0) for name, value in batch.items()}
             contrast = self._divergence(others, made, params, draw_seed)
-            divergence -= self.contrastive_weight * contrast
+            # An utterance alone has no other: it is not to be far from itself.
+            has_others = tf.cast(tf.shape(audio)[0] > 1, contrast.dtype)
+            divergence -= self.contrastive_weight * has_others * contrast
         if "mask" in batch:
             made *= tf.cast(batch["mask"], made.dtype)
         spectral = spectral_loss(audio, made, resolutions=self.spectral_resolutions)
@@ -135,8 +137,16 @@ class Student(AudioModel):
         return standard_logistic(rng.uniform_stream(seeds, start, count, 1)[..., 0])
 
 
-def _check_teacher(student: Student, teacher: Any) -> None:
-    """Raises ValueError for the first respect in which a teacher does not fit a student."""
+def check_teacher(student: Student, teacher: Any) -> None:
+    """Checks that a student can learn from a teacher; their weights do not matter.
+
+    Args:
+        student: built or not.
+        teacher: built or not.
+
+    Raises:
+        ValueError: for the first respect in which they do not fit, see `Student.set_teacher`.
+    """
     family = FAMILIES[student.noise]
     distribution = getattr(teacher, "distribution", None)
     if not isinstance(distribution, family):

@@ -71,7 +71,7 @@ class ParallelWaveNet(Student):
         spectral_weight: of the spectral loss beside the divergence, 0 or more.
         spectral_resolutions: (FFT, hop, window) of each of its spectra, in samples.
         contrastive_weight: of the divergence from the teacher under the features of another
-            utterance of the batch, which is to be large; 0 or more.
+            utterance of the batch, which is to be large; 0 or more. A batch of one is without.
         upsampler: layer, or its serialised form; None for a network without features.
         local_channels: feature channels; None for the recipe's `n_mels`.
         speakers: how many; None where speaker vectors come from elsewhere.

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from tfwavenet.audio import recipes
 from tfwavenet.audio.recipes import Recipe
+from tfwavenet.models import distillation
 from tfwavenet.training import schedules
 from tfwavenet.training.config import default_config, model_class
 from tfwavenet.training.optimizer import MeasuredAdam
@@ -58,6 +59,49 @@ def check_model(config: ml_collections.ConfigDict) -> None:
         raise ValueError(
             "config key 'data.with_mel' must be True for a model with an upsampler. "
             "Received: data.with_mel=False"
+        )
+
+
+def with_statistics(config: ml_collections.ConfigDict, recipe: Recipe) -> ml_collections.ConfigDict:
+    """Returns a config whose recipe has the statistics of another one, where it leaves them open.
+
+    Args:
+        config: a resolved config; not changed.
+        recipe: with its statistics. Those of another number of mels are not taken.
+    """
+    own = recipes.of_any_kind(_recipe_identifier(config)).get_config()
+    fitted = recipe.get_config()
+    if own.get("n_mels") != fitted.get("n_mels"):
+        return config
+    taken = {name: fitted.get(name) for name in _FITTED if name in own and own[name] is None}
+    complete = ml_collections.ConfigDict(config.to_dict(), type_safe=False)
+    complete.recipe = {**own, **taken}
+    return complete.lock()
+
+
+def check_teacher(config: ml_collections.ConfigDict, teacher: tf.keras.Model) -> None:
+    """Checks before the data are prepared that the student of a config fits its teacher.
+
+    Args:
+        config: a resolved config, with the statistics of the teacher's recipe.
+        teacher: the model to learn from.
+
+    Raises:
+        ValueError: If they differ in family, recipe, features or speakers, or the teacher's
+            statistics are not known.
+    """
+    recipe = recipes.get(_recipe_identifier(config))
+    with precision_policy(config.training.precision):
+        student = _create(config, recipe, speakers=None)
+    if student.speakers is None:
+        # Their number follows from the data; that it is the teacher's is checked again then.
+        student.speakers = getattr(teacher, "speakers", None)
+    distillation.check_teacher(student, teacher)
+    if config.data.with_mel and recipe.normalization == "standard" and recipe.mean is None:
+        raise ValueError(
+            "A teacher of normalised features is expected to have their statistics in its recipe; "
+            "an imported one has them from the file beside its checkpoint. "
+            "Received: a teacher with recipe mean=None"
         )
 
 

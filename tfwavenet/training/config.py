@@ -11,7 +11,7 @@
 | `data.max_seconds`, `with_mel`, `validation`, `test`, `split_seed` | those of `data.prepare` | how the corpus is prepared |
 | `data.batch_size` | 8 | crops per update |
 | `data.crop_frames` | 40 | length of a crop in frames of the recipe |
-| `training.teacher` | None | of a `ParallelWaveNet`: workdir of the trained model that it learns from |
+| `training.teacher` | None | of a `ParallelWaveNet`: workdir of the trained model that it learns from, and whose statistics normalise the features |
 | `training.steps` | 100 000 | updates in all; the only key that may change (grow) when a run is resumed |
 | `training.steps_per_epoch` | 1000 | updates between checkpoints, validations and lines of progress |
 | `training.learning_rate` | halved every 200 000 steps from 1e-3 | a number, or `{"class_name", "config"}` of `training.schedules` |
@@ -330,6 +330,13 @@ def _check(config: dict[str, Any]) -> None:
             "config key 'training.teacher' must be the workdir of a trained model for a student, "
             f"and None for other models. Received: training.teacher={training['teacher']!r} with "
             f"model.class_name={config['model']['class_name']!r}"
+        )
+    contrastive_weight = config["model"].get("contrastive_weight")
+    if contrastive_weight and config["data"]["batch_size"] < 2:
+        raise ValueError(
+            "config key 'data.batch_size' must be at least 2 for a contrast between utterances. "
+            f"Received: data.batch_size={config['data']['batch_size']} with "
+            f"model.contrastive_weight={contrastive_weight}"
         )
     if training["steps"] % training["steps_per_epoch"]:
         raise ValueError(

@@ -18,11 +18,12 @@ from tfwavenet.data.prepare import prepare_from_config
 from tfwavenet.data.splits import Split
 from tfwavenet.text import TextRecipe
 from tfwavenet.training import building, callbacks, summaries
+from tfwavenet.training import workdir as workdirs
 from tfwavenet.training.checkpoints import Checkpoints
 from tfwavenet.training.config import Config, resolve
 from tfwavenet.training.ema import ExponentialMovingAverage, UpdateAverage
 from tfwavenet.training.text_summaries import TextSummaries
-from tfwavenet.training.workdir import Workdir, load_teacher
+from tfwavenet.training.workdir import Workdir
 
 
 def run(
@@ -57,9 +58,13 @@ def run(
     with folder.locked():
         folder.require_same_config(config)
         building.check_model(config)
-        teacher = load_teacher(config)
-        records = Records(prepare_from_config(config, folder.path))
+        teacher = workdirs.load_teacher(config)
+        complete = workdirs.with_teachers_statistics(config)
+        if teacher is not None:
+            building.check_teacher(complete, teacher)
+        records = Records(prepare_from_config(complete, folder.path))
         building.check_recipe(config, records.recipe)
+        workdirs.require_teachers_speakers(config, records.speakers)
         folder.require_same_data(records.recipe, records.speakers)
         with _deterministic_ops(config.training.deterministic):
             return _Run(config, folder, records, teacher).fit(extra_callbacks)

@@ -281,6 +281,44 @@ def load_teacher(config: ml_collections.ConfigDict) -> Optional[tf.keras.Model]:
     return load(training.teacher, precision=training.precision).model
 
 
+def with_teachers_statistics(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
+    """Returns the config that a student's data are prepared by; that of other models as it is.
+
+    The features are normalised by what the teacher's were, whatever the student's corpus is.
+
+    Args:
+        config: a resolved config; not changed.
+
+    Raises:
+        ValueError: If `training.teacher` is no workdir of a trained model.
+    """
+    if config.training.teacher is None:
+        return config
+    recipe, _ = Workdir(config.training.teacher).metadata()
+    return building.with_statistics(config, recipe)
+
+
+def require_teachers_speakers(config: ml_collections.ConfigDict, speakers: Sequence[str]) -> None:
+    """Checks that the numbers of the speakers mean the same to a student and its teacher.
+
+    Args:
+        config: a resolved config.
+        speakers: of the student's data. An imported teacher may know them by their numbers alone.
+
+    Raises:
+        ValueError: If the teacher has others, or in another order.
+    """
+    if config.training.teacher is None or not config.model.speaker_channels:
+        return
+    _, expected = Workdir(config.training.teacher).metadata()
+    numbers = [str(number) for number in range(len(expected))]
+    if expected != numbers and expected[: len(speakers)] != list(speakers):
+        raise ValueError(
+            f"Expected data of the teacher's speakers, in its order: {expected}. "
+            f"Received: speakers={list(speakers)}"
+        )
+
+
 def store(
     model: tf.keras.Model,
     workdir: files.PathLike,
