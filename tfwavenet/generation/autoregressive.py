@@ -17,8 +17,8 @@ from tfwavenet.layers.fusion import fused_elementwise
 
 # Conditioning and noise are made ahead of the steps, but only for so many rows (steps times batch)
 # and steps of them: of a whole chunk they are hundreds of megabytes, written and read again at the
-# speed of main memory, and of more rows XLA shares the elementwise work out to all cores, which then
-# wait for each other.
+# speed of main memory; and the elementwise work of more rows XLA shares out to all cores, where
+# programs that run side by side then wait for each other.
 _BLOCK_ROWS = 128
 _BLOCK_STEPS = (4, 32)
 
@@ -119,7 +119,9 @@ def advance(
     """
     stop = tf.constant(count) if stop is None else stop
     block = min(count, _block_steps(state["previous"].shape[0]))
-    ahead = _Ahead(model, window, seeds=seeds, position=state["position"], block=block, count=count)
+    ahead = _Ahead(
+        model, window, seeds=seeds, position=state["position"], block=block, count=count, stop=stop
+    )
     draw = functools.partial(_draw, model, temperature=temperature, top_k=top_k, top_p=top_p)
     weights = model.folded_weights()
 
@@ -183,8 +185,10 @@ class _Ahead:
         position: tf.Tensor,
         block: int,
         count: int,
+        stop: tf.Tensor,
     ) -> None:
         self._model, self._seeds, self._position, self._block = model, seeds, position, block
+        self._stop = stop
         self._speaker = model.speaker_vectors(window.get("speaker"))
         missing = [[0, 0], [0, -count % block], [0, 0]]
         self._local = [
@@ -206,7 +210,12 @@ class _Ahead:
         """Uniforms [block, batch, width] from the sample `start` on."""
         position = self._position + tf.cast(start, tf.int64)
         width = self._model.distribution.noise_channels
-        noise = rng.uniform_stream(self._seeds, position, self._block, width)
+        # Always taken: what is in a branch, XLA does not share out to other cores.
+        noise = tf.cond(
+            start < self._stop,
+            lambda: rng.uniform_stream(self._seeds, position, self._block, width),
+            lambda: tf.zeros([tf.shape(self._seeds)[0], self._block, width]),
+        )
         return tf.transpose(noise, [1, 0, 2])
 
 
