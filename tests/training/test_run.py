@@ -205,26 +205,40 @@ def test_an_unconditional_network_needs_no_mels(make_config, tmp_path):
 
 
 class Poison(tf.keras.callbacks.Callback):
-    """Makes a weight NaN after a step of the second epoch."""
+    """Makes a weight NaN after some number of updates."""
+
+    def __init__(self, updates):
+        super().__init__()
+        self.updates = updates
 
     def on_train_batch_end(self, batch, logs=None):
-        if self.model.optimizer.iterations == 3:
+        if self.model.optimizer.iterations == self.updates:
             self.model.trainable_variables[0].assign(
                 self.model.trainable_variables[0] * float("nan")
             )
 
 
-def test_a_loss_that_is_not_finite_stops_the_run(make_config, tmp_path):
-    with pytest.raises(NonFiniteLossError, match="The loss must be finite") as caught:
-        training.run(make_config(), tmp_path, extra_callbacks=[Poison()])
-    message = str(caught.value)
-    batch = tmp_path / "failed-batch-3.npz"
-    assert "at step 3." in message
+@pytest.mark.parametrize(
+    ("updates", "sentence", "step"),
+    [
+        (3, "The loss must be finite, and is not at step 3.", 3),
+        # The last update of an epoch, which no loss tells about.
+        (4, "The weights must be finite, and are not after step 3,", 3),
+        (2, "The weights must be finite, and are not after step 1,", 1),
+    ],
+)
+def test_what_is_not_finite_stops_the_run(updates, sentence, step, make_config, tmp_path):
+    with pytest.raises(NonFiniteLossError) as caught:
+        training.run(make_config(), tmp_path, extra_callbacks=[Poison(updates)])
+    message, kept = str(caught.value), [2] if step > 2 else []
+    batch = tmp_path / f"failed-batch-{step}.npz"
+    assert sentence in message
     assert str(batch) in message
-    assert "the checkpoint of step 2 stays" in message
+    assert ("the checkpoint of step 2 stays" if kept else "no checkpoint yet") in message
     assert np.load(batch)["audio"].shape == (2, 128)
-    assert steps_in(tmp_path / "checkpoints") == [2]
-    assert all(np.isfinite(value).all() for value in newest_checkpoint(tmp_path).values())
+    assert steps_in(tmp_path / "checkpoints") == kept
+    if kept:
+        assert all(np.isfinite(value).all() for value in newest_checkpoint(tmp_path).values())
     assert not tf_config.is_op_determinism_enabled()
 
 
