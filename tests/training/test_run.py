@@ -10,6 +10,7 @@ import pytest
 import tensorflow as tf
 from tensorflow.python.framework import config as tf_config
 
+from tests.support.full_disk import file_size_limit
 from tests.training.conftest import RECIPE, write_corpus
 from tfwavenet import training
 from tfwavenet.audio import files as audio_files
@@ -240,6 +241,32 @@ def test_what_is_not_finite_stops_the_run(updates, sentence, step, make_config, 
     if kept:
         assert all(np.isfinite(value).all() for value in newest_checkpoint(tmp_path).values())
     assert not tf_config.is_op_determinism_enabled()
+
+
+def test_a_full_disk_under_the_logs_is_one_sentence(make_config, tmp_path):
+    config = make_config(steps=2, sample_epochs=1, sample_utterances=2)
+    training.run(config, tmp_path)
+    (events,) = (tmp_path / "logs").glob("events*")
+    folder = tmp_path / "checkpoints" / "00000002"
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    config["training"]["steps"] = 4
+    with file_size_limit(events.stat().st_size - 100), pytest.raises(OSError) as caught:
+        training.run(config, tmp_path)
+    assert caught.value.filename == str(tmp_path)
+    assert caught.value.strerror.startswith("training stopped, the checkpoints in it are untouched")
+    assert "\n" not in caught.value.strerror
+    assert {path: path.read_bytes() for path in folder.iterdir()} == before
+    assert steps_in(tmp_path / "checkpoints") == [2, 4]
+
+
+def test_a_damaged_shard_keeps_its_sentence(make_config, tmp_path):
+    config = make_config(steps=2, validation_batches=0, ema_decay=None)
+    training.run(config, tmp_path)
+    (shard,) = (tmp_path / "data").glob("train*.tfrecord")
+    shard.write_bytes(bytes(byte ^ 0xFF for byte in shard.read_bytes()))
+    config["training"]["steps"] = 4
+    with pytest.raises(ValueError, match=r"^The shard '.*' is damaged: .* Received: record=\S+$"):
+        training.run(config, tmp_path)
 
 
 @pytest.mark.parametrize(
