@@ -60,6 +60,15 @@ class TestFolder:
         assert [item.name for item in found.utterances] == ["1"]
         assert [os.path.basename(path) for path in found.ignored] == ["notes.txt", "song.m4a"]
 
+    @pytest.mark.parametrize("name", ["folder", "text"])
+    def test_links_to_nothing_are_reported(self, tmp_path, name):
+        _touch(tmp_path, "a.wav", "b.txt")
+        for link in ("c.wav", ".hidden.wav"):
+            (tmp_path / link).symlink_to("nowhere.wav")
+        ignored = corpora.read_corpus(name, root=tmp_path).ignored
+        assert ignored[str(tmp_path / "c.wav")] == "no such file: a link to 'nowhere.wav'"
+        assert len(ignored) == 2
+
     def test_relative_root_and_home_are_resolved(self, tmp_path, monkeypatch):
         _touch(tmp_path / "c", "1.wav")
         monkeypatch.chdir(tmp_path)

@@ -11,12 +11,11 @@ import dataclasses
 import difflib
 import pathlib
 import re
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Literal, Optional
 
 from tfwavenet import files
-from tfwavenet.data import splits, texts
+from tfwavenet.data import listing, splits, texts
 from tfwavenet.data.splits import Utterance
 
 CorpusName = Literal[
@@ -54,7 +53,7 @@ class Corpus:
     Attributes:
         utterances: sorted by name, every one with a split.
         ignored: paths of files that are passed over, with the reason: no audio (`folder`) or no
-            text by their name, or a repetition (`text`).
+            text by their name, a repetition (`text`), or a link to nothing (both).
         is_divisible: whether a part of a file can be held out.
     """
 
@@ -151,60 +150,32 @@ def _root_folder(name: str, root: Optional[files.PathLike]) -> pathlib.Path:
     return folder
 
 
-def _listing(folder: pathlib.Path) -> str:
-    """Describes the first entries of a folder for an error message."""
-    names = sorted(entry.name + "/" * entry.is_dir() for entry in folder.iterdir())
-    shown = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
-    return f"{len(names)} entries ({shown})" if names else "an empty folder"
-
-
 def _layout_error(corpus: str, folder: pathlib.Path, expected: str) -> ValueError:
     """Returns the error for a folder that is not laid out as the corpus is."""
     return ValueError(
-        f"The corpus {corpus!r} is expected to have {expected}, found {_listing(folder)}. "
+        f"The corpus {corpus!r} is expected to have {expected}, found {listing.description(folder)}. "
         f"Received: root={str(folder)!r}"
     )
 
 
-def _names(root: pathlib.Path, paths: Iterable[pathlib.Path]) -> dict[pathlib.Path, str]:
-    """Maps paths to names: relative, without extension where that stays unique."""
-    relative = {path: path.relative_to(root) for path in sorted(paths)}
-    short = {path: item.with_suffix("").as_posix() for path, item in relative.items()}
-    uses = Counter(short.values())
-    return {
-        path: short[path] if uses[short[path]] == 1 else item.as_posix()
-        for path, item in relative.items()
-    }
-
-
-def _is_hidden(path: pathlib.Path, root: pathlib.Path) -> bool:
-    """Whether the path or a folder above it, below the root, starts with a dot."""
-    return any(part.startswith(".") for part in path.relative_to(root).parts)
-
-
 def _read_folder(root: pathlib.Path) -> Corpus:
     """Any folder: every audio file in it; the first folder below the root is the speaker."""
-    found = _visible_files(root)
+    found = listing.visible_files(root)
     audio = [path for path in found if path.suffix.lower() in AUDIO_EXTENSIONS]
     if not audio:
         expected = f"audio files ({', '.join(AUDIO_EXTENSIONS)}) at any depth"
         raise _layout_error("folder", root, expected)
-    names = _names(root, audio)
+    names = listing.names(root, audio)
     return Corpus(
         utterances=tuple(
             Utterance(path=str(path), name=name, speaker=_folder_speaker(path, root))
             for path, name in names.items()
         ),
-        ignored=_passed_over(set(found) - set(audio), "not audio by its extension"),
+        ignored={
+            **listing.passed_over(set(found) - set(audio), "not audio by its extension"),
+            **listing.broken_links(root),
+        },
     )
-
-
-def _visible_files(root: pathlib.Path) -> list[pathlib.Path]:
-    return sorted(path for path in root.rglob("*") if path.is_file() and not _is_hidden(path, root))
-
-
-def _passed_over(paths: Iterable[pathlib.Path], reason: str) -> dict[str, str]:
-    return dict.fromkeys(sorted(map(str, paths)), reason)
 
 
 def _folder_speaker(path: pathlib.Path, root: pathlib.Path) -> str:
@@ -341,18 +312,19 @@ def _read_text(root: pathlib.Path) -> Corpus:
     """Any text: one file, or all in a folder that are text by their names, each of them once."""
     if root.is_file():
         return Corpus((Utterance(str(root), root.stem, TEXT),), is_divisible=True)
-    found = _visible_files(root)
+    found = listing.visible_files(root)
     chosen = [path for path in found if texts.is_text(path)]
     if not chosen:
         expected = f"text files ({', '.join(texts.TEXT_EXTENSIONS)}) at any depth"
         raise _layout_error(TEXT, root, expected)
     repeated = texts.repetitions(chosen)
-    names = _names(root, (path for path in chosen if path not in repeated))
+    names = listing.names(root, (path for path in chosen if path not in repeated))
     return Corpus(
         utterances=tuple(Utterance(str(path), name, TEXT) for path, name in names.items()),
         ignored={
-            **_passed_over(set(found) - set(chosen), "not text by its name"),
+            **listing.passed_over(set(found) - set(chosen), "not text by its name"),
             **{str(path): f"the same as {str(first)!r}" for path, first in repeated.items()},
+            **listing.broken_links(root),
         },
         is_divisible=True,
     )
