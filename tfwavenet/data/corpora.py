@@ -19,7 +19,16 @@ from tfwavenet.data import listing, splits, texts
 from tfwavenet.data.splits import Utterance
 
 CorpusName = Literal[
-    "folder", "ljspeech", "vctk", "cmu_arctic", "gtzan", "fsdd", "fsdd_digits", "bundled", "text"
+    "folder",
+    "ljspeech",
+    "vctk",
+    "cmu_arctic",
+    "gtzan",
+    "fsdd",
+    "fsdd_digits",
+    "speech_commands",
+    "bundled",
+    "text",
 ]
 TEXT: CorpusName = "text"
 AUDIO_EXTENSIONS = (".wav", ".flac", ".mp3", ".ogg", ".oga", ".aiff", ".aif", ".au")
@@ -42,6 +51,10 @@ _FEW_TEXTS = 20
 _DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 _FSDD_NAME = re.compile(r"(\d)_([^_]+)_(\d+)")
 _FSDD_TEST_INDICES = range(5)
+_COMMANDS_LISTS: dict[str, splits.Split] = {
+    "validation_list.txt": "validation",
+    "testing_list.txt": "test",
+}
 _ARCTIC_FOLDER = re.compile(r"cmu_us_(\w+?)_arctic")
 _ARCTIC_PROMPT = re.compile(r'\(\s*(\S+)\s+"(.*)"\s*\)')
 
@@ -81,6 +94,7 @@ def read_corpus(
     | `gtzan` | `<genre>/<genre>.<number>.<wav or au>`, or that in `genres*/` | genre | by hash |
     | `fsdd` | `{digit}_{speaker}_{index}.wav`, or that in `recordings/` | speaker | 0-4: test |
     | `fsdd_digits` | the same | the digit, such as `seven` | 0-4: test |
+    | `speech_commands` | `zero/*.wav` to `nine/*.wav`, two lists | the digit | by the lists |
     | `bundled` | nothing: it comes with the package | voice | fixed |
     | `text` | UTF-8 files, see `texts.is_text`, at any depth; or is one | `text` | by hash |
 
@@ -291,6 +305,45 @@ def _fsdd_utterance(path: pathlib.Path, match: re.Match[str]) -> Utterance:
     return Utterance(str(path), path.stem, speaker, split, _DIGITS[int(digit)])
 
 
+def _read_speech_commands(root: pathlib.Path) -> Corpus:
+    """The digits of Speech Commands (Warden, arXiv:1804.03209), known as SC09, 16 kHz."""
+    paths = {digit: sorted((root / digit).glob("*.wav")) for digit in _DIGITS}
+    missing = [f"{digit}/*.wav" for digit in _DIGITS if not paths[digit]]
+    missing += [name for name in _COMMANDS_LISTS if not (root / name).is_file()]
+    if missing:
+        expected = f"zero/*.wav to nine/*.wav, {' and '.join(_COMMANDS_LISTS)}"
+        raise _layout_error("speech_commands", root, f"{expected} (no {missing[0]})")
+    names = {f"{digit}/{path.name}": path for digit in _DIGITS for path in paths[digit]}
+    held_out = _commands_held_out(root, names)
+    return Corpus(
+        tuple(
+            Utterance(
+                path=str(path),
+                name=name[: -len(".wav")],
+                speaker=path.parent.name,
+                split=held_out.get(name, "train"),
+                text=path.parent.name,
+            )
+            for name, path in names.items()
+        )
+    )
+
+
+def _commands_held_out(root: pathlib.Path, names: Iterable[str]) -> dict[str, splits.Split]:
+    """The held-out recordings among `names`, such as `zero/0a7c2a8d_nohash_0.wav`."""
+    held_out: dict[str, splits.Split] = {}
+    for file_name, split in _COMMANDS_LISTS.items():
+        listed = set((root / file_name).read_text("utf-8").split()) & set(names)
+        if not listed:
+            raise ValueError(
+                f"The {file_name} of Speech Commands is expected to name recordings of digits, as "
+                f"'zero/0a7c2a8d_nohash_0.wav', and names none that is there. "
+                f"Received: root={str(root)!r}"
+            )
+        held_out.update(dict.fromkeys(listed, split))
+    return held_out
+
+
 def _read_bundled(root: pathlib.Path) -> Corpus:
     """The speech in the package, made by `tfwavenet.data.bundled.make`."""
     rows = files.read_json(root / "metadata.json")
@@ -338,6 +391,7 @@ _READERS: dict[str, Callable[[pathlib.Path], Corpus]] = {
     "gtzan": _read_gtzan,
     "fsdd": _read_fsdd,
     "fsdd_digits": _read_fsdd_digits,
+    "speech_commands": _read_speech_commands,
     "bundled": _read_bundled,
     "text": _read_text,
 }
