@@ -131,7 +131,7 @@ def test_averaged_and_raw_weights_differ(finished):
     assert np.any(ema.trainable_variables[0].numpy() != raw.trainable_variables[0].numpy())
 
 
-def test_a_run_in_two_halves_gives_the_same_bits(finished, make_config, tmp_path):
+def test_a_run_in_two_halves_gives_the_same_bits(finished, make_config, tmp_path, caplog):
     workdir, history = finished
     config = make_config(steps=2)  # without samples, which are no part of the training
     first = training.run(config, tmp_path / "halves").history
@@ -141,6 +141,7 @@ def test_a_run_in_two_halves_gives_the_same_bits(finished, make_config, tmp_path
     assert first["loss"] + second["loss"] == history["loss"]
     assert first["val_loss"] + second["val_loss"] == history["val_loss"]
     assert training.run(config, tmp_path / "halves").history == {}  # nothing left to do
+    assert "shorter than a crop" not in caplog.text
 
 
 @pytest.mark.slow
@@ -241,6 +242,19 @@ def test_what_is_not_finite_stops_the_run(updates, sentence, step, make_config, 
     if kept:
         assert all(np.isfinite(value).all() for value in newest_checkpoint(tmp_path).values())
     assert not tf_config.is_op_determinism_enabled()
+
+
+def test_recordings_shorter_than_a_crop_are_warned_about(make_config, tmp_path, caplog):
+    root = write_corpus(tmp_path / "corpus", files_per_speaker=3)
+    for name in ("high/0", "low/1"):
+        tone = np.sin(np.arange(640)).astype(np.float32)
+        audio_files.write(root / f"{name}.wav", tone, RECIPE["sample_rate"])
+    data = {"root": str(root), "validation": 0.0, "test": 0.0, "crop_frames": 41}
+    training.run(
+        make_config(data=data, steps=2, validation_batches=0, ema_decay=None), tmp_path / "run"
+    )
+    (line,) = [line for line in caplog.messages if "shorter" in line]
+    assert line.startswith("2 of the 6 training recordings are shorter than a crop of 41 frames")
 
 
 def test_a_full_disk_under_the_logs_is_one_sentence(make_config, tmp_path):

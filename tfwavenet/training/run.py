@@ -107,6 +107,7 @@ class _Run:
             self._step,
             training.steps,
         )
+        self._warn_of_short_records()
         with _errors_in_a_sentence(self._folder):
             return self._model.fit(
                 self._dataset("train", start_step=self._step),
@@ -116,6 +117,18 @@ class _Run:
                 validation_data=self._validation(),
                 callbacks=[*self._callbacks(), *extra_callbacks],
                 verbose=0,
+            )
+
+    def _warn_of_short_records(self) -> None:
+        crop_frames = self._config.data.crop_frames
+        short = self._records.count_shorter("train", crop_frames=crop_frames)
+        if short:
+            logging.warning(
+                "%d of the %d training recordings are shorter than a crop of %d frames: they are "
+                "padded, and the loss leaves the padding out.",
+                short,
+                self._records.count("train"),
+                crop_frames,
             )
 
     def _average(self) -> Optional[ExponentialMovingAverage]:
