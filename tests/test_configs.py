@@ -162,6 +162,24 @@ def test_steps_are_whole_epochs_in_every_form(name):
             assert config.training.steps <= 10
 
 
+@pytest.mark.parametrize(
+    ("form", "corpus", "rate", "seconds"),
+    [
+        ("full", "folder", 16_000, 1.0),
+        ("sc09", "speech_commands", 16_000, 1.0),  # whole recordings
+        ("gtzan", "gtzan", 22_050, 3.0),
+    ],
+)
+def test_unconditional_diffwaves_take_their_corpora(form, corpus, rate, seconds):
+    config = config_of(load("diffwave_unconditional"), form)
+    recipe = recipes.of_any_kind(config.recipe.to_dict())
+    crop_seconds = config.data.crop_frames * recipe.hop_samples / recipe.sample_rate
+    assert (config.data.corpus, recipe.sample_rate) == (corpus, rate)
+    assert crop_seconds == pytest.approx(seconds, rel=0.01)
+
+
 def test_unknown_form_is_refused():
     with pytest.raises(ValueError, match='must be "full" or "smoke". Received: form=\'fast\''):
         in_form(load("smoke").get_config(), "fast")
+    with pytest.raises(ValueError, match="one of .*'gtzan'.* Received: form='sc10'"):
+        load("diffwave_unconditional").get_config("sc10")

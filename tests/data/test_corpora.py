@@ -60,6 +60,15 @@ class TestFolder:
         assert [item.name for item in found.utterances] == ["1"]
         assert [os.path.basename(path) for path in found.ignored] == ["notes.txt", "song.m4a"]
 
+    @pytest.mark.parametrize("name", ["folder", "text"])
+    def test_links_to_nothing_are_reported(self, tmp_path, name):
+        _touch(tmp_path, "a.wav", "b.txt")
+        for link in ("c.wav", ".hidden.wav"):
+            (tmp_path / link).symlink_to("nowhere.wav")
+        ignored = corpora.read_corpus(name, root=tmp_path).ignored
+        assert ignored[str(tmp_path / "c.wav")] == "no such file: a link to 'nowhere.wav'"
+        assert len(ignored) == 2
+
     def test_relative_root_and_home_are_resolved(self, tmp_path, monkeypatch):
         _touch(tmp_path / "c", "1.wav")
         monkeypatch.chdir(tmp_path)
@@ -144,6 +153,40 @@ def test_fsdd_by_digit_has_the_same_splits(tmp_path):
     by_digit = corpora.read_corpus("fsdd_digits", root=tmp_path).utterances
     assert [(i.name, i.split) for i in by_digit] == [(i.name, i.split) for i in by_speaker]
     assert [i.speaker for i in by_digit] == ["zero"] * 9 + ["seven"] * 9
+
+
+class TestSpeechCommands:
+    @pytest.fixture
+    def root(self, tmp_path):
+        """Two recordings of each digit and one of another word; the lists name it too."""
+        names = [f"{digit}/{take}_nohash_0.wav" for digit in corpora._DIGITS for take in "ab"]
+        _touch(tmp_path, *names, "bed/a_nohash_0.wav", "_background_noise_/pink_noise.wav")
+        (tmp_path / "validation_list.txt").write_text("bed/a_nohash_0.wav\none/a_nohash_0.wav\n")
+        (tmp_path / "testing_list.txt").write_text("two/a_nohash_0.wav\ntwo/b_nohash_0.wav\n")
+        return tmp_path
+
+    def test_digits_are_classes_and_the_lists_decide_the_splits(self, root):
+        found = corpora.read_corpus("speech_commands", root=root).utterances
+        assert {(item.speaker, item.text) for item in found} == {(d, d) for d in corpora._DIGITS}
+        assert len(found) == 20
+        held_out = {item.name: item.split for item in found if item.split != "train"}
+        assert held_out == {
+            "one/a_nohash_0": "validation",
+            "two/a_nohash_0": "test",
+            "two/b_nohash_0": "test",
+        }
+
+    @pytest.mark.parametrize("name", ["validation_list.txt", "testing_list.txt", "six/*.wav"])
+    def test_what_is_missing_is_named(self, root, name):
+        for path in root.glob(name):
+            path.unlink()
+        with pytest.raises(ValueError, match=rf"zero/.*\(no {re.escape(name)}\), found 1"):
+            corpora.read_corpus("speech_commands", root=root)
+
+    def test_a_list_of_other_names_is_refused(self, root):
+        (root / "testing_list.txt").write_text("test/two_a.wav\n")
+        with pytest.raises(ValueError, match=r"The testing_list\.txt .* names none that is there"):
+            corpora.read_corpus("speech_commands", root=root)
 
 
 def test_fsdd_on_disk():

@@ -237,6 +237,15 @@ def test_unknown_names_are_errors(records):
         records.utterance("train", 12)
 
 
+@pytest.mark.parametrize("crop_frames", [1, 2, 7, 1000])
+def test_records_shorter_than_a_crop_are_counted(records, crop_frames):
+    frames = [
+        len(item.signal) // records.recipe.hop_samples for item in records.utterances("train")
+    ]
+    expected = sum(length < crop_frames for length in frames)
+    assert records.count_shorter("train", crop_frames=crop_frames) == expected
+
+
 def test_an_empty_split_has_no_dataset(records):
     with pytest.raises(ValueError, match="'test': 0}. Received: split='test'"):
         records.dataset("test", batch_size=1, crop_frames=1)

@@ -136,6 +136,7 @@ def _spoil(folder):
         "short.wav": "too short",
         "cut.wav": "truncated",
         "nan.wav": "NaN",
+        "gone.wav": "no such file: a link to",
     }
 
 

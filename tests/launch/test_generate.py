@@ -253,6 +253,8 @@ def _contents(folder):
         ("single", ["--mel={}/ok.npy", "--schedule=0.1"], "--schedule is for diffusion models"),
         ("single", ["--mel={}/ok.npy", "--eta=0"], "--eta is for diffusion models"),
         ("diffusion", ["--mel={}/ok.npy", "--prime={}/ok.wav"], "prime is for models that predict"),
+        ("diffusion", ["--mel={}/ok.npy", "--schedule="], "needs at least one step"),
+        ("single", ["--mel={}/ok.npy", "--schedule="], "--schedule is for diffusion models"),
         ("diffusion", ["--mel={}/ok.npy", "--schedule=a"], "--schedule holds numbers"),
         ("diffusion", ["--mel={}/ok.npy", "--schedule=0.2,0.1"], "increases from step to step"),
         ("diffusion", ["--mel={}/ok.npy", "--schedule=0.9,0.99"], "must not end noisier"),

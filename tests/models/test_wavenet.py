@@ -159,6 +159,22 @@ def test_fit_traces_a_step_once(optimizer, monkeypatch):
     assert len(traces) == 1
 
 
+def test_a_speaker_out_of_range_is_named_while_training():
+    model = vocoder()
+    model.compile(tf.keras.optimizers.Adam(1e-3))
+    data = {**batch(), "speaker": tf.constant([0, 3])}
+    sentence = r"Expected speaker numbers in 0 \.\. 2\. Received: speaker=\] \[0 3\]"
+    with pytest.raises(tf.errors.InvalidArgumentError, match=sentence):
+        model.fit(tf.data.Dataset.from_tensors(data), verbose=0)
+
+
+def test_training_of_speakers_is_compiled_by_xla():
+    model = vocoder()
+    model.compile(tf.keras.optimizers.Adam(1e-3), jit_compile=True)
+    history = model.fit(tf.data.Dataset.from_tensors(batch()), verbose=0).history
+    assert math.isfinite(history["loss"][0])
+
+
 def test_a_legacy_optimizer_trains():
     model = vocoder()
     model.compile(tf.keras.optimizers.legacy.SGD(1e-3))

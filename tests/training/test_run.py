@@ -10,6 +10,7 @@ import pytest
 import tensorflow as tf
 from tensorflow.python.framework import config as tf_config
 
+from tests.support.full_disk import file_size_limit
 from tests.training.conftest import RECIPE, write_corpus
 from tfwavenet import training
 from tfwavenet.audio import files as audio_files
@@ -165,7 +166,7 @@ def test_averaged_and_raw_weights_differ(finished):
     assert np.any(ema.trainable_variables[0].numpy() != raw.trainable_variables[0].numpy())
 
 
-def test_a_run_in_two_halves_gives_the_same_bits(finished, make_config, tmp_path):
+def test_a_run_in_two_halves_gives_the_same_bits(finished, make_config, tmp_path, caplog):
     workdir, history = finished
     config = make_config(steps=2)  # without samples, which are no part of the training
     first = training.run(config, tmp_path / "halves").history
@@ -175,6 +176,7 @@ def test_a_run_in_two_halves_gives_the_same_bits(finished, make_config, tmp_path
     assert first["loss"] + second["loss"] == history["loss"]
     assert first["val_loss"] + second["val_loss"] == history["val_loss"]
     assert training.run(config, tmp_path / "halves").history == {}  # nothing left to do
+    assert "shorter than a crop" not in caplog.text
 
 
 @pytest.mark.slow
@@ -241,27 +243,80 @@ def test_an_unconditional_network_needs_no_mels(make_config, tmp_path):
 
 
 class Poison(tf.keras.callbacks.Callback):
-    """Makes a weight NaN after a step of the second epoch."""
+    """Makes a weight NaN after some number of updates."""
+
+    def __init__(self, updates):
+        super().__init__()
+        self.updates = updates
 
     def on_train_batch_end(self, batch, logs=None):
-        if self.model.optimizer.iterations == 3:
+        if self.model.optimizer.iterations == self.updates:
             self.model.trainable_variables[0].assign(
                 self.model.trainable_variables[0] * float("nan")
             )
 
 
-def test_a_loss_that_is_not_finite_stops_the_run(make_config, tmp_path):
-    with pytest.raises(NonFiniteLossError, match="The loss must be finite") as caught:
-        training.run(make_config(), tmp_path, extra_callbacks=[Poison()])
-    message = str(caught.value)
-    batch = tmp_path / "failed-batch-3.npz"
-    assert "at step 3." in message
+@pytest.mark.parametrize(
+    ("updates", "sentence", "step"),
+    [
+        (3, "The loss must be finite, and is not at step 3.", 3),
+        # The last update of an epoch, which no loss tells about.
+        (4, "The weights must be finite, and are not after step 3,", 3),
+        (2, "The weights must be finite, and are not after step 1,", 1),
+    ],
+)
+def test_what_is_not_finite_stops_the_run(updates, sentence, step, make_config, tmp_path):
+    with pytest.raises(NonFiniteLossError) as caught:
+        training.run(make_config(), tmp_path, extra_callbacks=[Poison(updates)])
+    message, kept = str(caught.value), [2] if step > 2 else []
+    batch = tmp_path / f"failed-batch-{step}.npz"
+    assert sentence in message
     assert str(batch) in message
-    assert "the checkpoint of step 2 stays" in message
+    assert ("the checkpoint of step 2 stays" if kept else "no checkpoint yet") in message
     assert np.load(batch)["audio"].shape == (2, 128)
-    assert steps_in(tmp_path / "checkpoints") == [2]
-    assert all(np.isfinite(value).all() for value in newest_checkpoint(tmp_path).values())
+    assert steps_in(tmp_path / "checkpoints") == kept
+    if kept:
+        assert all(np.isfinite(value).all() for value in newest_checkpoint(tmp_path).values())
     assert not tf_config.is_op_determinism_enabled()
+
+
+def test_recordings_shorter_than_a_crop_are_warned_about(make_config, tmp_path, caplog):
+    root = write_corpus(tmp_path / "corpus", files_per_speaker=3)
+    for name in ("high/0", "low/1"):
+        tone = np.sin(np.arange(640)).astype(np.float32)
+        audio_files.write(root / f"{name}.wav", tone, RECIPE["sample_rate"])
+    data = {"root": str(root), "validation": 0.0, "test": 0.0, "crop_frames": 41}
+    training.run(
+        make_config(data=data, steps=2, validation_batches=0, ema_decay=None), tmp_path / "run"
+    )
+    (line,) = [line for line in caplog.messages if "shorter" in line]
+    assert line.startswith("2 of the 6 training recordings are shorter than a crop of 41 frames")
+
+
+def test_a_full_disk_under_the_logs_is_one_sentence(make_config, tmp_path):
+    config = make_config(steps=2, sample_epochs=1, sample_utterances=2)
+    training.run(config, tmp_path)
+    (events,) = (tmp_path / "logs").glob("events*")
+    folder = tmp_path / "checkpoints" / "00000002"
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    config["training"]["steps"] = 4
+    with file_size_limit(events.stat().st_size - 100), pytest.raises(OSError) as caught:
+        training.run(config, tmp_path)
+    assert caught.value.filename == str(tmp_path)
+    assert caught.value.strerror.startswith("training stopped, the checkpoints in it are untouched")
+    assert "\n" not in caught.value.strerror
+    assert {path: path.read_bytes() for path in folder.iterdir()} == before
+    assert steps_in(tmp_path / "checkpoints") == [2, 4]
+
+
+def test_a_damaged_shard_keeps_its_sentence(make_config, tmp_path):
+    config = make_config(steps=2, validation_batches=0, ema_decay=None)
+    training.run(config, tmp_path)
+    (shard,) = (tmp_path / "data").glob("train*.tfrecord")
+    shard.write_bytes(bytes(byte ^ 0xFF for byte in shard.read_bytes()))
+    config["training"]["steps"] = 4
+    with pytest.raises(ValueError, match=r"^The shard '.*' is damaged: .* Received: record=\S+$"):
+        training.run(config, tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -11,16 +11,24 @@ import dataclasses
 import difflib
 import pathlib
 import re
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Literal, Optional
 
 from tfwavenet import files
-from tfwavenet.data import splits, texts
+from tfwavenet.data import listing, splits, texts
 from tfwavenet.data.splits import Utterance
 
 CorpusName = Literal[
-    "folder", "ljspeech", "vctk", "cmu_arctic", "gtzan", "fsdd", "fsdd_digits", "bundled", "text"
+    "folder",
+    "ljspeech",
+    "vctk",
+    "cmu_arctic",
+    "gtzan",
+    "fsdd",
+    "fsdd_digits",
+    "speech_commands",
+    "bundled",
+    "text",
 ]
 TEXT: CorpusName = "text"
 AUDIO_EXTENSIONS = (".wav", ".flac", ".mp3", ".ogg", ".oga", ".aiff", ".aif", ".au")
@@ -43,6 +51,10 @@ _FEW_TEXTS = 20
 _DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 _FSDD_NAME = re.compile(r"(\d)_([^_]+)_(\d+)")
 _FSDD_TEST_INDICES = range(5)
+_COMMANDS_LISTS: dict[str, splits.Split] = {
+    "validation_list.txt": "validation",
+    "testing_list.txt": "test",
+}
 _ARCTIC_FOLDER = re.compile(r"cmu_us_(\w+?)_arctic")
 _ARCTIC_PROMPT = re.compile(r'\(\s*(\S+)\s+"(.*)"\s*\)')
 
@@ -54,7 +66,7 @@ class Corpus:
     Attributes:
         utterances: sorted by name, every one with a split.
         ignored: paths of files that are passed over, with the reason: no audio (`folder`) or no
-            text by their name, or a repetition (`text`).
+            text by their name, a repetition (`text`), or a link to nothing (both).
         is_divisible: whether a part of a file can be held out.
     """
 
@@ -82,6 +94,7 @@ def read_corpus(
     | `gtzan` | `<genre>/<genre>.<number>.<wav or au>`, or that in `genres*/` | genre | by hash |
     | `fsdd` | `{digit}_{speaker}_{index}.wav`, or that in `recordings/` | speaker | 0-4: test |
     | `fsdd_digits` | the same | the digit, such as `seven` | 0-4: test |
+    | `speech_commands` | `zero/*.wav` to `nine/*.wav`, two lists | the digit | by the lists |
     | `bundled` | nothing: it comes with the package | voice | fixed |
     | `text` | UTF-8 files, see `texts.is_text`, at any depth; or is one | `text` | by hash |
 
@@ -152,60 +165,32 @@ def _root_folder(name: str, root: Optional[files.PathLike]) -> pathlib.Path:
     return folder
 
 
-def _listing(folder: pathlib.Path) -> str:
-    """Describes the first entries of a folder for an error message."""
-    names = sorted(entry.name + "/" * entry.is_dir() for entry in folder.iterdir())
-    shown = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
-    return f"{len(names)} entries ({shown})" if names else "an empty folder"
-
-
 def _layout_error(corpus: str, folder: pathlib.Path, expected: str) -> ValueError:
     """Returns the error for a folder that is not laid out as the corpus is."""
     return ValueError(
-        f"The corpus {corpus!r} is expected to have {expected}, found {_listing(folder)}. "
+        f"The corpus {corpus!r} is expected to have {expected}, found {listing.description(folder)}. "
         f"Received: root={str(folder)!r}"
     )
 
 
-def _names(root: pathlib.Path, paths: Iterable[pathlib.Path]) -> dict[pathlib.Path, str]:
-    """Maps paths to names: relative, without extension where that stays unique."""
-    relative = {path: path.relative_to(root) for path in sorted(paths)}
-    short = {path: item.with_suffix("").as_posix() for path, item in relative.items()}
-    uses = Counter(short.values())
-    return {
-        path: short[path] if uses[short[path]] == 1 else item.as_posix()
-        for path, item in relative.items()
-    }
-
-
-def _is_hidden(path: pathlib.Path, root: pathlib.Path) -> bool:
-    """Whether the path or a folder above it, below the root, starts with a dot."""
-    return any(part.startswith(".") for part in path.relative_to(root).parts)
-
-
 def _read_folder(root: pathlib.Path) -> Corpus:
     """Any folder: every audio file in it; the first folder below the root is the speaker."""
-    found = _visible_files(root)
+    found = listing.visible_files(root)
     audio = [path for path in found if path.suffix.lower() in AUDIO_EXTENSIONS]
     if not audio:
         expected = f"audio files ({', '.join(AUDIO_EXTENSIONS)}) at any depth"
         raise _layout_error("folder", root, expected)
-    names = _names(root, audio)
+    names = listing.names(root, audio)
     return Corpus(
         utterances=tuple(
             Utterance(path=str(path), name=name, speaker=_folder_speaker(path, root))
             for path, name in names.items()
         ),
-        ignored=_passed_over(set(found) - set(audio), "not audio by its extension"),
+        ignored={
+            **listing.passed_over(set(found) - set(audio), "not audio by its extension"),
+            **listing.broken_links(root),
+        },
     )
-
-
-def _visible_files(root: pathlib.Path) -> list[pathlib.Path]:
-    return sorted(path for path in root.rglob("*") if path.is_file() and not _is_hidden(path, root))
-
-
-def _passed_over(paths: Iterable[pathlib.Path], reason: str) -> dict[str, str]:
-    return dict.fromkeys(sorted(map(str, paths)), reason)
 
 
 def _folder_speaker(path: pathlib.Path, root: pathlib.Path) -> str:
@@ -321,6 +306,45 @@ def _fsdd_utterance(path: pathlib.Path, match: re.Match[str]) -> Utterance:
     return Utterance(str(path), path.stem, speaker, split, _DIGITS[int(digit)])
 
 
+def _read_speech_commands(root: pathlib.Path) -> Corpus:
+    """The digits of Speech Commands (Warden, arXiv:1804.03209), known as SC09, 16 kHz."""
+    paths = {digit: sorted((root / digit).glob("*.wav")) for digit in _DIGITS}
+    missing = [f"{digit}/*.wav" for digit in _DIGITS if not paths[digit]]
+    missing += [name for name in _COMMANDS_LISTS if not (root / name).is_file()]
+    if missing:
+        expected = f"zero/*.wav to nine/*.wav, {' and '.join(_COMMANDS_LISTS)}"
+        raise _layout_error("speech_commands", root, f"{expected} (no {missing[0]})")
+    names = {f"{digit}/{path.name}": path for digit in _DIGITS for path in paths[digit]}
+    held_out = _commands_held_out(root, names)
+    return Corpus(
+        tuple(
+            Utterance(
+                path=str(path),
+                name=name[: -len(".wav")],
+                speaker=path.parent.name,
+                split=held_out.get(name, "train"),
+                text=path.parent.name,
+            )
+            for name, path in names.items()
+        )
+    )
+
+
+def _commands_held_out(root: pathlib.Path, names: Iterable[str]) -> dict[str, splits.Split]:
+    """The held-out recordings among `names`, such as `zero/0a7c2a8d_nohash_0.wav`."""
+    held_out: dict[str, splits.Split] = {}
+    for file_name, split in _COMMANDS_LISTS.items():
+        listed = set((root / file_name).read_text("utf-8").split()) & set(names)
+        if not listed:
+            raise ValueError(
+                f"The {file_name} of Speech Commands is expected to name recordings of digits, as "
+                f"'zero/0a7c2a8d_nohash_0.wav', and names none that is there. "
+                f"Received: root={str(root)!r}"
+            )
+        held_out.update(dict.fromkeys(listed, split))
+    return held_out
+
+
 def _read_bundled(root: pathlib.Path) -> Corpus:
     """The speech in the package, made by `tfwavenet.data.bundled.make`."""
     rows = files.read_json(root / "metadata.json")
@@ -345,17 +369,18 @@ def _read_text(root: pathlib.Path) -> Corpus:
     """
     if root.is_file():
         return Corpus((Utterance(str(root), root.stem, TEXT),), is_divisible=True)
-    found = _visible_files(root)
+    found = listing.visible_files(root)
     chosen = [path for path in found if texts.is_text(path)] or found
     if not chosen:
         raise _layout_error(TEXT, root, "text files at any depth")
     repeated = texts.repetitions(chosen)
-    names = _names(root, (path for path in chosen if path not in repeated))
+    names = listing.names(root, (path for path in chosen if path not in repeated))
     return Corpus(
         utterances=tuple(Utterance(str(path), name, TEXT) for path, name in names.items()),
         ignored={
-            **_passed_over(set(found) - set(chosen), "not text by its name"),
+            **listing.passed_over(set(found) - set(chosen), "not text by its name"),
             **{str(path): f"the same as {str(first)!r}" for path, first in repeated.items()},
+            **listing.broken_links(root),
         },
         is_divisible=True,
     )
@@ -369,6 +394,7 @@ _READERS: dict[str, Callable[[pathlib.Path], Corpus]] = {
     "gtzan": _read_gtzan,
     "fsdd": _read_fsdd,
     "fsdd_digits": _read_fsdd_digits,
+    "speech_commands": _read_speech_commands,
     "bundled": _read_bundled,
     "text": _read_text,
 }

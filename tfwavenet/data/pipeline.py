@@ -152,6 +152,16 @@ class Records:
         _check_positive(crop_frames=crop_frames)
         return int(_window_counts(self._reader(split), crop_frames).sum())
 
+    def count_shorter(self, split: Split, *, crop_frames: int) -> int:
+        """Returns how many records of a split are shorter than a crop, so that crops are padded.
+
+        Args:
+            split: which split.
+            crop_frames: frames per crop, >= 1.
+        """
+        _check_positive(crop_frames=crop_frames)
+        return int(np.sum(self._reader(split).frames < crop_frames))
+
     def dataset(
         self,
         split: Split,

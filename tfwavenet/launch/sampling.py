@@ -31,7 +31,7 @@ def define_flags(flag_values: flags.FlagValues) -> Flags:
     """Adds the flags to those of a launcher."""
     schedule = flags.DEFINE_list(
         "schedule",
-        [],
+        None,
         "Of a diffusion model: variances, with commas; default: the model's own.",
         flag_values=flag_values,
     )
@@ -78,13 +78,13 @@ def arguments(model: Any, **given: Any) -> dict[str, Any]:
 
     Args:
         model: the one that generates.
-        **given: values of the flags, None or empty for those that are not given.
+        **given: values of the flags, None for those that are not given.
 
     Raises:
         ValueError: if one is given for another kind of model, or is not what it can be sampled
             with.
     """
-    chosen = {name: value for name, value in given.items() if value not in (None, [], ())}
+    chosen = {name: value for name, value in given.items() if value is not None}
     for name in chosen:
         if name not in inspect.signature(model.generate).parameters:
             kind = (

@@ -24,6 +24,8 @@ class SpeakerEmbedding(tf.keras.layers.Embedding):
 
     Raises:
         ValueError: if a number is out of range and the call is eager.
+        tf.errors.InvalidArgumentError: if a number is out of range in a graph, as in `fit`. What
+            XLA compiles has no checks.
 
     Example:
         >>> SpeakerEmbedding(6, 16)(tf.constant([0, 5])).shape
@@ -41,16 +43,20 @@ class SpeakerEmbedding(tf.keras.layers.Embedding):
         inputs = tf.convert_to_tensor(inputs)
         if inputs.dtype.is_floating:
             return tf.cast(inputs, self.compute_dtype)
-        if tf.executing_eagerly():
-            self._check_range(inputs)
-        return super().call(inputs)
+        return super().call(self._in_range(inputs))
 
-    def _check_range(self, numbers: tf.Tensor) -> None:
-        if bool(tf.reduce_any((numbers < 0) | (numbers >= self.input_dim))):
-            raise ValueError(
-                f"Expected speaker numbers in 0 .. {self.input_dim - 1}. "
-                f"Received: speaker={numbers.numpy().tolist()}"
-            )
+    def _in_range(self, numbers: tf.Tensor) -> tf.Tensor:
+        """The numbers, which exist in a graph only when they have passed the check."""
+        fits = tf.reduce_all((numbers >= 0) & (numbers < self.input_dim))
+        sentence = f"Expected speaker numbers in 0 .. {self.input_dim - 1}. Received: speaker="
+        if tf.executing_eagerly():
+            if not bool(fits):
+                raise ValueError(f"{sentence}{numbers.numpy().tolist()}")
+            return numbers
+        # The sentence is not formatted: XLA drops assertions, but not what they would print.
+        check = tf.debugging.Assert(fits, [sentence, numbers], summarize=-1)
+        with tf.control_dependencies([check]):
+            return tf.identity(numbers)
 
     def get_config(self) -> dict[str, Any]:
         """The constructor arguments."""

@@ -22,15 +22,16 @@ _BAR = "{desc} |{bar:20}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}]{postfix}"
 
 
 class NonFiniteLossError(ValueError):
-    """The loss became NaN or infinite; the message names the step and the batch."""
+    """The loss or a weight became NaN or infinite; the message names the step and the batch."""
 
 
 class StopOnNonFinite(tf.keras.callbacks.Callback):
-    """Stops training with an error when the loss is no longer finite.
+    """Stops training with an error when the loss or a trainable weight is no longer finite.
 
-    Every step is looked at, but one step late, when its loss is there anyway: nobody waits. The
-    last step of an epoch is looked at before the epoch ends, so that a checkpoint written after
-    this callback holds weights from finite losses only.
+    The loss of every step is looked at, but one step late, when it is there anyway: nobody waits.
+    The loss of the last step of an epoch and the weights that it left are looked at before the
+    epoch ends, so that a checkpoint written after this callback holds finite weights from finite
+    losses only.
 
     Args:
         steps_per_epoch: int >= 1, to number the steps.
@@ -45,7 +46,7 @@ class StopOnNonFinite(tf.keras.callbacks.Callback):
         self._supports_tf_logs = True
         self._steps_per_epoch = steps_per_epoch
         self._describe = describe
-        self._first_step = 0
+        self._first_step = self._last_step = 0
         self._pending: Optional[tuple[int, Any]] = None
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
@@ -54,20 +55,31 @@ class StopOnNonFinite(tf.keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
         """Called by Keras after an update."""
-        self._check()
-        self._pending = (self._first_step + batch, (logs or {}).get("loss"))
+        self._check_loss()
+        self._last_step = self._first_step + batch
+        self._pending = (self._last_step, (logs or {}).get("loss"))
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         """Called by Keras."""
-        self._check()
+        self._check_loss()
+        self._check_weights()
 
-    def _check(self) -> None:
+    def _check_loss(self) -> None:
         (step, loss), self._pending = self._pending or (0, None), None
         if loss is not None and not math.isfinite(float(loss)):
             raise NonFiniteLossError(
                 f"The loss must be finite, and is not at step {step}. {self._describe(step)} "
                 f"Received: loss={float(loss)}"
             )
+
+    def _check_weights(self) -> None:
+        step = self._last_step
+        for weight in self.model.trainable_variables:
+            if not bool(tf.reduce_all(tf.math.is_finite(weight))):
+                raise NonFiniteLossError(
+                    f"The weights must be finite, and are not after step {step}, the last of its "
+                    f"epoch. {self._describe(step)} Received: weight={weight.name!r}"
+                )
 
 
 class Measurements(tf.keras.callbacks.Callback):

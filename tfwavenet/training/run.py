@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any, Optional
 
@@ -24,6 +25,9 @@ from tfwavenet.training.config import Config, resolve
 from tfwavenet.training.ema import ExponentialMovingAverage, UpdateAverage
 from tfwavenet.training.text_summaries import TextSummaries
 from tfwavenet.training.workdir import Workdir
+
+# What TensorFlow makes of a ValueError in a Python function that a dataset calls.
+_OWN_ERROR = re.compile(r"\bValueError: (.+)")
 
 
 def run(
@@ -108,15 +112,29 @@ class _Run:
             self._step,
             training.steps,
         )
-        return self._model.fit(
-            self._dataset("train", start_step=self._step),
-            initial_epoch=self._step // training.steps_per_epoch,
-            epochs=training.steps // training.steps_per_epoch,
-            steps_per_epoch=training.steps_per_epoch,
-            validation_data=self._validation(),
-            callbacks=[*self._callbacks(), *extra_callbacks],
-            verbose=0,
-        )
+        self._warn_of_short_records()
+        with _errors_in_a_sentence(self._folder):
+            return self._model.fit(
+                self._dataset("train", start_step=self._step),
+                initial_epoch=self._step // training.steps_per_epoch,
+                epochs=training.steps // training.steps_per_epoch,
+                steps_per_epoch=training.steps_per_epoch,
+                validation_data=self._validation(),
+                callbacks=[*self._callbacks(), *extra_callbacks],
+                verbose=0,
+            )
+
+    def _warn_of_short_records(self) -> None:
+        crop_frames = self._config.data.crop_frames
+        short = self._records.count_shorter("train", crop_frames=crop_frames)
+        if short:
+            logging.warning(
+                "%d of the %d training recordings are shorter than a crop of %d frames: they are "
+                "padded, and the loss leaves the padding out.",
+                short,
+                self._records.count("train"),
+                crop_frames,
+            )
 
     def _average(self) -> Optional[ExponentialMovingAverage]:
         decay = self._config.training.ema_decay
@@ -210,6 +228,23 @@ class _Run:
         kept = self._checkpoints.steps()
         stays = f"the checkpoint of step {kept[-1]} stays" if kept else "there is no checkpoint yet"
         return f"Its batch is kept in {str(path)!r}; {stays}."
+
+
+@contextlib.contextmanager
+def _errors_in_a_sentence(folder: Workdir) -> Iterator[None]:
+    """Raises TensorFlow's errors, of many lines, as ValueError or OSError of one sentence.
+
+    An error of our own from inside the pipeline, such as that of a damaged shard, keeps its words.
+    """
+    try:
+        yield
+    except tf.errors.OpError as error:
+        if own := _OWN_ERROR.search(error.message):
+            raise ValueError(own[1]) from error
+        reason = error.message.strip().splitlines()[0]
+        raise OSError(
+            0, f"training stopped, the checkpoints in it are untouched ({reason})", str(folder.path)
+        ) from error
 
 
 @contextlib.contextmanager
