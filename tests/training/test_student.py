@@ -33,7 +33,7 @@ def teacher(make_config, tmp_path_factory):
     return folder
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def student_config(make_config, teacher):
     """A function that gives the config of a student of it."""
 
@@ -47,13 +47,20 @@ def student_config(make_config, teacher):
     return make
 
 
+@pytest.fixture(scope="module")
+def student(student_config, tmp_path_factory):
+    """The workdir of a student after two epochs, and the history."""
+    folder = tmp_path_factory.mktemp("runs") / "student"
+    return folder, training.run(student_config(steps=4), folder).history
+
+
 @pytest.fixture
-def run_generate(tmp_path, monkeypatch):
-    """Runs the launcher for features of 20 frames and the workdir `student`; returns its status."""
+def run_generate(student, tmp_path, monkeypatch):
+    """Runs the launcher for features of 20 frames and the student; returns its status."""
 
     def launch(*flags):
         np.save(tmp_path / "a.npy", np.zeros([20, RECIPE["n_mels"]], np.float32))
-        paths = [f"--workdir={tmp_path / 'student'}", f"--mel={tmp_path / 'a.npy'}"]
+        paths = [f"--workdir={student[0]}", f"--mel={tmp_path / 'a.npy'}"]
         paths += [f"--output={tmp_path / 'a.wav'}", "--speaker=low"]
         monkeypatch.setattr("sys.argv", ["tfwavenet-generate", *paths, *flags])
         with pytest.raises(SystemExit) as exit_:
@@ -63,34 +70,40 @@ def run_generate(tmp_path, monkeypatch):
     return launch
 
 
-def test_learns_resumes_and_is_evaluated_beside_its_teacher(student_config, tmp_path):
-    whole = training.run(student_config(steps=4), tmp_path / "whole")
-    assert np.isfinite(whole.history["loss"]).all()
-    assert set(whole.history) >= {"divergence", "spectral", "val_divergence", "val_spectral"}
+def test_both_parts_of_the_loss_are_in_the_history(student):
+    _, history = student
+    assert np.isfinite(history["loss"]).all()
+    assert set(history) >= {"divergence", "spectral", "val_divergence", "val_spectral"}
+
+
+def test_a_run_in_two_halves_gives_the_same_weights(student, student_config, tmp_path):
     for steps in (2, 4):
         training.run(student_config(steps=steps), tmp_path / "halves")
-    models = [workdirs.load(tmp_path / name).model for name in ("whole", "halves")]
+    models = [workdirs.load(folder).model for folder in (student[0], tmp_path / "halves")]
     for one, other in zip(*(model.get_weights() for model in models)):
         np.testing.assert_array_equal(one, other)
 
-    report = evaluate.evaluate_workdir(tmp_path / "whole", split="validation", max_utterances=1)
+
+def test_is_evaluated_beside_its_teacher(student, tmp_path):
+    report = evaluate.evaluate_workdir(
+        student[0], split="validation", max_utterances=1, output_dir=tmp_path
+    )
     assert list(report["systems"]) == ["model", "teacher", "griffin_lim"]
     assert report["loss"]["name"] == "distillation loss"
-    newest = next(iter(sorted((tmp_path / "whole" / "checkpoints").iterdir(), reverse=True)))
+
+
+def test_generates_without_its_teacher(student, teacher, tmp_path, run_generate, capsys):
+    newest = max((student[0] / "checkpoints").iterdir())
     assert not any("teacher" in name for name, _ in tf.train.list_variables(str(newest / "state")))
-
-
-def test_generates_without_its_teacher(student_config, teacher, tmp_path, run_generate, capsys):
-    gone = tmp_path / "gone"
-    shutil.copytree(teacher, gone)
-    training.run(student_config(teacher=str(gone)), tmp_path / "student")
-    shutil.rmtree(gone)
-    assert not run_generate()
-    assert (tmp_path / "a.wav").stat().st_size > 2 * 20 * RECIPE["hop_samples"]
-
-    for flag in ("--top_p=0.9", "--eta=0"):
-        assert run_generate(flag) == 1
-        assert f"{flag.split('=')[0]} is for" in capsys.readouterr().err
+    gone = teacher.rename(teacher.with_name("gone"))
+    try:
+        assert not run_generate()
+        assert (tmp_path / "a.wav").stat().st_size > 2 * 20 * RECIPE["hop_samples"]
+        for flag in ("--top_p=0.9", "--eta=0"):
+            assert run_generate(flag) == 1
+            assert f"{flag.split('=')[0]} is for" in capsys.readouterr().err
+    finally:
+        gone.rename(teacher)
 
 
 def test_a_missing_teacher_is_named_before_the_data_are_prepared(student_config, tmp_path):
