@@ -309,6 +309,18 @@ def test_a_full_disk_under_the_logs_is_one_sentence(make_config, tmp_path):
     assert steps_in(tmp_path / "checkpoints") == [2, 4]
 
 
+def test_of_an_error_in_a_graph_the_reason_is_told(make_config, tmp_path):
+    stack = "Graph execution error:\n\nDetected at node 'x' defined at:\n  File 'a.py'\n\n"
+    message = f"{stack}OOM when allocating tensor\n\t [[{{{{node x}}}}]] [Op:__inference_1]"
+
+    def fail(batch, logs):
+        raise tf.errors.ResourceExhaustedError(None, None, message)
+
+    failing = tf.keras.callbacks.LambdaCallback(on_train_batch_end=fail)
+    with pytest.raises(OSError, match=r"untouched \(OOM when allocating tensor\)"):
+        training.run(make_config(validation_batches=0), tmp_path, extra_callbacks=[failing])
+
+
 def test_a_damaged_shard_keeps_its_sentence(make_config, tmp_path):
     config = make_config(steps=2, validation_batches=0, ema_decay=None)
     training.run(config, tmp_path)

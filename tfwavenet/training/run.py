@@ -28,6 +28,8 @@ from tfwavenet.training.workdir import Workdir
 
 # What TensorFlow makes of a ValueError in a Python function that a dataset calls.
 _OWN_ERROR = re.compile(r"\bValueError: (.+)")
+# How lines begin with which TensorFlow says where in a graph something happened.
+_STACK = ("Graph execution error", "Detected at", " ", "\t")
 
 
 def run(
@@ -241,10 +243,15 @@ def _errors_in_a_sentence(folder: Workdir) -> Iterator[None]:
     except tf.errors.OpError as error:
         if own := _OWN_ERROR.search(error.message):
             raise ValueError(own[1]) from error
-        reason = error.message.strip().splitlines()[0]
-        raise OSError(
-            0, f"training stopped, the checkpoints in it are untouched ({reason})", str(folder.path)
-        ) from error
+        text = f"training stopped, the checkpoints in it are untouched ({_reason(error.message)})"
+        raise OSError(0, text, str(folder.path)) from error
+
+
+def _reason(message: str) -> str:
+    """The line of an error of TensorFlow that says what happened; of a graph, below its stack."""
+    lines = [line for line in message.splitlines() if line.strip()] or ["no reason given"]
+    said = [line for line in lines if not line.startswith(_STACK)]
+    return (said or lines)[0].strip()
 
 
 @contextlib.contextmanager
