@@ -10,17 +10,11 @@ from typing import Any, Protocol, cast
 import tensorflow as tf
 
 from tfwavenet import rng
+from tfwavenet.generation.ahead import Ahead, block_steps, row_of
 from tfwavenet.generation.request import check_temperature, whole_number
 from tfwavenet.generation.windows import bucket
 from tfwavenet.layers import ring_buffer
 from tfwavenet.layers.fusion import fused_elementwise
-
-# Conditioning and noise are made ahead of the steps, but only for so many rows (steps times batch)
-# and steps of them: of a whole chunk they are hundreds of megabytes, written and read again at the
-# speed of main memory; and the elementwise work of more rows XLA shares out to all cores, where
-# programs that run side by side then wait for each other.
-_BLOCK_ROWS = 128
-_BLOCK_STEPS = (4, 32)
 
 # {"previous": [batch], the last value; "position": int64 [batch], its successor's index in the
 #  utterance; "network": what the model carries from step to step}
@@ -118,8 +112,8 @@ def advance(
         The new values [batch, count], zeros from `stop` on, and the state behind them.
     """
     stop = tf.constant(count) if stop is None else stop
-    block = min(count, _block_steps(state["previous"].shape[0]))
-    ahead = _Ahead(
+    block = min(count, block_steps(state["previous"].shape[0]))
+    ahead = Ahead(
         model, window, seeds=seeds, position=state["position"], block=block, count=count, stop=stop
     )
     draw = functools.partial(_draw, model, temperature=temperature, top_k=top_k, top_p=top_p)
@@ -133,8 +127,8 @@ def advance(
         # rounding of the last ones would depend on the size of the block.
         def given_at(t: tf.Tensor) -> tuple[Any, tf.Tensor]:
             t = tf.minimum(t, block - 1)
-            conditioning_t = [c[0] if c.shape[0] == 1 else _row(c, t) for c in conditioning]
-            return conditioning_t, model.distribution.standard_noise(_row(noise, t))
+            conditioning_t = [c[0] if c.shape[0] == 1 else row_of(c, t) for c in conditioning]
+            return conditioning_t, model.distribution.standard_noise(row_of(noise, t))
 
         def one_step(
             t: tf.Tensor, previous: Any, network: Any, given: Any, values: Any
@@ -166,63 +160,6 @@ def advance(
     network = [ring_buffer.closed(layer) for layer in network]
     state = {"previous": previous, "network": network, "position": position}
     return tf.transpose(values), state
-
-
-def _block_steps(batch: int | None) -> int:
-    least, most = _BLOCK_STEPS
-    return most if batch is None else min(most, max(least, _BLOCK_ROWS // batch))
-
-
-class _Ahead:
-    """What the steps of a chunk need beside the past, made for one block of them at a time."""
-
-    def __init__(
-        self,
-        model: StepModel,
-        window: dict[str, tf.Tensor],
-        *,
-        seeds: tf.Tensor,
-        position: tf.Tensor,
-        block: int,
-        count: int,
-        stop: tf.Tensor,
-    ) -> None:
-        self._model, self._seeds, self._position, self._block = model, seeds, position, block
-        self._stop = stop
-        self._speaker = model.speaker_vectors(window.get("speaker"))
-        missing = [[0, 0], [0, -count % block], [0, 0]]
-        self._local = [
-            None if features is None else tf.pad(features, missing)
-            for features in model.local_features(window.get("mel"), window.get("mask"))
-        ]
-
-    def conditioning(self, start: tf.Tensor) -> list[tf.Tensor]:
-        """Each layer's [block or 1, batch, channels] from the sample `start` on, or nothing."""
-        local = [None if c is None else self._part(c, start) for c in self._local]
-        conditioning = self._model.projected(local, self._speaker)
-        return [tf.transpose(c, [1, 0, 2]) for c in conditioning if c is not None]
-
-    def _part(self, features: tf.Tensor, start: tf.Tensor) -> tf.Tensor:
-        size = [tf.shape(features)[0], self._block, features.shape[2]]
-        return tf.slice(features, [0, start, 0], size)
-
-    def noise(self, start: tf.Tensor) -> tf.Tensor:
-        """Uniforms [block, batch, width] from the sample `start` on."""
-        position = self._position + tf.cast(start, tf.int64)
-        width = self._model.distribution.noise_channels
-        # Always taken: what is in a branch, XLA does not share out to other cores.
-        noise = tf.cond(
-            start < self._stop,
-            lambda: rng.uniform_stream(self._seeds, position, self._block, width),
-            lambda: tf.zeros([tf.shape(self._seeds)[0], self._block, width]),
-        )
-        return tf.transpose(noise, [1, 0, 2])
-
-
-def _row(rows: tf.Tensor, index: tf.Tensor) -> tf.Tensor:
-    """`rows[index]` of [rows, batch, channels], for which XLA would make a copy with margins."""
-    _, batch, channels = tf.unstack(tf.shape(rows))
-    return tf.slice(rows, [index, 0, 0], [1, batch, channels])[0]
 
 
 def _draw(
