@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 from tests.export.bad_requests import bad_requests, found_by_the_graph
-from tests.support import served
+from tests.support import served, tiny_models
 from tests.support.served import (
     HOP,
     KINDS,
@@ -90,20 +90,24 @@ def test_a_stream_in_pieces_equals_generate(kind, cuts):
     assert_same_audio(audio, served.generated(kind, given))
 
 
-# Shorter than the receptive field, longer, and much longer.
-@pytest.mark.parametrize("primed", [1, 5, 17, 400])
+# Codes, and samples that show what is missing of a receptive field of 9.
+@pytest.mark.parametrize(
+    ("distribution", "options"), [("Categorical", {"top_p": 0.8}), ("Gaussian", {})]
+)
+@pytest.mark.parametrize("primed", [1, 5, 9, 17, 400])
 @pytest.mark.parametrize("jit_compile", [False, True])
-def test_a_stream_goes_on_from_a_recording_as_generate_does(primed, jit_compile):
-    model, given = served.network("codes"), served.conditions("codes")
+def test_a_stream_goes_on_from_a_recording(distribution, options, primed, jit_compile):
+    model = tiny_models.tiny(distribution, speakers=3)
     made = signatures_of(model, chunk_samples=served.CHUNK, limits=LIMITS, jit_compile=jit_compile)
-    recordings = 0.5 * served.recordings(primed)
-    inputs = served.typed(made["stream_prime"], {"prime": recordings, **given})
+    prime = np.random.default_rng(primed).uniform(-1, 1, [2, primed]).astype(np.float32)
+    given = {"prime": prime, "speaker": [2, 1], "seed": [5, 6], "temperature": 0.9, **options}
+    inputs = served.typed(made["stream_prime"], given)
     state, parts = made["stream_prime"].function(*inputs.values())["state_bytes"], []
     for samples in (20, 50):
         outputs = made["stream_step"].function(state, samples)
         state = outputs["state_bytes"]
         parts.append(outputs["audio"])
-    expected = served.generated("codes", {"samples": 70, "prime": recordings, **given})
+    expected = model.generate(samples=70, **given, jit_compile=False)
     assert_same_audio(np.concatenate(parts, axis=1), expected)
 
 
