@@ -93,6 +93,7 @@ def advance(
     top_k: tf.Tensor | None = None,
     top_p: tf.Tensor | None = None,
     stop: tf.Tensor | None = None,
+    weights: Any = None,
 ) -> tuple[tf.Tensor, State]:
     """Generates one chunk.
 
@@ -107,6 +108,7 @@ def advance(
         top_k: int32 [], or None for all; see `distributions.Categorical.most_likely`.
         top_p: float32 [], or None for 1; see `distributions.Categorical.nucleus`.
         stop: int32 [], how many of them to generate, where the chunk is not to be full.
+        weights: from `folded_weights` of the model; pass them where many chunks share them.
 
     Returns:
         The new values [batch, count], zeros from `stop` on, and the state behind them.
@@ -117,7 +119,7 @@ def advance(
         model, window, seeds=seeds, position=state["position"], block=block, count=count, stop=stop
     )
     draw = functools.partial(_draw, model, temperature=temperature, top_k=top_k, top_p=top_p)
-    weights = model.folded_weights()
+    weights = model.folded_weights() if weights is None else weights
 
     def one_block(start: tf.Tensor, previous: Any, network: Any, values: Any) -> tuple[Any, ...]:
         conditioning, noise = ahead.conditioning(start), ahead.noise(start)
@@ -218,14 +220,19 @@ def compiled_advance(model: ChunkModel, jit_compile: bool) -> Any:
     """`advance` of a model as a `tf.function`, made once and kept with the model."""
 
     def advance_model(
-        state: State, window: Any, seeds: Any, randomness: dict[str, Any], count: int
+        state: State, window: Any, seeds: Any, given: dict[str, Any], count: int
     ) -> Any:
         # A single step is too small to be worth kernels of its own.
         in_parallel = model.computes_in_parallel and not jit_compile
         with fused_elementwise() if in_parallel else contextlib.nullcontext():
-            return model.advance(state, window, seeds=seeds, count=count, **randomness)
+            return model.advance(state, window, seeds=seeds, count=count, **given)
 
     return _kept(model, f"_advance_{'xla' if jit_compile else 'graph'}", advance_model, jit_compile)
+
+
+def compiled_folding(model: StepModel) -> Any:
+    """`folded_weights` of a model as a `tf.function`, made once and kept with the model."""
+    return _kept(model, "_folding", model.folded_weights)
 
 
 def compiled_merge(model: ChunkModel) -> Any:
@@ -284,12 +291,14 @@ class Program:
         _check_top_k(model, top_k)
         self.model = model
         self.chunk_samples = whole_frames(model, chunk_samples)
-        self._randomness = {"temperature": tf.constant(temperature, tf.float32)}
+        self._given = {"temperature": tf.constant(temperature, tf.float32)}
+        if not model.computes_in_parallel:
+            self._given["weights"] = compiled_folding(cast(StepModel, model))()
         # What leaves every code is left out.
         if top_p < 1:
-            self._randomness["top_p"] = tf.constant(top_p, tf.float32)
+            self._given["top_p"] = tf.constant(top_p, tf.float32)
         if top_k is not None and top_k < cast(StepModel, model).distribution.channels:
-            self._randomness["top_k"] = tf.constant(top_k, tf.int32)
+            self._given["top_k"] = tf.constant(top_k, tf.int32)
         self._advance = compiled_advance(model, jit_compile)
         self.merge = compiled_merge(model)
 
@@ -308,7 +317,7 @@ class Program:
     ) -> tuple[Any, ...]:
         """What the function of `compiled_advance` takes for the next chunk."""
         streams = tf.stack([rng.make_seed(seed) for seed in seeds])
-        return state, window, streams, self._randomness, self.chunk_samples
+        return state, window, streams, self._given, self.chunk_samples
 
 
 def _check_top_p(model: ChunkModel, top_p: float) -> None:
