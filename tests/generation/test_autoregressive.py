@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.support.tiny_models import DISTRIBUTIONS, HOP, UPSAMPLERS, mel, tiny
+from tests.support.tiny_models import DISTRIBUTIONS, HOP, UPSAMPLERS, mel, stir, tiny
 from tfwavenet import rng
-from tfwavenet.generation import utterances
+from tfwavenet.generation import autoregressive, utterances
 from tfwavenet.generation.autoregressive import Program, compiled_advance
 from tfwavenet.generation.request import Request
 from tfwavenet.generation.windows import Windows
@@ -177,6 +177,18 @@ def test_every_core_has_its_share_of_the_slots(monkeypatch):
     for index, features in enumerate(mels):
         alone = model.generate(features, seed=2 + index, chunk_samples=12)
         assert_same_audio(audio[index], alone)
+
+
+def test_weights_are_folded_once_for_all_chunks_and_threads(monkeypatch):
+    monkeypatch.setattr(utterances, "usable_cores", lambda: 2)
+    model, folded = tiny("Gaussian", "stretch"), []
+    folding = autoregressive.compiled_folding(model)
+    monkeypatch.setitem(model.__dict__, "_folding", lambda: folded.append(1) or folding())
+    audio = model.generate([mel(7), mel(5)], seed=3, chunk_samples=12)
+    assert len(folded) == 1
+    # Those of the next generation are folded anew: it may have been trained in between.
+    stir(model, 0.1)
+    assert np.any(model.generate(mel(7), seed=3, chunk_samples=12) != audio[0])
 
 
 def test_a_failure_in_one_thread_ends_all(monkeypatch):

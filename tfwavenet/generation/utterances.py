@@ -62,6 +62,8 @@ def generate(
         int32, of a network over text.
     """
     check_batch_size(batch_size)
+    if fold_frames is not None:
+        _check_fold(model, request, fold_frames, overlap_frames)
     program = Program(
         model,
         temperature=temperature,
@@ -77,7 +79,6 @@ def generate(
     if fold_frames is None:
         collected = _Collected(model, pieces, on_chunk)
     else:
-        _check_fold(model, request, fold_frames, overlap_frames)
         sizes = (fold_frames * hop, overlap_frames * hop)
         pieces = [part for piece in pieces for part in folded(piece, *sizes)]
         collected = _Folded(model, pieces, on_chunk)
