@@ -5,20 +5,26 @@
     python -m benchmarks.generation --dump=FOLDER
 
 `reference` has 20 layers, 64 residual and 256 skip channels, 256 codes, two taps, no features. Each
-row is measured in a process of its own through `model.generate`, everything included. Every step
-reads all weights once per batch: `of reading` is the rate of that over the rate at which the same
-cores read memory of that size, `of products` that of the multiplications over that of large float32
-matrix products; both limits are measured in the same process. `--growth` shows what the time of a
-step does not depend on, receptive field and position, and what it does, layers and batch. A folded
-row is one utterance of ten seconds; its batch are the pieces, what they overlap is not counted twice
-in samples/s. Where PyTorch is installed, or `--torch_python` names an interpreter that has it, the
-rows of `r9y9_mol` are compared with that network in PyTorch, step by step. `--dump` writes the XLA program of each row and its arguments, see
-`benchmarks.programs`; the whole batch is in one program then, as on a GPU.
+row is measured in a process of its own through `model.generate`, everything included, the whole
+batch side by side. In every step each core reads all weights once for its share of the batch: `of
+reading` is the rate of that over the rate at which the same cores read memory of that size, `of
+products` that of the multiplications over that of large float32 matrix products; both limits are
+measured in the same process. `real-time factor` is the time over the duration of one utterance of the
+batch; of `text`, a duration of 16 000 characters is a second.
+
+A folded row is one utterance of ten seconds; its batch are the pieces, what they overlap is not
+counted twice in samples/s. Where PyTorch is installed, or `--torch_python` names an interpreter that
+has it, the rows of `r9y9_mol` are compared with that network in PyTorch, step by step.
+
+`--growth` shows what the time of a step does not depend on, receptive field and position, and what it
+does, layers and batch. `--dump` writes the XLA program of each row that is not folded and its
+arguments, see `benchmarks.programs`; the whole batch is in one program then, as on a GPU.
 """
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import importlib
 import json
 import os
@@ -40,6 +46,7 @@ CONFIGS = (
     "r9y9_mulaw256",
     "nv_wavenet",
     "multispeaker",
+    "text",
 )
 # Networks with a row for one utterance, cut into pieces that are generated at the same time.
 FOLDED = ("r9y9_mol",)
@@ -63,6 +70,7 @@ def build_model(name: str, **sizes: Any) -> Any:
 
     from tfwavenet.audio import recipes  # noqa: PLC0415
     from tfwavenet.models import WaveNet  # noqa: PLC0415
+    from tfwavenet.text import TextRecipe  # noqa: PLC0415
     from tfwavenet.training import building  # noqa: PLC0415
     from tfwavenet.training.config import resolve  # noqa: PLC0415
 
@@ -72,8 +80,11 @@ def build_model(name: str, **sizes: Any) -> Any:
         return model
     config = resolve(importlib.import_module(f"configs.{name}").get_config())
     settings = config.recipe if isinstance(config.recipe, str) else config.recipe.to_dict()
-    recipe = recipes.get(settings)
-    if recipe.normalization == "standard":
+    recipe = recipes.of_any_kind(settings)
+    if isinstance(recipe, TextRecipe):
+        characters = [chr(ord("A") + number) for number in range(recipe.classes - 1)]
+        recipe = dataclasses.replace(recipe, characters="".join(characters))
+    elif recipe.normalization == "standard":
         recipe = recipe.with_statistics(np.zeros(recipe.n_mels), np.ones(recipe.n_mels))
     speakers = [f"speaker {i}" for i in range(config.model.get("speakers") or 8)]
     return building.build_model(config, recipe=recipe, speakers=speakers, precision="float32")
@@ -169,10 +180,11 @@ def measure(flags: argparse.Namespace) -> dict[str, Any]:
     model = build_model(flags.network, **json.loads(flags.sizes))
     options = utterances(model, flags.count, flags.samples)
     fold = json.loads(flags.fold)
+    at_once = None if fold else flags.count
     seconds = []
     for _ in range(flags.repetitions + 1):
         begin = time.perf_counter()
-        audio = model.generate(**options, **fold, chunk_samples=CHUNK)
+        audio = model.generate(**options, **fold, batch_size=at_once, chunk_samples=CHUNK)
         seconds.append(time.perf_counter() - begin)
     size, megabytes = weight_bytes(model), peak_megabytes()
     reading, products = limits(size)
@@ -183,7 +195,8 @@ def measure(flags: argparse.Namespace) -> dict[str, Any]:
         "first": seconds[0],
         "samples": flags.count * len(audio[0]),
         **schedule(model, len(audio[0]), flags.count, **fold),
-        "rate": model.recipe.sample_rate if model.recipe else REFERENCE_RATE,
+        "rate": getattr(model.recipe, "sample_rate", REFERENCE_RATE),
+        "receptive field": model.receptive_field,
         "bytes": size,
         "reading": reading,
         "products": products,
@@ -204,7 +217,8 @@ def row(name: str, flags: argparse.Namespace, **sizes: int) -> dict[str, Any]:
     found = turns.measured([*command, f"--cores={flags.cores}"], {})
     best, median = report.best_and_median(found["seconds"])
     rate, batch = found["samples"] / best, found["batch"]
-    step = best / found["steps"]
+    step, cores = best / found["steps"], flags.cores or report.usable_cores()
+    print(f"{name}, batch {batch}: {rate:,.0f} samples/s", file=sys.stderr, flush=True)
     return {
         "network": f"{name}, folded" if fold else name,
         "batch": batch,
@@ -212,8 +226,9 @@ def row(name: str, flags: argparse.Namespace, **sizes: int) -> dict[str, Any]:
         "median": found["samples"] / median,
         "real-time factor": found["rate"] * (1 if fold else batch) / rate,
         "us per step": 1e6 * step,
-        "of reading": found["bytes"] / step / found["reading"],
+        "of reading": found["bytes"] * min(batch, cores) / step / found["reading"],
         "of products": found["bytes"] / 4 * 2 * batch / step / found["products"],
+        "receptive field": found["receptive field"],
         "compile s": found["first"] - best,
         "MB": found["megabytes"],
     }
@@ -242,8 +257,8 @@ def growth(flags: argparse.Namespace) -> list[dict[str, Any]]:
     for what, sizes in GROWTH.items():
         for size in sizes:
             found = row("reference", flags, **size)
-            rows.append({"what": what, "value": next(iter(size.values())), **found})
-            report.print_table(rows[-1:])
+            value = found[what] if what in found else next(iter(size.values()))
+            rows.append({"what": what, "value": value, **found})
     return rows
 
 
@@ -256,7 +271,7 @@ def plot(rows: list[dict[str, Any]], path: str) -> None:
         points = [(r["value"], r["us per step"]) for r in rows if r["what"] == what]
         axes.plot(*zip(*points), marker="o")
         axes.set_xlabel(what)
-        axes.set_ylim(bottom=0)
+        axes.set_ylim(0, 1.1 * max(us for _, us in points))
     figure.axes[0].set_ylabel("us per step")
     figure.savefig(path)
 

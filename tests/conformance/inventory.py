@@ -27,6 +27,7 @@ from tfwavenet.training.checkpoints import Checkpoints
 # What is public but cannot stand alone.
 ABSTRACT = {
     "AudioModel": "the base class of the models",
+    "Denoiser": "the base class of networks that predict noise",
     "AutoregressiveModel": "the base class of the autoregressive networks",
     "Student": "the base class of networks with a teacher",
     "Distribution": "the base class of the distributions",
@@ -130,6 +131,11 @@ MASK = {"mask": np.arange(24)[np.newaxis] < np.array([[24], [17]])}
 MEL = {"mel": noise(2, 8, 5)}
 SPEAKER = {"speaker": np.array([0, 2], np.int32)}
 
+# 4 samples per frame.
+RECIPE = FeatureRecipe(
+    sample_rate=8000, n_fft=64, win_samples=64, hop_samples=4, n_mels=5, framing="same"
+)
+
 SMALL_DIFFUSION = {
     "layers": 2,
     "dilation_cycle": 2,
@@ -181,6 +187,12 @@ MODELS: dict[str, ModelEntry] = {
             weight_norm=True,
         ),
         {**AUDIO, **STEP},
+    ),
+    "DiffWave-prior": ModelEntry(
+        lambda: models.DiffWave(
+            **SMALL_DIFFUSION, prior="energy", upsampler=STRETCH, recipe=RECIPE, local_channels=5
+        ),
+        {**AUDIO, **MASK, **MEL, **STEP},
     ),
     "DiffWave-own-upsamplers": ModelEntry(
         lambda: models.DiffWave(
@@ -280,10 +292,6 @@ SCHEDULES: dict[str, Callable[[], tf.keras.optimizers.schedules.LearningRateSche
     "Noam": lambda: schedules.Noam(0.1, warmup_steps=7),
 }
 
-# What a vocoder of the callbacks' tests works on: 4 samples per frame.
-RECIPE = FeatureRecipe(
-    sample_rate=8000, n_fft=64, win_samples=64, hop_samples=4, n_mels=5, framing="same"
-)
 STEPS_PER_EPOCH = 2
 
 

@@ -354,21 +354,38 @@ def test_another_length_does_not_compile_again():
     assert compiled_advance(model, True).experimental_get_tracing_count() == 1
 
 
+def test_pieces_and_batches_come_in_few_sizes(monkeypatch):
+    monkeypatch.setattr(utterances, "usable_cores", lambda: 1)
+    model = tiny("Gaussian", "stretch")
+    options = {"chunk_samples": 12, "overlap_frames": 2}
+    # 18, 19 and 20 pieces, which are 20 slots; 17 utterances are as well.
+    for frames in (36, 37, 40):
+        model.generate(mel(frames), fold_frames=2, **options)
+    model.generate([mel(4)] * 17, chunk_samples=12)
+    assert compiled_advance(model, True).experimental_get_tracing_count() == 1
+
+
 @pytest.mark.parametrize(
-    ("batch", "kernel_size", "upsampler", "top_p"),
+    ("batch", "kernel_size", "upsampler", "options"),
     [
-        (1, 2, None, 1.0),
-        (4, 3, None, 1.0),
-        (1, 3, "stretch", 1.0),
-        (4, 2, "stretch", 1.0),
-        (4, 2, None, 0.9),
-        (4, 2, "stretch", 0.9),
+        (1, 2, None, {}),
+        (4, 3, None, {}),
+        (1, 3, "stretch", {}),
+        (4, 2, "stretch", {}),
+        (4, 2, None, {"top_p": 0.9}),
+        (4, 2, "stretch", {"top_p": 0.9}),
+        (4, 2, None, {"top_k": 3}),
+        (24, 3, "stretch", {"distribution": "MixtureOfLogistics", "speakers": 4}),
+        (1, 2, "stretch", {"distribution": "Gaussian", "input_kernel_size": 2}),
+        (24, 2, None, {"distribution": "Gaussian", "speakers": 4, "skip_mode": "recursive"}),
     ],
 )
-def test_the_ring_buffers_are_updated_in_place(batch, kernel_size, upsampler, top_p):
+def test_the_ring_buffers_are_updated_in_place(batch, kernel_size, upsampler, options):
     sizes = {"layers": 8, "dilation_cycle": 8, "kernel_size": kernel_size, "residual_channels": 6}
+    sampling = {name: options[name] for name in ("top_k", "top_p") if name in options}
+    options = {name: value for name, value in options.items() if name not in sampling}
     computations = _computations(
-        _chunk_of_three_blocks(tiny(upsampler=upsampler, **sizes), batch, top_p)
+        _chunk_of_three_blocks(tiny(upsampler=upsampler, **sizes, **options), batch, sampling)
     )
     outer, inner = _loops(computations)
     for dilation in (32, 64, 128):
@@ -382,12 +399,14 @@ def test_the_ring_buffers_are_updated_in_place(batch, kernel_size, upsampler, to
                 assert re.search(rf"ROOT .*{ring} dynamic-update-slice\(", computations[fused[-1]])
 
 
-def _chunk_of_three_blocks(model, batch, top_p):
+def _chunk_of_three_blocks(model, batch, sampling):
     """The optimised program of a chunk, in which the steps are a loop inside of another."""
-    program = Program(model, temperature=1.0, top_p=top_p, chunk_samples=96, jit_compile=True)
+    sampling = {"temperature": 1.0, "top_p": 1.0, **sampling}
+    program = Program(model, chunk_samples=96, jit_compile=True, **sampling)
     mels = None if model.upsampler is None else [mel(96 // HOP)] * batch
-    request = Request(np.full(batch, 96), tuple(range(batch)), mels)
-    window = {} if mels is None else Windows(model, request).window(0, 96)
+    speaker = np.zeros([batch], np.int32) if model.speakers else None
+    request = Request(np.full(batch, 96), tuple(range(batch)), mels, speaker)
+    window = Windows(model, request).window(0, 96)
     arguments = program.arguments(program.initial_state(batch), window, range(batch))
     ir = compiled_advance(model, True).experimental_get_compiler_ir(*arguments)
     return ir(stage="optimized_hlo")

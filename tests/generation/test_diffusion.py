@@ -9,11 +9,15 @@ import tensorflow as tf
 from tests.support import tiny_models
 from tests.support.tiny_models import HOP, MELS, mel
 from tfwavenet import rng
+from tfwavenet.audio.features import FeatureRecipe
 from tfwavenet.generation import diffusion
 from tfwavenet.generation.diffusion import compiled_programs
 from tfwavenet.models import DiffWave
 
 FAST = [0.02, 0.1, 0.3]
+RECIPE = FeatureRecipe(
+    sample_rate=8000, n_fft=64, win_samples=64, hop_samples=HOP, n_mels=MELS, framing="same"
+)
 UPSAMPLERS = {name: tiny_models.UPSAMPLERS[name] for name in ("stretch", "overlapping")}
 
 
@@ -41,8 +45,9 @@ def assert_same_audio(one, other):
     np.testing.assert_allclose(one, other, atol=2e-5)
 
 
-def test_audio_is_what_the_reverse_steps_of_the_whole_network_make():
-    model = tiny("stretch", speakers=3)
+@pytest.mark.parametrize("prior", ["standard", "energy"])
+def test_audio_is_what_the_reverse_steps_of_the_whole_network_make(prior):
+    model = tiny("stretch", speakers=3, prior=prior, recipe=RECIPE)
     features = mel(7)
     padded = np.pad(features, ((1, 1), (0, 0)), mode="edge")[np.newaxis]
     schedule = model.inference_schedule
@@ -56,8 +61,11 @@ def test_audio_is_what_the_reverse_steps_of_the_whole_network_make():
     for n in (2, 1, 0):
         batch = {"audio": x, "step": [steps[n]], "mel": padded, "speaker": tf.constant([1])}
         x = factors[n][0] * x + factors[n][1] * model(batch) + factors[n][2] * noise(n)
-        x = tf.clip_by_value(x, -1, 1)
-    assert_same_audio(model.generate(features, speaker=1, seed=5), x[0])
+        x = tf.clip_by_value(x, -1, 1) if prior == "standard" else x
+    level = np.squeeze(model.signal_level(features[np.newaxis]))
+    assert level.shape == (() if prior == "standard" else (7 * HOP,))
+    expected = np.clip(level * x[0], -1, 1)
+    assert_same_audio(model.generate(features, speaker=1, seed=5), expected)
 
 
 @pytest.mark.parametrize("upsampler", [None, *UPSAMPLERS])

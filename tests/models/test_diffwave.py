@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.support.clips import voice
+from tfwavenet.audio import level, recipes
 from tfwavenet.layers import StretchUpsampler
 from tfwavenet.models import DiffWave
 
@@ -64,6 +66,41 @@ def test_training_learns_to_remove_noise():
     assert history[1] < 0.65 * np.sqrt(2 / np.pi)
 
 
+def vocoder(**options):
+    upsampler = StretchUpsampler((8, 10), padding_frames=2, input_context=True)
+    return tiny(upsampler=upsampler, recipe="speech_8k", **options)
+
+
+def test_the_level_of_the_prior_runs_through_that_of_the_frames():
+    model, recipe = vocoder(prior="energy"), recipes.get("speech_8k")
+    mel = recipe.analyze(0.3 * audio(4000, 1)[0])[1][np.newaxis]
+    rms, found = level.signal_rms(mel, recipe).numpy()[0], model.signal_level(mel).numpy()[0]
+    assert found.shape == (mel.shape[1] * recipe.hop_samples,)
+    # The middle of a frame of 80 samples is between its 40th and 41st.
+    centres = np.arange(40, len(found), 80)
+    np.testing.assert_allclose((found[centres - 1] + found[centres]) / 2, rms, rtol=2e-2)
+    quiet = model.signal_level(recipe.mel(np.zeros([1, 4000], np.float32))).numpy()
+    np.testing.assert_allclose(quiet, 2e-3, rtol=1e-6)
+
+
+def test_of_loud_and_quiet_speech_a_prior_of_its_energy_makes_the_same_problem(monkeypatch):
+    """What the network sees is the signal over its level: the gain of a recording is gone."""
+    model, recipe, seen = vocoder(prior="energy"), recipes.get("speech_8k"), []
+    monkeypatch.setattr(model.schedule.__class__, "diffuse", lambda _, x, noise, steps: x)
+    monkeypatch.setattr(model, "predict_noise", lambda x, *args, **kwargs: seen.append(x) or x)
+    for gain in (1.0, 0.3):
+        signal, mel = recipe.analyze(gain * voice(1.0))
+        batch = {"audio": signal[np.newaxis, 800:4800], "mel": mel[np.newaxis, 8:62]}
+        model.sample_loss({name: tf.constant(x) for name, x in batch.items()}, training=False)
+    np.testing.assert_allclose(seen[1], seen[0], atol=1e-2)
+    assert np.std(seen[0]) == pytest.approx(1, rel=0.4)
+
+
+def test_a_prior_of_energy_wants_features():
+    with pytest.raises(ValueError, match='Expected a batch with "mel"'):
+        vocoder(prior="energy").sample_loss({"audio": tf.constant(audio(800))}, training=True)
+
+
 def test_receptive_field_is_what_an_impulse_reaches():
     model = tiny(layers=3, dilation_cycle=3)
     for weight in model.trainable_weights:
@@ -86,6 +123,12 @@ def test_receptive_field_is_what_an_impulse_reaches():
         ({"dilation_cycle": 0}, "`dilation_cycle` must be positive"),
         ({"kernel_size": 2}, "`kernel_size` must be odd. Received: kernel_size=2"),
         ({"loss_norm": "l3"}, "`loss_norm` must be one of .* Received: loss_norm='l3'"),
+        ({"prior": "mel"}, "`prior` must be one of .* Received: prior='mel'"),
+        ({"prior": "energy"}, "takes an `upsampler` and a `recipe`. Received: upsampler=None"),
+        (
+            {"prior": "energy", "upsampler": StretchUpsampler((4,)), "local_channels": 5},
+            "takes an `upsampler` and a `recipe`. Received: recipe=None",
+        ),
         ({"step_order": "up"}, "`order` must be one of .* Received: order='up'"),
         ({"schedule": []}, "needs at least one step"),
         ({"inference_schedule": [0.9, 0.99]}, "must not end noisier"),

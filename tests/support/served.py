@@ -79,7 +79,7 @@ KINDS = {
         speaker_channels=3,
     ),
     "diffwave": lambda: _diffwave(
-        upsampler=_stretch(), recipe=RECIPE, speakers=4, speaker_channels=3
+        prior="energy", upsampler=_stretch(), recipe=RECIPE, speakers=4, speaker_channels=3
     ),
     "noise": _diffwave,
 }

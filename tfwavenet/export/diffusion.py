@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -98,7 +99,8 @@ class Denoiser:
 
         loop = (tf.constant(number - 1), signal)
         _, signal = tf.while_loop(lambda index, _: index >= 0, step, loop)
-        return self._decoded(signal[:, : utterances.samples])
+        signal = signal[:, : utterances.samples] * self._model.signal_level(mel)
+        return self._decoded(signal)
 
     def _utterances(self, seeds: tf.Tensor, frames: tf.Tensor) -> _Utterances:
         """Chunks of equal size, so that the last one is not mostly empty."""
@@ -153,7 +155,7 @@ class Denoiser:
                 seeds=seeds,
                 position=tf.cast(start, tf.int64),
                 around=around,
-                limit=tf.constant(1.0),
+                limit=tf.constant(1.0 if self._model.prior == "standard" else math.inf),
                 **given,
             )
             return part + 1, tf.tensor_scatter_nd_update(outputs, [[part]], output[tf.newaxis])

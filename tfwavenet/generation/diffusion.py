@@ -30,6 +30,10 @@ class NoisePredictor(Protocol):
     upsampler: Any
     recipe: Any
     reach: int
+    prior: str
+
+    def signal_level(self, mel: Any) -> tf.Tensor:
+        """What generated signals are multiplied with, [batch, samples] or []."""
 
     def conditioning(self, mel: Any, mask: Any, speaker: Any) -> list[Any]:
         """Each block's conditioning of a window, [batch, samples or 1, channels] or None."""
@@ -66,15 +70,16 @@ def denoise(
     steps = model.schedule.align(schedule)
     factors = schedule.update_coefficients(eta)
     factors[:, 2] *= temperature
+    limit = 1.0 if clip and model.prior == "standard" else np.inf
     audio = [np.zeros([0], np.float32)] * len(request.samples)
     for group in _groups(request, batch_size):
         chunks = _Chunks(model, request.select(group), chunk_samples, compiles_whole(jit_compile))
         signal = temperature * chunks.noise(len(steps))
         for done, index in enumerate(reversed(range(len(steps))), start=1):
-            signal = chunks.update(signal, steps[index], factors[index], index, clip)
+            signal = chunks.update(signal, steps[index], factors[index], index, limit)
             if on_step is not None:
                 on_step(done, len(steps))
-        made = {i: _to_audio(model, s[: request.samples[i]]) for i, s in zip(group, signal)}
+        made = {i: _to_audio(model, request, i, s) for i, s in zip(group, signal)}
         if on_chunk is not None:
             on_chunk([made.get(i, one[:0]) for i, one in enumerate(audio)])
         audio = [made.get(i, one) for i, one in enumerate(audio)]
@@ -128,7 +133,7 @@ class _Chunks:
         return np.concatenate([part.numpy() for part in parts], axis=1)
 
     def update(
-        self, signal: np.ndarray, step: float, factors: np.ndarray, index: int, clip: bool
+        self, signal: np.ndarray, step: float, factors: np.ndarray, index: int, limit: float
     ) -> np.ndarray:
         """One reverse step of the whole signal [batch, samples]."""
         around = self._around
@@ -149,7 +154,7 @@ class _Chunks:
                     stream=tf.constant(index),
                     position=tf.constant(start, tf.int64),
                     around=around,
-                    limit=tf.constant(1.0 if clip else np.inf, tf.float32),
+                    limit=tf.constant(limit, tf.float32),
                 ).numpy()
             )
         return np.concatenate(outputs, axis=1)
@@ -245,5 +250,11 @@ def noise_of(
     return _normal_stream(folded, position, count)
 
 
-def _to_audio(model: NoisePredictor, signal: np.ndarray) -> np.ndarray:
+def _to_audio(
+    model: NoisePredictor, request: Request, utterance: int, signal: np.ndarray
+) -> np.ndarray:
+    """The audio of one utterance, of a signal of variance 1 that may be longer."""
+    signal = signal[: request.samples[utterance]]
+    if request.mels is not None:
+        signal = signal * model.signal_level(request.mels[utterance][np.newaxis]).numpy().ravel()
     return signal if model.recipe is None else model.recipe.to_audio(signal, None)[0]

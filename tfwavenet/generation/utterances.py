@@ -16,11 +16,12 @@ import tensorflow as tf
 
 from tfwavenet.generation import autoregressive
 from tfwavenet.generation.autoregressive import ChunkModel, Program, State, StepModel
+from tfwavenet.generation.packing import slots_per_program
 from tfwavenet.generation.request import Request, check_batch_size, whole_number
 from tfwavenet.generation.threads import keep_to_one_core
 from tfwavenet.generation.windows import Windows
 
-# On two cores a batch of 64 makes no more samples per second than one of 32, and needs more memory.
+# Without XLA, and on a GPU, a step of more sequences takes hardly longer.
 _DEFAULT_BATCH = 64
 
 
@@ -82,25 +83,41 @@ def generate(
         sizes = (fold_frames * hop, overlap_frames * hop)
         pieces = [part for piece in pieces for part in folded(piece, *sizes)]
         collected = _Folded(model, pieces, on_chunk)
-    slots = min(batch_size or _DEFAULT_BATCH, len(pieces))
-    if slots < len(pieces):
+    workers, slots = _shares(pieces, program.chunk_samples, batch_size, jit_compile)
+    if slots * workers < len(pieces):
         # The longest first, so that all slots end at about the same time.
         pieces = sorted(pieces, key=lambda piece: piece.first - piece.stop)
-    # XLA runs a program on one core: each gets its share of the slots.
-    workers = min(usable_cores(), slots) if jit_compile else 1
     waiting = collections.deque(pieces)
-    batches = [_Slots(request, program, windows, -(-slots // workers)) for _ in range(workers)]
+    batches = [_Slots(request, program, windows, slots) for _ in range(workers)]
     _run_together([functools.partial(batch.run, waiting, collected) for batch in batches])
     return collected.utterances()
 
 
+def _shares(
+    pieces: list[Piece], chunk_samples: int, batch_size: int | None, jit_compile: bool
+) -> tuple[int, int]:
+    """How many programs run at a time, and how many slots each has."""
+    if not jit_compile:
+        return 1, min(batch_size or _DEFAULT_BATCH, len(pieces))
+    # XLA runs a program on one core: each gets its share of the slots.
+    workers = min(usable_cores(), batch_size or len(pieces), len(pieces))
+    if batch_size is None and _on_cpu():
+        chunks = [-(-(piece.stop - piece.first) // chunk_samples) for piece in pieces]
+        return workers, slots_per_program(chunks, workers)
+    return workers, -(-min(batch_size or _DEFAULT_BATCH, len(pieces)) // workers)
+
+
 def usable_cores() -> int:
     """How many programs can run at a time: on CPU the cores, otherwise one."""
-    if tf.config.list_logical_devices("GPU"):
+    if not _on_cpu():
         return 1
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def _on_cpu() -> bool:
+    return not tf.config.list_logical_devices("GPU")
 
 
 def _run_together(tasks: list[Callable[[threading.Event], None]]) -> None:

@@ -142,11 +142,15 @@ class AudioModel(tf.keras.Model):
 
     def _local(self, inputs: dict[str, tf.Tensor]) -> list[tf.Tensor | None]:
         """The features of a batch at the sample rate, for each block."""
-        if self.upsampler is not None:
-            if "mel" not in inputs:
-                raise ValueError(f'Expected a batch with "mel". Received: keys={sorted(inputs)}')
-            self.check_mel(inputs["mel"], inputs["audio"].shape[1])
-        return self._upsampled(lambda upsampler: upsampler(inputs["mel"]))
+        mel = None if self.upsampler is None else self._mel(inputs)
+        return self._upsampled(lambda upsampler: upsampler(mel))
+
+    def _mel(self, inputs: dict[str, tf.Tensor]) -> tf.Tensor:
+        """The features of a batch, checked."""
+        if "mel" not in inputs:
+            raise ValueError(f'Expected a batch with "mel". Received: keys={sorted(inputs)}')
+        self.check_mel(inputs["mel"], inputs["audio"].shape[1])
+        return inputs["mel"]
 
     def local_features(
         self, mel: tf.Tensor | None, mask: tf.Tensor | None

@@ -206,7 +206,8 @@ class AutoregressiveModel(AudioModel):
                 too, and its length must be a whole number of frames.
             chunk_samples: samples per call of the program, rounded to whole frames.
             batch_size: how many utterances are generated at a time; as one ends, another begins in
-                its place. None for as many as there are, up to 64.
+                its place. None for the number that is fastest for these lengths, at most 32 a
+                core; without XLA or on a GPU, for as many as there are, up to 64.
             fold_frames: cuts each utterance into pieces of this many frames (samples, for a
                 network without features), which are generated at the same time: faster, but not
                 the same audio. None for whole utterances.

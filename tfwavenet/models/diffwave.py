@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from tfwavenet import diffusion, generation, rng
+from tfwavenet import diffusion, generation
 from tfwavenet.audio import recipes
 from tfwavenet.layers import (
     CentredConv1D,
@@ -19,9 +19,8 @@ from tfwavenet.layers import (
 )
 from tfwavenet.layers import upsampler as upsamplers
 from tfwavenet.layers.step_embedding import FrequencyOrder
-from tfwavenet.models.audio_model import AudioModel
+from tfwavenet.models.denoising import Denoiser, Loss, Prior
 
-Loss = Literal["l1", "l2"]
 
 # Those that `get_config` returns as they are.
 _PLAIN_ARGUMENTS = (
@@ -32,6 +31,7 @@ _PLAIN_ARGUMENTS = (
     "step_order",
     "step_in_residual",
     "loss_norm",
+    "prior",
     "upsampler_per_block",
     "local_channels",
     "speakers",
@@ -44,7 +44,7 @@ DEFAULT_SCHEDULE = {"steps": 50, "first": 1e-4, "last": 0.05}
 
 
 @tf.keras.saving.register_keras_serializable("tfwavenet")
-class DiffWave(AudioModel):
+class DiffWave(Denoiser):
     """A DiffWave: predicts the noise in a noisy recording, and so makes audio out of noise.
 
     Unconditional, or conditioned on acoustic features (with an `upsampler`), on a speaker or any
@@ -66,6 +66,10 @@ class DiffWave(AudioModel):
         schedule: of training, as `diffusion.get` takes it.
         inference_schedule: of `generate`, unless it is given another; None for `schedule`.
         loss_norm: "l1" or "l2": absolute or squared error of the predicted noise.
+        prior: the noise that diffusion ends in. "standard": of variance 1 everywhere; "energy": of
+            the level that the features have there (PriorGrad), so that quiet sounds are not
+            drowned in the first steps. It needs an upsampler and a recipe, and a schedule that
+            leaves hardly any signal, such as `{"steps": 50, "first": 1e-4, "last": 0.2}`.
         step_channels: of the embedding of the diffusion step.
         step_order: of its frequencies, see `DiffusionStepEmbedding`.
         step_in_residual: whether the residual path keeps the step's projection.
@@ -97,7 +101,8 @@ class DiffWave(AudioModel):
         (1, 100)
 
     Source: Kong et al., "DiffWave: A Versatile Diffusion Model for Audio Synthesis",
-    arXiv:2009.09761; the defaults are those of lmnt-com/diffwave.
+    arXiv:2009.09761; the defaults are those of lmnt-com/diffwave. Lee et al., "PriorGrad",
+    arXiv:2106.06406, section 3, for the prior.
     """
 
     def __init__(
@@ -110,6 +115,7 @@ class DiffWave(AudioModel):
         schedule: Any = DEFAULT_SCHEDULE,
         inference_schedule: Any = None,
         loss_norm: Loss = "l1",
+        prior: Prior = "standard",
         step_channels: int = 512,
         step_order: FrequencyOrder = "ascending",
         step_in_residual: bool = False,
@@ -127,10 +133,6 @@ class DiffWave(AudioModel):
         for name, value in (("layers", layers), ("dilation_cycle", dilation_cycle)):
             if value < 1:
                 raise ValueError(f"`{name}` must be positive. Received: {name}={value}")
-        if loss_norm not in get_args(Loss):
-            raise ValueError(
-                f"`loss_norm` must be one of {get_args(Loss)}. Received: loss_norm={loss_norm!r}"
-            )
         self.num_layers = layers
         self.dilation_cycle = dilation_cycle
         self.residual_channels = residual_channels
@@ -138,6 +140,7 @@ class DiffWave(AudioModel):
         self.schedule = diffusion.get(schedule)
         self.inference_schedule = inference_schedule
         self.loss_norm = loss_norm
+        self.prior = prior
         self.step_channels = step_channels
         self.step_order = step_order
         self.step_in_residual = step_in_residual
@@ -145,37 +148,12 @@ class DiffWave(AudioModel):
         self.upsampler_per_block = upsampler_per_block
         self.recipe = None if recipe is None else recipes.get(recipe)
         self.local_channels = self._feature_channels(local_channels)
+        self._check_objective()
         self.speakers = speakers
         self.speaker_channels = speaker_channels
         self.weight_norm = weight_norm
         self.seed = seed
         self._create_layers()
-
-    @property
-    def loss_name(self) -> str:
-        """What `sample_loss` is."""
-        return "denoising error"
-
-    @property
-    def loss_unit(self) -> str:
-        """What `loss_norm` measures."""
-        return "absolute error" if self.loss_norm == "l1" else "squared error"
-
-    def describe_output(self) -> str:
-        """What the network predicts, for people."""
-        return f"noise of {len(self.schedule.betas)} diffusion steps"
-
-    @property
-    def inference_schedule(self) -> diffusion.NoiseSchedule | None:
-        """The schedule that `generate` uses unless it is given another; None for the training's."""
-        return self._inference_schedule
-
-    @inference_schedule.setter
-    def inference_schedule(self, schedule: Any) -> None:
-        chosen = None if schedule is None else diffusion.get(schedule)
-        if chosen is not None:
-            self.schedule.align(chosen)
-        self._inference_schedule = chosen
 
     def _create_layers(self) -> None:
         # The noisy signal and the noise are kept in float32, whatever the policy.
@@ -284,16 +262,6 @@ class DiffWave(AudioModel):
         y = tf.nn.relu(self.skip_conv(carried * math.sqrt(1 / self.num_layers)))
         return self.output_conv(y)[..., 0]
 
-    def sample_loss(self, batch: dict[str, tf.Tensor], training: bool) -> tf.Tensor:
-        """The error of the predicted noise at a random step, float32 [batch, samples]."""
-        audio = batch["audio"]
-        step_seed, noise_seed = tf.unstack(rng.split(self._drawing_seed(audio, training), 2))
-        steps = rng.randint([tf.shape(audio)[0]], step_seed, len(self.schedule.betas))
-        noise = rng.normal(tf.shape(audio), noise_seed)
-        noisy = self.schedule.diffuse(audio, noise, steps)
-        error = noise - self({**batch, "audio": noisy, "step": steps}, training=training)
-        return tf.abs(error) if self.loss_norm == "l1" else tf.square(error)
-
     def generate(
         self,
         mel: Any = None,
@@ -326,7 +294,8 @@ class DiffWave(AudioModel):
             temperature: factor of all noise, 0 or more.
             schedule: as `diffusion.get` takes it; None for `inference_schedule`.
             eta: 1 for ancestral, 0 for deterministic sampling (DDIM), or between.
-            clip: whether the signal is clipped to [-1, 1] after every step.
+            clip: whether the signal is clipped to [-1, 1] after every step; not with
+                `prior="energy"`, where it is in other units until the last.
             chunk_samples: longer audio is computed in equal chunks of about this size at most, so
                 that memory stays bounded. The result is the same.
             batch_size: how many utterances are generated at a time, those of similar length

@@ -13,6 +13,10 @@ from tfwavenet.models.wavenet import WaveNet
 # "past": for each block [batch, its receptive field - 1, residual_channels]}
 Carry = dict[str, Any]
 
+# Of the last weights before training: shift and factor hardly depend on anything yet, so that what
+# a student makes is noise of one level.
+_HEAD_STDDEV = 0.01
+
 
 @tf.keras.saving.register_keras_serializable("tfwavenet")
 class Flow(WaveNet):
@@ -21,9 +25,23 @@ class Flow(WaveNet):
     Its distribution is a `Gaussian`, whose parameters are taken for a shift and the logarithm of a
     factor. Everything else is as in `WaveNet`.
 
+    Args:
+        initial_log_scale: logarithm of the factor before training, where the shift is about 0.
+
     Source: Kingma et al., "Improved variational inference with inverse autoregressive flow",
     arXiv:1606.04934; van den Oord et al., "Parallel WaveNet", arXiv:1711.10433, section 3.
     """
+
+    def __init__(self, *, initial_log_scale: float = 0.0, **kwargs: Any) -> None:
+        self.initial_log_scale = initial_log_scale
+        super().__init__(**kwargs)
+
+    def _output_layer(self, **kwargs: Any) -> tf.keras.layers.Layer:
+        return super()._output_layer(
+            kernel_initializer=tf.keras.initializers.RandomNormal(stddev=_HEAD_STDDEV),
+            bias_initializer=tf.keras.initializers.Constant([0.0, self.initial_log_scale]),
+            **kwargs,
+        )
 
     def initial_carry(self, batch_size: int | tf.Tensor) -> Carry:
         """What is carried before the first sample: as if zeros had gone before."""
@@ -71,6 +89,10 @@ class Flow(WaveNet):
             for before, block_inputs in zip(carry["past"], given[1:])
         ]
         return shift, log_factor, {"previous": _stretch(extended, stop, 1), "past": following}
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor arguments."""
+        return {**super().get_config(), "initial_log_scale": self.initial_log_scale}
 
 
 def _stretch(sequence: tf.Tensor, start: tf.Tensor, length: int) -> tf.Tensor:

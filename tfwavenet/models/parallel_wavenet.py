@@ -30,6 +30,7 @@ _PLAIN_ARGUMENTS = (
     "kernel_size",
     "noise",
     "log_scale_min",
+    "initial_log_scale",
     "regularization",
     "cross_entropy_draws",
     "spectral_weight",
@@ -66,6 +67,8 @@ class ParallelWaveNet(Student):
             computed in closed form; or "logistic", for one that predicts a `MixtureOfLogistics`:
             the divergence is estimated.
         log_scale_min: least logarithm of the factor of one flow.
+        initial_log_scale: logarithm of the scale of all samples before training. Near the
+            median of the teacher's, learning the level does not come first.
         regularization: of the closed form, see `gaussian_divergence`.
         cross_entropy_draws: per sample, for the estimate.
         spectral_weight: of the spectral loss beside the divergence, 0 or more.
@@ -117,6 +120,7 @@ class ParallelWaveNet(Student):
         kernel_size: int = 3,
         noise: Noise = "gaussian",
         log_scale_min: float = -7.0,
+        initial_log_scale: float = 0.0,
         regularization: float = 4.0,
         cross_entropy_draws: int = 8,
         spectral_weight: float = 1.0,
@@ -145,6 +149,7 @@ class ParallelWaveNet(Student):
         self.kernel_size = kernel_size
         self.noise = noise
         self.log_scale_min = log_scale_min
+        self.initial_log_scale = initial_log_scale
         self.regularization = regularization
         self.cross_entropy_draws = cross_entropy_draws
         self.spectral_weight = spectral_weight
@@ -161,7 +166,9 @@ class ParallelWaveNet(Student):
         self.speaker_embedding = self._embedding_layer()
 
     def _flow(self, index: int) -> Flow:
+        is_last = index == len(self.flow_layers) - 1
         return Flow(
+            initial_log_scale=self.initial_log_scale if is_last else 0.0,
             layers=self.flow_layers[index],
             dilation_cycle=self.dilation_cycle,
             residual_channels=self.residual_channels,

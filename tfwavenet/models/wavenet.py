@@ -197,7 +197,7 @@ class WaveNet(AutoregressiveModel):
             # No loss depends on it.
             cast(tf.keras.layers.Layer, self.blocks[-1].residual_projection).trainable = False
         self.head = [self._head_layer(self.head_channels or self.skip_channels)]
-        self.head.append(self._head_layer(self.distribution.channels, dtype="float32"))
+        self.head.append(self._output_layer())
         self.speaker_embedding = self._embedding_layer()
 
     def _input_layer(self) -> tf.keras.layers.Layer:
@@ -234,6 +234,9 @@ class WaveNet(AutoregressiveModel):
         kwargs.setdefault("dtype", self.dtype_policy)
         layer = CausalConv1D(filters, 1, use_bias=self.head_bias, **kwargs)
         return WeightNormalization(layer) if self.head_weight_norm else layer
+
+    def _output_layer(self, **kwargs: Any) -> tf.keras.layers.Layer:
+        return self._head_layer(self.distribution.channels, dtype="float32", **kwargs)
 
     def build(self, input_shape: Any = None) -> None:
         """Creates all weights; the shape of the batch does not matter."""

@@ -1,0 +1,56 @@
+"""The level of a signal, estimated from its mel spectrogram."""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+import tensorflow as tf
+
+from tfwavenet.audio.features import FeatureRecipe
+
+
+def signal_rms(mel: np.ndarray | tf.Tensor, recipe: FeatureRecipe) -> tf.Tensor:
+    """Root mean square of the network's signal in each frame, as far as the mels tell it.
+
+    For speech within 3 dB, as a standard deviation: a mel band says nothing of how its energy is spread in it.
+
+    Args:
+        mel: floating [..., frames, n_mels], as `recipe.mel` gives it.
+        recipe: the one the features were made with. Where it scales the features' audio to a peak,
+            the result is relative to that peak.
+
+    Returns:
+        float32 [..., frames], positive.
+
+    Raises:
+        ValueError: if the recipe needs statistics and has none.
+    """
+    linear = recipe.decompress(recipe.denormalize(mel))
+    power = tf.pow(linear, 2.0 / recipe.power)
+    return tf.sqrt(tf.linalg.matvec(power, tf.constant(_band_weights(recipe), tf.float32)))
+
+
+@functools.lru_cache(maxsize=32)
+def _band_weights(recipe: FeatureRecipe) -> np.ndarray:
+    """How much a band's `mel ** (2 / power)` adds to the mean square of the signal.
+
+    A band whose bins have the magnitude 1 each says that for all bins that are nearest to it, also
+    for those that no band covers. The signal's filter, and that of the features, are taken into
+    account bin by bin.
+    """
+    matrix = recipe.mel_matrix().astype(np.float64)
+    angle = np.pi * np.arange(matrix.shape[1]) / (matrix.shape[1] - 1)
+    gain = recipe.signal_gain**2 * _emphasis_power(recipe.pre_emphasis, angle)
+    gain /= _emphasis_power(recipe.feature_pre_emphasis, angle)
+    peaked = matrix / matrix.max(axis=1, keepdims=True)
+    peaked[0, : np.argmax(peaked[0])] = 1.0
+    peaked[-1, np.argmax(peaked[-1]) :] = 1.0
+    share = peaked / peaked.sum(axis=0)
+    flat = matrix.sum(axis=1) ** (2.0 / recipe.power) * np.sum(recipe.analysis_window() ** 2)
+    return (share @ gain) / matrix.shape[1] / flat
+
+
+def _emphasis_power(coefficient: float, angle: np.ndarray) -> np.ndarray:
+    """Squared magnitude of `1 - coefficient / z` on the unit circle."""
+    return 1.0 + coefficient**2 - 2.0 * coefficient * np.cos(angle)
