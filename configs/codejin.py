@@ -5,6 +5,9 @@
 24 layers in 4 cycles with a narrow gate, 1.1 million weights, receptive field 505 samples; a
 speaker vector of 128 numbers; many very short crops (16 x 768 samples). Short form: `:smoke`.
 
+Its inference in pieces of a mel, `split_Mel_Window=7` and `overlap_Window=1`, is
+`tfwavenet-generate --fold_frames=7 --overlap_frames=1`.
+
 Hardware: one small GPU; two CPU cores make a few updates per second.
 
 Source: CODEJIN/WaveNet, Hyper_Parameters.json.

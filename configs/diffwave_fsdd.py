@@ -6,7 +6,8 @@
 
 Data: the Free Spoken Digit Dataset, six speakers, about 20 minutes. Three kinds:
 
-- `vocoder`: conditioned on the mels of `configs/fsdd.py` and on the speaker.
+- `vocoder`: conditioned on the mels of `configs/fsdd.py` and on the speaker; best sampled at
+  `--temperature=0.85`.
 - `digits`: conditioned on the digit; `tfwavenet-generate --speaker=seven` says a seven.
 - `unconditional`: of digits, whichever comes.
 

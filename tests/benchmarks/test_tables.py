@@ -6,10 +6,11 @@ import contextlib
 import importlib
 import io
 import json
+import pathlib
 
 import pytest
 
-from benchmarks import serving, turns, vocoders
+from benchmarks import generation, serving, turns, vocoders
 from tests.support.clips import diffusion_network, network
 from tfwavenet.training.config import resolve
 
@@ -39,6 +40,39 @@ def test_a_server_is_measured_under_each_number_of_clients(monkeypatch, capsys):
         assert (row["form"], row["requests"], row["errors"]) == ("portable", "4", "0")
         assert float(row["audio"]) > 0
         assert 0 < float(row["p50 s"]) <= float(row["p99 s"])
+
+
+def test_generation_shows_what_a_step_depends_on(monkeypatch, capsys, tmp_path):
+    sizes = {"layers": 2, "residual_channels": 4, "gate_channels": 8, "skip_channels": 4}
+    growth = {
+        "receptive field": [{**sizes, "dilation_cycle": cycle} for cycle in (1, 2)],
+        "batch": [{"batch": 3, **sizes}],
+    }
+    monkeypatch.setattr(generation, "GROWTH", growth)
+    files = {name: tmp_path / f"growth.{name}" for name in ("json", "png")}
+    options = ["--growth", "--repetitions=1", f"--json={files['json']}", f"--plot={files['png']}"]
+    monkeypatch.setattr("sys.argv", ["generation", *options])
+    generation.main()
+    rows = table(capsys.readouterr().out)
+    assert [(row["what"], row["value"], row["batch"]) for row in rows] == [
+        ("receptive field", "3", "1"),
+        ("receptive field", "4", "1"),
+        ("batch", "3", "3"),
+    ]
+    assert [row["samples/s"] for row in json.loads(files["json"].read_text())] == pytest.approx(
+        [float(row["samples/s"].replace(",", "")) for row in rows], rel=1e-3
+    )
+    assert files["png"].read_bytes().startswith(b"\x89PNG")
+
+
+def test_every_autoregressive_config_is_measured():
+    folder = pathlib.Path(__file__).parents[2] / "configs"
+    names = {path.stem for path in folder.glob("*.py")} - {"__init__", "smoke"}
+    configs = {name: importlib.import_module(f"configs.{name}").get_config() for name in names}
+    waves = {name for name, config in configs.items() if config.model.class_name == "WaveNet"}
+    assert set(generation.CONFIGS) == waves
+    model = generation.build_model("text")
+    assert model.takes_text and len(model.generate(samples=4, jit_compile=False)[0]) == 4
 
 
 TINY = {"residual_channels": 4, "gate_channels": 8, "skip_channels": 4}

@@ -53,6 +53,16 @@ def samples_of(model, noise):
     return mean + tf.exp(log_scale) * noise
 
 
+@pytest.mark.parametrize("initial", [0.0, -4.0])
+def test_a_fresh_student_makes_white_noise_of_its_initial_scale(initial):
+    tf.keras.utils.set_random_seed(1)
+    model = ParallelWaveNet(flow_layers=(2, 3), initial_log_scale=initial, **SIZES)
+    model.build()
+    noise = rng.normal([1, 4000], rng.make_seed(3))
+    ratio = samples_of(model, noise) / np.exp(initial) - noise
+    assert np.std(ratio) < 0.15
+
+
 def test_change_of_variables_equals_a_numerical_jacobian():
     """Samples against noise by central differences: triangular, with the scales on its diagonal."""
     model, count, width = student(), 9, 1e-2

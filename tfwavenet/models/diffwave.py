@@ -21,7 +21,6 @@ from tfwavenet.layers import upsampler as upsamplers
 from tfwavenet.layers.step_embedding import FrequencyOrder
 from tfwavenet.models.denoising import Denoiser, Loss, Prior
 
-
 # Those that `get_config` returns as they are.
 _PLAIN_ARGUMENTS = (
     "dilation_cycle",
