@@ -8,9 +8,8 @@ import sys
 
 import pytest
 from absl import flags
-from ml_collections import config_flags
 
-from tfwavenet.launch import app
+from tfwavenet.launch import app, config_flag
 
 FLAGS = flags.FlagValues()
 _WORKDIR = flags.DEFINE_string(
@@ -153,13 +152,14 @@ def test_a_config_file_that_is_there_is_that_file(tmp_path, monkeypatch):
         (None, "must be a Python file, or one of clarinet"),
     ],
 )
-def test_config_files_that_fail_give_one_sentence(content, sentence, tmp_path, capsys):
+def test_config_files_that_fail_give_one_sentence(content, sentence, tmp_path, capsys, monkeypatch):
     path = tmp_path / "mine.py"
     if content is not None:
         path.write_text(content)
     values = flags.FlagValues()
     argv = ["launcher", f"--config={path}"]
-    config_flags.DEFINE_config_file("config", None, "", flag_values=values, sys_argv=argv)
+    monkeypatch.setattr("sys.argv", argv)
+    config_flag.define("", values)
     with pytest.raises(SystemExit) as exit_:
         app.run(lambda: None, values, argv=argv)
     assert exit_.value.code == 1
@@ -168,10 +168,11 @@ def test_config_files_that_fail_give_one_sentence(content, sentence, tmp_path, c
     assert sentence in message
 
 
-def test_a_key_without_config_says_what_is_missing(capsys):
+def test_a_key_without_config_says_what_is_missing(capsys, monkeypatch):
     values = flags.FlagValues()
     argv = ["launcher", "--config.seed=1"]
-    config_flags.DEFINE_config_file("config", None, "", flag_values=values, sys_argv=argv)
+    monkeypatch.setattr("sys.argv", argv)
+    config_flag.define("", values)
     with pytest.raises(SystemExit):
         app.run(lambda: None, values, argv=argv)
     assert "--config must be given too" in capsys.readouterr().err

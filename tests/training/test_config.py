@@ -10,9 +10,9 @@ import re
 import ml_collections
 import pytest
 from absl import flags
-from ml_collections import config_flags
 
 from tfwavenet import models
+from tfwavenet.launch import config_flag
 from tfwavenet.training import config as config_module
 from tfwavenet.training.config import default_config, first_difference, resolve
 
@@ -128,12 +128,15 @@ def test_some_values_may_be_none(key):
         ("training.learning_rate.config.initial=0.1", "training.learning_rate.config.initial", 0.1),
     ],
 )
-def test_a_command_line_can_change_any_kind_of_key(override, key, value):
-    values = flags.FlagValues()
-    argv = ["program", f"--config.{override}"]
-    holder = config_flags.DEFINE_config_dict(
-        "config", default_config(), flag_values=values, sys_argv=argv
+def test_a_command_line_can_change_any_kind_of_key(override, key, value, tmp_path, monkeypatch):
+    path = tmp_path / "config.py"
+    path.write_text(
+        "from tfwavenet.training.config import default_config as get_config", encoding="utf-8"
     )
+    argv = ["program", f"--config={path}", f"--config.{override}"]
+    monkeypatch.setattr("sys.argv", argv)
+    values = flags.FlagValues()
+    holder = config_flag.define("", values)
     values(argv)
     found = resolve(holder.value)
     for part in key.split("."):

@@ -14,20 +14,16 @@ from __future__ import annotations
 import os
 
 from absl import flags, logging
-from ml_collections import config_flags
 
 from tfwavenet.data.prepare import prepare_from_config
-from tfwavenet.launch import app
+from tfwavenet.launch import app, config_flag
 from tfwavenet.training import workdir as workdirs
 from tfwavenet.training.config import resolve
 
 FLAGS = flags.FlagValues()
-_CONFIG = config_flags.DEFINE_config_file(
-    "config",
-    None,
+_CONFIG = config_flag.define(
     "Config file; single keys are changed with --config.key=value. Default: the workdir's.",
-    lock_config=True,
-    flag_values=FLAGS,
+    FLAGS,
 )
 _WORKDIR = flags.DEFINE_string(
     "workdir",

@@ -16,20 +16,16 @@ from collections.abc import Sequence
 from typing import Any
 
 from absl import flags, logging
-from ml_collections import config_flags
 
 from tfwavenet import files
-from tfwavenet.launch import app, evaluate
+from tfwavenet.launch import app, config_flag, evaluate
 from tfwavenet.training.config import Config
 from tfwavenet.training.run import run
 
 FLAGS = flags.FlagValues()
-_CONFIG = config_flags.DEFINE_config_file(
-    "config",
-    None,
+_CONFIG = config_flag.define(
     "Config file, configs/quickstart.py by default; single keys: --config.key=value.",
-    lock_config=True,
-    flag_values=FLAGS,
+    FLAGS,
 )
 _WORKDIR = flags.DEFINE_string(
     "workdir", None, "Folder to work in; made if missing.", required=True, flag_values=FLAGS

@@ -11,19 +11,15 @@ the workdir was made by. Watch with `tensorboard --logdir=runs/smoke/logs`.
 from __future__ import annotations
 
 from absl import flags, logging
-from ml_collections import config_flags
 
 from tfwavenet import training
-from tfwavenet.launch import app
+from tfwavenet.launch import app, config_flag
 from tfwavenet.training.workdir import Workdir
 
 FLAGS = flags.FlagValues()
-_CONFIG = config_flags.DEFINE_config_file(
-    "config",
-    None,
+_CONFIG = config_flag.define(
     "Config file; single keys are changed with --config.key=value. Default: the workdir's.",
-    lock_config=True,
-    flag_values=FLAGS,
+    FLAGS,
 )
 _WORKDIR = flags.DEFINE_string(
     "workdir", None, "Folder of the run; made if missing.", required=True, flag_values=FLAGS
