@@ -13,7 +13,8 @@ from tfwavenet.audio.features import FeatureRecipe
 def signal_rms(mel: np.ndarray | tf.Tensor, recipe: FeatureRecipe) -> tf.Tensor:
     """Root mean square of the network's signal in each frame, as far as the mels tell it.
 
-    For speech within 3 dB, as a standard deviation: a mel band says nothing of how its energy is spread in it.
+    For speech within 3 dB, as a standard deviation: a mel band says nothing of how its energy is
+    spread in it.
 
     Args:
         mel: floating [..., frames, n_mels], as `recipe.mel` gives it.
