@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from tensorflow.compiler.xla.service import hlo_pb2
 
 from tfwavenet import files
 
@@ -18,9 +19,9 @@ from tfwavenet import files
 def dump(folder: files.PathLike, name: str, function: Any, *args: Any, **kwargs: Any) -> None:
     """Writes `<name>.hlo.pb` and `<name>.npz`, each of them whole or not at all.
 
-    The first is the module before optimisation, for any backend of XLA; the second its arguments
-    `a0`, `a1`, ... in the order of the module's parameters: first the tensors among the given
-    arguments, then what the function captured, such as weights.
+    The first is the module before optimisation, for any backend of XLA, StableHLO's among them; the
+    second its arguments `a0`, `a1`, ... in the order of the module's parameters: first the tensors
+    among the given arguments, then what the function captured, such as weights.
 
     Args:
         folder: where; it is made if there is none.
@@ -37,7 +38,17 @@ def dump(folder: files.PathLike, name: str, function: Any, *args: Any, **kwargs:
     with files.atomic_write(pathlib.Path(folder) / f"{name}.npz") as file:
         np.savez(file, **arrays)
     with files.atomic_write(pathlib.Path(folder) / f"{name}.hlo.pb") as file:
-        file.write(module)
+        file.write(_without_copies(module))
+
+
+def _without_copies(module: bytes) -> bytes:
+    """A serialized module with reshapes to the same shape for copies, which StableHLO lacks."""
+    parsed = hlo_pb2.HloModuleProto.FromString(module)
+    for computation in parsed.computations:
+        for instruction in computation.instructions:
+            if instruction.opcode == "copy":
+                instruction.opcode = "reshape"
+    return parsed.SerializeToString()
 
 
 def arguments_of(function: Any, *args: Any, **kwargs: Any) -> list[np.ndarray]:

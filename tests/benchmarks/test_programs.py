@@ -7,6 +7,7 @@ import re
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow.compiler.xla.service import hlo_pb2
 
 from benchmarks import diffusion, generation, programs
 from tests.support.tiny_models import tiny
@@ -76,6 +77,17 @@ def test_weights_follow_the_arguments_whatever_their_order():
     arrays = programs.arguments_of(function, tf.zeros([2]), **given)
     assert [list(array) for array in arrays[:3]] == [[0, 0], [7, 8], [5, 6]]
     assert sorted(array[0] for array in arrays[3:]) == [1, 3]
+
+
+def test_no_copy_is_left(tmp_path):
+    total = tf.Variable(tf.zeros([2]))
+    function = tf.function(lambda x: total.assign_add(x), jit_compile=True)
+    given = tf.ones([2])
+    assert " copy(" in function.experimental_get_compiler_ir(given)(stage="hlo")
+    programs.dump(tmp_path, "program", function, given)
+    module = hlo_pb2.HloModuleProto.FromString(dumped(tmp_path)[0])
+    opcodes = {i.opcode for computation in module.computations for i in computation.instructions}
+    assert opcodes == {"parameter", "add", "reshape", "tuple"}
 
 
 def test_the_files_are_made_anew(tmp_path):

@@ -96,6 +96,14 @@ def test_of_loud_and_quiet_speech_a_prior_of_its_energy_makes_the_same_problem(m
     assert np.std(seen[0]) == pytest.approx(1, rel=0.4)
 
 
+def test_a_prior_of_the_level_of_the_signal_makes_the_same_problem_of_a_quiet_one():
+    losses = []
+    for prior in (1.0, 0.125):
+        batch = {"audio": tf.constant(prior * audio(800))}
+        losses.append(tiny(prior=prior).sample_loss(batch, training=True).numpy())
+    np.testing.assert_array_equal(losses[1], losses[0])
+
+
 def test_a_prior_of_energy_wants_features():
     with pytest.raises(ValueError, match='Expected a batch with "mel"'):
         vocoder(prior="energy").sample_loss({"audio": tf.constant(audio(800))}, training=True)
@@ -123,7 +131,8 @@ def test_receptive_field_is_what_an_impulse_reaches():
         ({"dilation_cycle": 0}, "`dilation_cycle` must be positive"),
         ({"kernel_size": 2}, "`kernel_size` must be odd. Received: kernel_size=2"),
         ({"loss_norm": "l3"}, "`loss_norm` must be one of .* Received: loss_norm='l3'"),
-        ({"prior": "mel"}, "`prior` must be one of .* Received: prior='mel'"),
+        ({"prior": "mel"}, "`prior` must be one of .* or a positive float. Received: prior='mel'"),
+        ({"prior": 0.0}, "`prior` must be one of .* or a positive float. Received: prior=0.0"),
         ({"prior": "energy"}, "takes an `upsampler` and a `recipe`. Received: upsampler=None"),
         (
             {"prior": "energy", "upsampler": StretchUpsampler((4,)), "local_channels": 5},

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -155,7 +154,7 @@ class Denoiser:
                 seeds=seeds,
                 position=tf.cast(start, tf.int64),
                 around=around,
-                limit=tf.constant(1.0 if self._model.prior == "standard" else math.inf),
+                limit=tf.constant(self._model.signal_limit),
                 **given,
             )
             return part + 1, tf.tensor_scatter_nd_update(outputs, [[part]], output[tf.newaxis])

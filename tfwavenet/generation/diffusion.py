@@ -30,7 +30,7 @@ class NoisePredictor(Protocol):
     upsampler: Any
     recipe: Any
     reach: int
-    prior: str
+    signal_limit: float
 
     def signal_level(self, mel: Any) -> tf.Tensor:
         """What generated signals are multiplied with, [batch, samples] or []."""
@@ -70,7 +70,7 @@ def denoise(
     steps = model.schedule.align(schedule)
     factors = schedule.update_coefficients(eta)
     factors[:, 2] *= temperature
-    limit = 1.0 if clip and model.prior == "standard" else np.inf
+    limit = model.signal_limit if clip else np.inf
     audio = [np.zeros([0], np.float32)] * len(request.samples)
     for group in _groups(request, batch_size):
         chunks = _Chunks(model, request.select(group), chunk_samples, compiles_whole(jit_compile))
@@ -255,6 +255,6 @@ def _to_audio(
 ) -> np.ndarray:
     """The audio of one utterance, of a signal of variance 1 that may be longer."""
     signal = signal[: request.samples[utterance]]
-    if request.mels is not None:
-        signal = signal * model.signal_level(request.mels[utterance][np.newaxis]).numpy().ravel()
+    mel = None if request.mels is None else request.mels[utterance][np.newaxis]
+    signal = signal * model.signal_level(mel).numpy().ravel()
     return signal if model.recipe is None else model.recipe.to_audio(signal, None)[0]

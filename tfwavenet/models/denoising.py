@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, get_args
+import math
+from typing import Any, Literal, Union, get_args
 
 import tensorflow as tf
 
@@ -11,7 +12,8 @@ from tfwavenet.audio import level
 from tfwavenet.models.audio_model import AudioModel
 
 Loss = Literal["l1", "l2"]
-Prior = Literal["standard", "energy"]
+NamedPrior = Literal["standard", "energy"]
+Prior = Union[NamedPrior, float]
 
 # The least level of `prior="energy"`, 54 dB below full scale: silence is not blown up.
 _LEAST_LEVEL = 2e-3
@@ -29,9 +31,11 @@ class Denoiser(AudioModel):
                 f"`loss_norm` must be one of {get_args(Loss)}. "
                 f"Received: loss_norm={self.loss_norm!r}"
             )
-        if self.prior not in get_args(Prior):
+        named = self.prior in get_args(NamedPrior)
+        if not named and not (isinstance(self.prior, float) and 0 < self.prior < math.inf):
             raise ValueError(
-                f"`prior` must be one of {get_args(Prior)}. Received: prior={self.prior!r}"
+                f"`prior` must be one of {get_args(NamedPrior)} or a positive float. "
+                f"Received: prior={self.prior!r}"
             )
         if self.prior == "energy" and (self.upsampler is None or self.recipe is None):
             missing = "upsampler" if self.upsampler is None else "recipe"
@@ -73,21 +77,30 @@ class Denoiser(AudioModel):
         network sees and predicts noise of variance 1.
 
         Args:
-            mel: float32 [batch, frames, local_channels]; not looked at if `prior` is "standard".
+            mel: float32 [batch, frames, local_channels]; not looked at unless `prior` is "energy".
 
         Returns:
-            float32 [batch, frames * hop_samples], interpolated between the frames; [] of 1 if
-            `prior` is "standard".
+            float32 [batch, frames * hop_samples], interpolated between the frames; [] if `prior`
+            is not "energy".
         """
-        if self.prior == "standard":
-            return tf.ones([])
+        if self.prior != "energy":
+            return tf.constant(self._constant_level)
         rms = tf.maximum(level.signal_rms(mel, self.recipe), _LEAST_LEVEL)
         size = [tf.shape(rms)[1] * self.upsampler.hop_samples, 1]
         return tf.image.resize(rms[..., tf.newaxis, tf.newaxis], size)[..., 0, 0]
 
+    @property
+    def signal_limit(self) -> float:
+        """The largest magnitude that the signal has after its division by `signal_level`."""
+        return math.inf if self.prior == "energy" else 1 / self._constant_level
+
+    @property
+    def _constant_level(self) -> float:
+        return 1.0 if self.prior == "standard" else float(self.prior)
+
     def _batch_level(self, batch: dict[str, tf.Tensor]) -> tf.Tensor:
         """`signal_level` of a batch, whose features have padding frames."""
-        if self.prior == "standard":
+        if self.prior != "energy":
             return self.signal_level(None)
         around = self.signal_level(self._mel(batch))
         margin = self.upsampler.padding_frames * self.upsampler.hop_samples
