@@ -55,9 +55,9 @@ def get_config(kind: Kind = "vocoder") -> ml_collections.ConfigDict:
         config.data.update(corpus="fsdd", root="fsdd", batch_size=3, crop_frames=24)
         steps = 22_500
     elif kind in ("digits", "unconditional"):
-        # It sees 0.4 s back and ahead: most digits from end to end.
+        # It sees half a second back and ahead: most digits from end to end.
         config.model.update(
-            layers=33,
+            layers=22,
             dilation_cycle=11,
             residual_channels=64,
             # The level of the recordings; and errors of loud samples, the voice, count for more.
@@ -68,7 +68,7 @@ def get_config(kind: Kind = "vocoder") -> ml_collections.ConfigDict:
         )
         config.data.update(corpus="fsdd_digits", root="fsdd", with_mel=False)
         config.data.update(batch_size=2, crop_frames=64)
-        steps = 9_000
+        steps = 13_000
     else:
         raise ValueError(
             f'the kind must be "vocoder", "digits" or "unconditional". Received: kind={kind!r}'
