@@ -190,10 +190,11 @@ def main() -> None:
         report.print_table(
             rows(f"training step, {batch} x 15 872", compared(task, flags), duration)
         )
-    for precision in PRECISIONS:
-        arguments = ["--measure", "--task=sample", "--frames=86", f"--precision={precision}"]
+    for precision, (length, frames) in itertools.product(PRECISIONS, FRAMES.items()):
+        arguments = ["--measure", "--task=sample", f"--frames={frames}", f"--precision={precision}"]
         found = turns.measured([sys.executable, "-m", "benchmarks.diffusion", *arguments], {})
-        print(f"{precision}: {100 * found['share']:.0f} % of the rate of matrix products")
+        share = f"{100 * found['share']:.0f} % of the rate of matrix products"
+        print(f"6 steps, {length}, {precision}: {share}")
 
 
 if __name__ == "__main__":

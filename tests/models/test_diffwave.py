@@ -131,8 +131,8 @@ def test_receptive_field_is_what_an_impulse_reaches():
         ({"dilation_cycle": 0}, "`dilation_cycle` must be positive"),
         ({"kernel_size": 2}, "`kernel_size` must be odd. Received: kernel_size=2"),
         ({"loss_norm": "l3"}, "`loss_norm` must be one of .* Received: loss_norm='l3'"),
-        ({"prior": "mel"}, "`prior` must be one of .* or a positive float. Received: prior='mel'"),
-        ({"prior": 0.0}, "`prior` must be one of .* or a positive float. Received: prior=0.0"),
+        ({"prior": "mel"}, "`prior` must be one of .* or a positive number. Received: prior='mel'"),
+        ({"prior": 0.0}, "`prior` must be one of .* or a positive number. Received: prior=0.0"),
         ({"prior": "energy"}, "takes an `upsampler` and a `recipe`. Received: upsampler=None"),
         (
             {"prior": "energy", "upsampler": StretchUpsampler((4,)), "local_channels": 5},

@@ -116,30 +116,32 @@ def test_some_values_may_be_none(key):
 
 
 @pytest.mark.parametrize(
-    ("override", "key", "value"),
+    ("kind", "override", "value"),
     [
-        ("data.root=/data/2020", "data.root", "/data/2020"),
-        ("data.root=2020", "data.root", os.path.abspath("2020")),
-        ("training.clip_norm=None", "training.clip_norm", None),
-        ("training.ema_decay=0.5", "training.ema_decay", 0.5),
-        ("model.speaker_channels=16", "model.speaker_channels", 16),
-        ("model.head_weight_norm=False", "model.head_weight_norm", False),
-        ("model.layers=7", "model.layers", 7),
-        ("training.learning_rate.config.initial=0.1", "training.learning_rate.config.initial", 0.1),
+        ("WaveNet", "data.root=/data/2020", "/data/2020"),
+        ("WaveNet", "data.root=2020", os.path.abspath("2020")),
+        ("WaveNet", "training.clip_norm=None", None),
+        ("WaveNet", "training.ema_decay=0.5", 0.5),
+        ("WaveNet", "model.speaker_channels=16", 16),
+        ("WaveNet", "model.head_weight_norm=False", False),
+        ("WaveNet", "model.layers=7", 7),
+        ("WaveNet", "training.learning_rate.config.initial=0.1", 0.1),
+        ("DiffWave", "model.prior=0.25", 0.25),
+        ("DiffWave", "model.prior=energy", "energy"),
     ],
 )
-def test_a_command_line_can_change_any_kind_of_key(override, key, value, tmp_path, monkeypatch):
+def test_a_command_line_can_change_any_kind_of_key(kind, override, value, tmp_path, monkeypatch):
     path = tmp_path / "config.py"
     path.write_text(
         "from tfwavenet.training.config import default_config as get_config", encoding="utf-8"
     )
-    argv = ["program", f"--config={path}", f"--config.{override}"]
+    argv = ["program", f"--config={path}:{kind}", f"--config.{override}"]
     monkeypatch.setattr("sys.argv", argv)
     values = flags.FlagValues()
     holder = config_flag.define("", values)
     values(argv)
     found = resolve(holder.value)
-    for part in key.split("."):
+    for part in override.split("=")[0].split("."):
         found = found[part]
     assert found == value
     assert type(found) is type(value)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Literal, Union, get_args
+from typing import Any, Literal, get_args
 
 import tensorflow as tf
 
@@ -12,8 +12,7 @@ from tfwavenet.audio import level
 from tfwavenet.models.audio_model import AudioModel
 
 Loss = Literal["l1", "l2"]
-NamedPrior = Literal["standard", "energy"]
-Prior = Union[NamedPrior, float]
+Prior = Literal["standard", "energy"]
 
 # The least level of `prior="energy"`, 54 dB below full scale: silence is not blown up.
 _LEAST_LEVEL = 2e-3
@@ -31,10 +30,10 @@ class Denoiser(AudioModel):
                 f"`loss_norm` must be one of {get_args(Loss)}. "
                 f"Received: loss_norm={self.loss_norm!r}"
             )
-        named = self.prior in get_args(NamedPrior)
-        if not named and not (isinstance(self.prior, float) and 0 < self.prior < math.inf):
+        number = isinstance(self.prior, (int, float)) and 0 < self.prior < math.inf
+        if not number and self.prior not in get_args(Prior):
             raise ValueError(
-                f"`prior` must be one of {get_args(NamedPrior)} or a positive float. "
+                f"`prior` must be one of {get_args(Prior)} or a positive number. "
                 f"Received: prior={self.prior!r}"
             )
         if self.prior == "energy" and (self.upsampler is None or self.recipe is None):

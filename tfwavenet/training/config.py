@@ -82,7 +82,7 @@ _PREPARATION = {
     "split_seed": "seed",
 }
 # Keys that may be None or something else, with the type that a command line gives them. Others have
-# the type of their default there.
+# the type of their default there, but for a model's arguments of several types.
 _OPTIONAL: dict[str, dict[str, type]] = {
     "data": {"root": str, "records": str},
     "training": {"teacher": str, "clip_norm": object, "ema_decay": object},
@@ -171,7 +171,7 @@ def default_config(class_name: str = "WaveNet") -> ml_collections.ConfigDict:
             config[section][key] = reference
     parameters = inspect.signature(model_class(class_name).__init__).parameters
     for key in config.model:
-        if key in parameters and str(parameters[key].annotation).endswith("| None"):
+        if key in parameters and " | " in str(parameters[key].annotation):
             reference = ml_collections.FieldReference(config.model[key], field_type=object)
             config.model[key] = reference
     return config
