@@ -182,6 +182,7 @@ MODELS: dict[str, ModelEntry] = {
             **SMALL_DIFFUSION,
             inference_schedule=[0.02, 0.3],
             loss_norm="l2",
+            prior=0.5,
             step_order="descending",
             step_in_residual=True,
             weight_norm=True,

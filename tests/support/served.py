@@ -81,7 +81,7 @@ KINDS = {
     "diffwave": lambda: _diffwave(
         prior="energy", upsampler=_stretch(), recipe=RECIPE, speakers=4, speaker_channels=3
     ),
-    "noise": _diffwave,
+    "noise": lambda: _diffwave(prior=0.5),
 }
 STREAMED = ("vocoder", "codes", "vectors", "student")
 

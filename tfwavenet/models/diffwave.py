@@ -65,11 +65,11 @@ class DiffWave(Denoiser):
         schedule: of training, as `diffusion.get` takes it.
         inference_schedule: of `generate`, unless it is given another; None for `schedule`.
         loss_norm: "l1" or "l2": absolute or squared error of the predicted noise.
-        prior: the noise that diffusion ends in. "standard": of variance 1 everywhere; a
-            number: of that standard deviation, best that of the signal, so that it is not drowned
-            in the first steps; "energy": of the level that the features have there (PriorGrad), so that
-            quiet sounds are not either, which needs an upsampler and a recipe. Both take a
-            schedule that leaves hardly any signal, such as `{"steps": 50, "first": 1e-4,
+        prior: the noise that diffusion ends in. "standard": of variance 1 everywhere; a number: of
+            that standard deviation, best that of the signal, so that it is not drowned in the
+            first steps; "energy": of the level that the features have there (PriorGrad), so that
+            quiet sounds are not either, which takes an upsampler and a recipe. With the last two
+            go schedules that leave hardly any signal, such as `{"steps": 50, "first": 1e-4,
             "last": 0.2}`.
         step_channels: of the embedding of the diffusion step.
         step_order: of its frequencies, see `DiffusionStepEmbedding`.
