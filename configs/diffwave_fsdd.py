@@ -8,10 +8,10 @@ Data: the Free Spoken Digit Dataset, six speakers, about 20 minutes. Three kinds
 
 - `vocoder`: conditioned on the mels of `configs/fsdd.py` and on the speaker; best sampled at
   `--temperature=0.85`.
-- `digits`: conditioned on the digit; `tfwavenet-generate --speaker=seven` says a seven.
+- `digits`: conditioned on the digit; `tfwavenet-generate --seconds=0.6 --speaker=seven` says a seven.
 - `unconditional`: of digits, whichever comes.
 
-What the vocoder reached: see WORKSPACE.md, Measurements. The others have not been trained yet.
+What they reached: see WORKSPACE.md, Measurements.
 """
 
 from __future__ import annotations
