@@ -97,19 +97,19 @@ def dump(model: Any, frames: int, folder: str, name: str) -> None:
 
     from benchmarks import programs  # noqa: PLC0415
     from tfwavenet import rng  # noqa: PLC0415
-    from tfwavenet.generation import diffusion, request, windows  # noqa: PLC0415
+    from tfwavenet.generation import conditioning_windows, request, reverse_diffusion  # noqa: PLC0415
 
     mel = np.zeros([frames, model.local_channels], np.float32)
-    asked = request.Request.create(model, mel=mel, speaker=None, samples=None, seed=0, prime=None)
+    asked = request.Request.create(model, mel=mel, speaker=None, samples=None, seed=0, prompt=None)
     samples = int(asked.samples[0])
-    condition, step = diffusion.compiled_programs(model, True)
+    condition, step = reverse_diffusion.compiled_programs(model, True)
     seeds, zero = rng.make_seed(0)[tf.newaxis], tf.constant(0, tf.int64)
     programs.dump(
         folder,
         name,
         step,
-        diffusion.noise_of(seeds, len(FAST), zero, samples),
-        condition(windows.Windows(model, asked).window(0, samples)),
+        reverse_diffusion.noise_of(seeds, len(FAST), zero, samples),
+        condition(conditioning_windows.Windows(model, asked).window(0, samples)),
         mask=tf.ones([1, samples], tf.bool),
         step=tf.constant(0.0),
         factors=tf.ones([3]),

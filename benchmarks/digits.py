@@ -26,7 +26,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from benchmarks import report
-from tfwavenet.audio import files as audio_files
+from tfwavenet.audio import audio_files
 from tfwavenet.data.corpora import read_corpus
 
 RATE, BANDS, FRAMES = 8000, 24, 24

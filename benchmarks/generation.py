@@ -57,7 +57,7 @@ PEER, PEER_SAMPLES = "r9y9_mol", 512
 CHUNK = 1024
 REFERENCE_RATE = 16000
 GROWTH: dict[str, list[dict[str, int]]] = {
-    "layers": [{"layers": count} for count in (5, 10, 20, 40)],
+    "num_layers": [{"num_layers": count} for count in (5, 10, 20, 40)],
     "receptive field": [{"dilation_cycle": cycle} for cycle in (1, 4, 7, 10)],
     "position": [{"samples": samples} for samples in (2048, 8192, 32768)],
     "batch": [{"batch": batch} for batch in (1, 2, 4, 8, 16, 32, 64)],
@@ -157,19 +157,19 @@ def schedule(
 def dump(model: Any, options: dict[str, Any], folder: str, name: str) -> None:
     """Writes the program of a chunk of the whole batch and its arguments."""
     from benchmarks import programs  # noqa: PLC0415
-    from tfwavenet.generation import autoregressive, request, windows  # noqa: PLC0415
+    from tfwavenet.generation import chunk, conditioning_windows, request  # noqa: PLC0415
 
-    everything = {"mel": None, "speaker": None, "samples": None, "prime": None, **options}
+    everything = {"mel": None, "speaker": None, "samples": None, "prompt": None, **options}
     asked = request.Request.create(model, **everything)
-    program = autoregressive.Program(
+    program = chunk.Program(
         model, temperature=1.0, top_p=1.0, chunk_samples=CHUNK, jit_compile=True
     )
     arguments = program.arguments(
         program.initial_state(len(asked.seeds)),
-        windows.Windows(model, asked).window(0, program.chunk_samples),
+        conditioning_windows.Windows(model, asked).window(0, program.chunk_samples),
         asked.seeds,
     )
-    programs.dump(folder, name, autoregressive.compiled_advance(model, True), *arguments)
+    programs.dump(folder, name, chunk.compiled_advance(model, True), *arguments)
 
 
 def measure(flags: argparse.Namespace) -> dict[str, Any]:

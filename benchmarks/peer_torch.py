@@ -3,10 +3,10 @@
 Written from the description of the network, for timing only: the `mol` preset of
 r9y9/wavenet_vocoder (24 layers in 4 cycles, 128 residual, 256 gate and 128 skip channels, three
 taps, 80 mels upsampled 4 x 4 x 4 x 4, mixture of 10 logistics over 65 536 levels), weight
-normalisation by PyTorch's own hook, Adam, masked mean of the loss, no gradient clipping.
+normalization by PyTorch's own hook, Adam, masked mean of the loss, no gradient clipping.
 
 With `--generate` it draws samples one by one instead: each layer keeps its past in a buffer that
-moves on by a sample, the normalisation is folded away, features are upsampled before.
+moves on by a sample, the normalization is folded away, features are upsampled before.
 
 Runs alone, so that two frameworks never share the cores, and prints one JSON line:
 
@@ -33,14 +33,14 @@ COMPONENTS, LEVELS, LOG_SCALE_MIN = 10, 65536, -16.0
 
 
 def normed(layer: nn.Module) -> nn.Module:
-    """Adds weight normalisation with the hook that the peer trains with."""
+    """Adds weight normalization with the hook that the peer trains with."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
         return nn.utils.weight_norm(layer)
 
 
 def pointwise(inputs: int, outputs: int, *, bias: bool = True) -> nn.Module:
-    """A weight-normalised 1x1 convolution."""
+    """A weight-normalized 1x1 convolution."""
     return normed(nn.Conv1d(inputs, outputs, 1, bias=bias))
 
 
@@ -108,11 +108,11 @@ def negative_log_likelihood(params: torch.Tensor, target: torch.Tensor) -> torch
     logits, means, log_scales = params.chunk(3, dim=1)
     log_scales = log_scales.clamp(min=LOG_SCALE_MIN)
     value = target.unsqueeze(1).expand_as(means)
-    centred, inverse = value - means, torch.exp(-log_scales)
-    upper = inverse * (centred + 1.0 / (LEVELS - 1))
-    lower = inverse * (centred - 1.0 / (LEVELS - 1))
+    centered, inverse = value - means, torch.exp(-log_scales)
+    upper = inverse * (centered + 1.0 / (LEVELS - 1))
+    lower = inverse * (centered - 1.0 / (LEVELS - 1))
     mass = torch.sigmoid(upper) - torch.sigmoid(lower)
-    middle = inverse * centred
+    middle = inverse * centered
     density = middle - log_scales - 2.0 * functional.softplus(middle)
     inner = torch.where(
         mass > 1e-5, torch.log(mass.clamp(min=1e-12)), density - math.log((LEVELS - 1) / 2)
@@ -124,7 +124,7 @@ def negative_log_likelihood(params: torch.Tensor, target: torch.Tensor) -> torch
 
 
 class Taps:
-    """A convolution without normalisation, one step at a time."""
+    """A convolution without normalization, one step at a time."""
 
     def __init__(self, conv: nn.Conv1d, batch: int) -> None:
         self.dilation, self.bias = conv.dilation[0], conv.bias

@@ -19,7 +19,7 @@ from tfwavenet import files
 def dump(folder: files.PathLike, name: str, function: Any, *args: Any, **kwargs: Any) -> None:
     """Writes `<name>.hlo.pb` and `<name>.npz`, each of them whole or not at all.
 
-    The first is the module before optimisation, for any backend of XLA, StableHLO's among them; the
+    The first is the module before optimization, for any backend of XLA, StableHLO's among them; the
     second its arguments `a0`, `a1`, ... in the order of the module's parameters: first the tensors
     among the given arguments, then what the function captured, such as weights.
 

@@ -2,7 +2,7 @@
 
     python -m benchmarks.training [--torch_python=path/to/python]
 
-The network is r9y9's `mol` preset (24 layers, 3.7 million weights, weight normalisation, mixture
+The network is r9y9's `mol` preset (24 layers, 3.7 million weights, weight normalization, mixture
 of logistics, Adam). Each row runs in a process of its own, so that the frameworks do not share
 the cores, and the rows take turns for `--rounds` rounds, so that a slow minute of the machine
 meets all of them. The first step of a process, which compiles, is not counted. PyTorch runs with
@@ -37,7 +37,7 @@ def build_model(precision: str, *, jit_compile: bool) -> Any:
     tf.keras.mixed_precision.set_global_policy(precision)
     upsampler = {"scales": (4, 4, 4, 4), "padding_frames": 2, "input_context": True}
     model = WaveNet(
-        layers=24,
+        num_layers=24,
         dilation_cycle=6,
         residual_channels=128,
         gate_channels=256,

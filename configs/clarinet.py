@@ -17,11 +17,11 @@ from __future__ import annotations
 
 import ml_collections
 
-from tfwavenet.training import forms
+from tfwavenet.training import smoke
 from tfwavenet.training.config import default_config
 
 
-def get_config(form: forms.Form = "full") -> ml_collections.ConfigDict:
+def get_config(form: smoke.Form = "full") -> ml_collections.ConfigDict:
     config = default_config("ParallelWaveNet")
     config.recipe = "r9y9"
     config.model.update(
@@ -33,4 +33,4 @@ def get_config(form: forms.Form = "full") -> ml_collections.ConfigDict:
     )
     config.data.update(corpus="ljspeech", batch_size=8, crop_frames=60)
     config.training.update(teacher="runs/gaussian", steps=500_000, steps_per_epoch=5000)
-    return forms.in_form(config, form)
+    return smoke.in_form(config, form)

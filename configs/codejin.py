@@ -17,15 +17,15 @@ from __future__ import annotations
 
 import ml_collections
 
-from tfwavenet.training import forms
+from tfwavenet.training import smoke
 from tfwavenet.training.config import default_config
 
 
-def get_config(form: forms.Form = "full") -> ml_collections.ConfigDict:
+def get_config(form: smoke.Form = "full") -> ml_collections.ConfigDict:
     config = default_config()
     config.recipe = "codejin"
     config.model.update(
-        layers=24,
+        num_layers=24,
         dilation_cycle=6,
         residual_channels=128,
         gate_channels=64,
@@ -46,4 +46,4 @@ def get_config(form: forms.Form = "full") -> ml_collections.ConfigDict:
         "class_name": "FlooredExponentialDecay",
         "config": {"initial": 1e-3, "decay_steps": 200_000, "decay_rate": 0.5, "floor": 1e-5},
     }
-    return forms.in_form(config, form)
+    return smoke.in_form(config, form)

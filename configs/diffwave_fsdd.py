@@ -40,7 +40,7 @@ def get_config(kind: Kind = "vocoder") -> ml_collections.ConfigDict:
     if kind == "vocoder":
         # It sees 40 ms back and ahead, some periods of a voice; the mels tell the rest.
         config.model.update(
-            layers=20,
+            num_layers=20,
             dilation_cycle=7,
             residual_channels=64,
             upsampler={
@@ -57,7 +57,7 @@ def get_config(kind: Kind = "vocoder") -> ml_collections.ConfigDict:
     elif kind in ("digits", "unconditional"):
         # It sees half a second back and ahead: most digits from end to end.
         config.model.update(
-            layers=22,
+            num_layers=22,
             dilation_cycle=11,
             residual_channels=64,
             # The level of the recordings; and errors of loud samples, the voice, count for more.

@@ -15,11 +15,11 @@ from __future__ import annotations
 
 import ml_collections
 
-from tfwavenet.training import forms
+from tfwavenet.training import smoke
 from tfwavenet.training.config import default_config
 
 
-def get_config(form: forms.Form = "full") -> ml_collections.ConfigDict:
+def get_config(form: smoke.Form = "full") -> ml_collections.ConfigDict:
     config = default_config("DiffWave")
     config.recipe = "lmnt"
     config.model.update(
@@ -38,4 +38,4 @@ def get_config(form: forms.Form = "full") -> ml_collections.ConfigDict:
     config.data.update(corpus="ljspeech", batch_size=16, crop_frames=62)
     config.training.update(steps=1_000_000, steps_per_epoch=5000, clip_norm=None)
     config.training.learning_rate = 2e-4
-    return forms.in_form(config, form)
+    return smoke.in_form(config, form)

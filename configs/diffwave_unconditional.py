@@ -25,7 +25,7 @@ from typing import Literal, get_args
 
 import ml_collections
 
-from tfwavenet.training import forms
+from tfwavenet.training import smoke
 from tfwavenet.training.config import default_config
 
 Form = Literal["full", "sc09", "gtzan", "smoke"]
@@ -38,7 +38,7 @@ def get_config(form: Form = "full") -> ml_collections.ConfigDict:
     base = "speech_22k" if form == "gtzan" else "speech_16k"
     config.recipe = {"base": base, "pre_emphasis": 0.0, "signal_gain": 1.0}
     config.model.update(
-        layers=36,
+        num_layers=36,
         dilation_cycle=12,
         residual_channels=256,
         schedule={"steps": 200, "first": 1e-4, "last": 0.02},
@@ -50,4 +50,4 @@ def get_config(form: Form = "full") -> ml_collections.ConfigDict:
         config.data.update(corpus="gtzan", batch_size=4, crop_frames=256)
     config.training.update(steps=1_000_000, steps_per_epoch=5000, clip_norm=None)
     config.training.learning_rate = 2e-4
-    return forms.in_form(config, "smoke" if form == "smoke" else "full")
+    return smoke.in_form(config, "smoke" if form == "smoke" else "full")

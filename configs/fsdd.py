@@ -65,7 +65,7 @@ def get_config(kind: Kind = "mulaw") -> ml_collections.ConfigDict:
         sample_epochs=0,
     )
     if kind in DISTRIBUTIONS:
-        config.model.update(layers=12, skip_channels=128, distribution=DISTRIBUTIONS[kind])
+        config.model.update(num_layers=12, skip_channels=128, distribution=DISTRIBUTIONS[kind])
         steps, peak = 31_000, 2e-3
     elif kind == "student":
         config.model.update(

@@ -21,7 +21,7 @@ def get_config() -> ml_collections.ConfigDict:
     config = default_config()
     config.recipe = "speech_8k"
     config.model.update(
-        layers=12,
+        num_layers=12,
         dilation_cycle=6,
         residual_channels=32,
         gate_channels=64,

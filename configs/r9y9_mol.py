@@ -17,15 +17,15 @@ from __future__ import annotations
 
 import ml_collections
 
-from tfwavenet.training import forms
+from tfwavenet.training import smoke
 from tfwavenet.training.config import default_config
 
 
-def get_config(form: forms.Form = "full") -> ml_collections.ConfigDict:
+def get_config(form: smoke.Form = "full") -> ml_collections.ConfigDict:
     config = default_config()
     config.recipe = "r9y9"
     config.model.update(
-        layers=24,
+        num_layers=24,
         dilation_cycle=6,
         residual_channels=128,
         gate_channels=256,
@@ -39,4 +39,4 @@ def get_config(form: forms.Form = "full") -> ml_collections.ConfigDict:
     )
     config.data.update(corpus="ljspeech", batch_size=8, crop_frames=40)
     config.training.update(steps=1_000_000, steps_per_epoch=5000, clip_norm=None)
-    return forms.in_form(config, form)
+    return smoke.in_form(config, form)

@@ -17,7 +17,7 @@ def get_config() -> ml_collections.ConfigDict:
     config = default_config()
     config.recipe = "speech_8k"
     config.model.update(
-        layers=6,
+        num_layers=6,
         dilation_cycle=6,
         residual_channels=16,
         gate_channels=32,

@@ -28,7 +28,7 @@ def get_config() -> ml_collections.ConfigDict:
     config = default_config()
     config.recipe = {"base": "text", "classes": 256}
     config.model.update(
-        layers=14,
+        num_layers=14,
         dilation_cycle=7,
         residual_channels=128,
         gate_channels=256,

@@ -16,15 +16,15 @@ from __future__ import annotations
 
 import ml_collections
 
-from tfwavenet.training import forms
+from tfwavenet.training import smoke
 from tfwavenet.training.config import default_config
 
 
-def get_config(form: forms.Form = "full") -> ml_collections.ConfigDict:
+def get_config(form: smoke.Form = "full") -> ml_collections.ConfigDict:
     config = default_config()
     config.recipe = "speech_16k"
     config.model.update(
-        layers=30,
+        num_layers=30,
         dilation_cycle=10,
         residual_channels=64,
         gate_channels=128,
@@ -34,4 +34,4 @@ def get_config(form: forms.Form = "full") -> ml_collections.ConfigDict:
     )
     config.data.update(corpus="folder", with_mel=False, batch_size=4, crop_frames=100)
     config.training.update(steps=300_000, steps_per_epoch=2500)
-    return forms.in_form(config, form)
+    return smoke.in_form(config, form)

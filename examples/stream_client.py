@@ -14,7 +14,7 @@ import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
 from tfwavenet import FeatureRecipe
-from tfwavenet.audio import files
+from tfwavenet.audio import audio_files
 
 address, model, source, target, *options = sys.argv[1:]
 channel = grpc.insecure_channel(address, options=[("grpc.max_receive_message_length", -1)])
@@ -32,7 +32,7 @@ def call(signature: str, **inputs: tf.Tensor) -> dict[str, tf.Tensor]:
 
 
 recipe = FeatureRecipe.from_config(json.loads(call("recipe")["recipe"].item()))
-audio, _ = files.read(source, sample_rate=recipe.sample_rate)
+audio, _ = audio_files.read(source, sample_rate=recipe.sample_rate)
 mel = recipe.mel(recipe.prepare_audio(audio))[tf.newaxis].numpy()
 start = {"seed": tf.constant([0], tf.int64), "temperature": 1.0}
 for name, value in (option.split("=") for option in options):

@@ -20,7 +20,7 @@ from tfwavenet.audio import recipes
 from tfwavenet.text import TextRecipe
 from tfwavenet.training import building
 from tfwavenet.training.config import resolve
-from tfwavenet.training.forms import in_form
+from tfwavenet.training.smoke import in_form
 
 REPOSITORY = pathlib.Path(__file__).parent.parent
 CONFIGS = sorted(path.stem for path in (REPOSITORY / "configs").glob("[!_]*.py"))
@@ -72,7 +72,7 @@ def config_of(module, form):
 
 def built(config):
     """The model of a config, compiled to run step by step, without tracing."""
-    speakers = [f"speaker {i}" for i in range(config.model.get("speakers") or 8)]
+    speakers = [f"speaker {i}" for i in range(config.model.get("num_speakers") or 8)]
     recipe = recipes.of_any_kind(
         config.recipe.to_dict() if hasattr(config.recipe, "keys") else config.recipe
     )

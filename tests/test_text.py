@@ -1,4 +1,4 @@
-"""Text to codes and back: normalisation, vocabulary, what is unknown, and what is refused."""
+"""Text to codes and back: normalization, vocabulary, what is unknown, and what is refused."""
 
 from __future__ import annotations
 

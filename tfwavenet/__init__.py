@@ -42,7 +42,7 @@ _HOMES: dict[str, str] = {
     "WaveNet": "tfwavenet.models",
     "evaluate": "tfwavenet.evaluation",
     "export_saved_model": "tfwavenet.export",
-    "prepare": "tfwavenet.data.prepare",
+    "prepare": "tfwavenet.data.preparation",
 }
 
 __all__ = [

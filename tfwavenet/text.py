@@ -28,7 +28,7 @@ class TextRecipe:
     i-th of `characters` has the code `i + 1`. Code 0 stands for every other character, becomes
     U+FFFD in text, and is what precedes the first character.
 
-    Text is normalised before it is encoded: line ends become LF, and characters their composed
+    Text is normalized before it is encoded: line ends become LF, and characters their composed
     form (Unicode's NFC), so that one letter with its accent is one symbol.
 
     Args:
@@ -125,7 +125,7 @@ class TextRecipe:
         return unicodedata.normalize("NFC", lines)
 
     def encode(self, text: str) -> np.ndarray:
-        """Normalises text and returns its codes, int32 [characters].
+        """Normalizes text and returns its codes, int32 [characters].
 
         Raises:
             ValueError: if the recipe has no vocabulary yet.

@@ -17,16 +17,16 @@ def loop(audio, coefficient):
 @pytest.mark.parametrize("coefficient", [0.0, 0.5, 0.85, 0.97])
 def test_equals_the_difference_equation(coefficient):
     audio = np.random.default_rng(0).normal(size=300)
-    emphasised, _ = emphasis.pre_emphasis(audio, coefficient=coefficient)
-    np.testing.assert_allclose(emphasised, loop(audio, coefficient), atol=1e-15)
+    emphasized, _ = emphasis.pre_emphasis(audio, coefficient=coefficient)
+    np.testing.assert_allclose(emphasized, loop(audio, coefficient), atol=1e-15)
 
 
 @pytest.mark.parametrize(("dtype", "atol"), [(np.float64, 1e-13), (np.float32, 2e-6)])
 @pytest.mark.parametrize("coefficient", [0.0, 0.85, 0.97])
 def test_inverse(coefficient, dtype, atol):
     audio = np.random.default_rng(1).uniform(-1, 1, size=(2, 5000)).astype(dtype)
-    emphasised, _ = emphasis.pre_emphasis(audio, coefficient=coefficient)
-    restored, _ = emphasis.de_emphasis(emphasised, coefficient=coefficient)
+    emphasized, _ = emphasis.pre_emphasis(audio, coefficient=coefficient)
+    restored, _ = emphasis.de_emphasis(emphasized, coefficient=coefficient)
     assert restored.dtype == dtype
     np.testing.assert_allclose(restored, audio, atol=atol)
 

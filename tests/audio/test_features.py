@@ -135,7 +135,7 @@ def test_one_sample_is_enough_without_reflection():
     assert FeatureRecipe(**SMALL, pad_mode="constant").mel(noise(1)).shape == (1, 20)
 
 
-@pytest.mark.parametrize("framing", ["centre", "exact", "same", "full"])
+@pytest.mark.parametrize("framing", ["center", "exact", "same", "full"])
 @pytest.mark.parametrize("samples", [200, 1000, 1001, 1049])
 def test_analyze_aligns(framing, samples):
     changes = {"framing": framing, "pad_mode": "constant", "n_fft": 200}

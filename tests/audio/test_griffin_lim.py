@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tests.support import shared
-from tfwavenet.audio import files, griffin_lim, recipes
+from tfwavenet.audio import audio_files, griffin_lim, recipes
 
 STATISTICS = (np.full(80, -2.0), np.full(80, 1.0))
 
@@ -64,7 +64,7 @@ def test_bursts_of_noise_stay_in_place(name):
 def test_a_sentence_of_the_package():
     # The bundled recordings come with every installation.
     folder = shared.REPOSITORY / "tfwavenet" / "data" / "bundled"
-    audio, _ = files.read(sorted(folder.glob("*.flac"))[0], sample_rate=16000)
+    audio, _ = audio_files.read(sorted(folder.glob("*.flac"))[0], sample_rate=16000)
     recipe = recipes.get("speech_16k")
     signal, mel = recipe.analyze(audio[:32000])
     reference, _ = recipe.to_audio(signal)

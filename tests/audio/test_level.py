@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.support import shared
-from tfwavenet.audio import files, level, recipes
+from tfwavenet.audio import audio_files, level, recipes
 
 STATISTICS = (np.full(80, -2.0), np.full(80, 1.0))
 # Of a recipe that scales the features' audio to a peak, features do not tell the level.
@@ -39,7 +39,7 @@ def test_the_level_of_noise_is_found(name, amplitude):
 def test_the_level_of_speech_is_followed():
     recipe = recipes.get("speech_8k")
     path = sorted(shared.corpus("arctic").glob("*.wav"))[0]
-    audio, _ = files.read(path, sample_rate=recipe.sample_rate)
+    audio, _ = audio_files.read(path, sample_rate=recipe.sample_rate)
     signal, mel = recipe.analyze(audio)
     found = level.signal_rms(mel, recipe).numpy()
     window = np.hanning(recipe.win_samples)
@@ -61,5 +61,5 @@ def test_the_level_grows_with_the_signal():
 
 
 def test_statistics_that_are_missing_are_named():
-    with pytest.raises(ValueError, match="normalises by the training set's statistics"):
+    with pytest.raises(ValueError, match="normalizes by the training set's statistics"):
         level.signal_rms(np.zeros([3, 80], np.float32), recipes.get("r9y9"))

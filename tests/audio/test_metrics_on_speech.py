@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.support import shared
-from tfwavenet.audio import comparison, files, griffin_lim, metrics, mulaw
+from tfwavenet.audio import audio_files, comparison, griffin_lim, metrics, mulaw
 from tfwavenet.audio.features import FeatureRecipe
 
 pytestmark = pytest.mark.slow
@@ -31,7 +31,7 @@ def means():
     pytest.importorskip("pystoi")
     table = {"mulaw": [], "griffin_lim": []}
     for path in sorted(shared.corpus("arctic").glob("*.wav")):
-        audio, rate = files.read(path)
+        audio, rate = audio_files.read(path)
         pairs = {"mulaw": _quantised(audio), "griffin_lim": _griffin_lim(audio, rate)}
         for system, estimate in pairs.items():
             audio_cut = audio[: len(estimate)]

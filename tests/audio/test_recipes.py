@@ -33,7 +33,7 @@ def decibel(mel):
     return 20.0 * np.log10(np.maximum(1e-5, mel))
 
 
-def emphasised(audio, coefficient):
+def emphasized(audio, coefficient):
     return signal.lfilter([1.0, -coefficient], [1.0], audio)
 
 
@@ -52,7 +52,7 @@ def r9y9(audio, mean, std):
     audio = signal.lfilter(taps, 1, audio)
     mel = mel_basis(22050, 1024, 125, 7600) @ stft(audio, 1024, 256)
     mel = (np.log10(np.maximum(mel, 1e-10)).T - mean) / std
-    return fitted(emphasised(audio * 0.55, 0.85), len(mel), 256), mel
+    return fitted(emphasized(audio * 0.55, 0.85), len(mel), 256), mel
 
 
 def r9y9_legacy(audio):
@@ -79,10 +79,10 @@ def tacotron2(audio, sample_rate, n_fft, hop, fmax):
 
 
 def codejin(audio):
-    audio = emphasised(audio, 0.97)
+    audio = emphasized(audio, 0.97)
     audio = librosa.effects.trim(audio, top_db=60, frame_length=32, hop_length=16)[0] * 0.99
     audio = de_emphasised(audio, 0.97)
-    mel = mel_basis(16000, 1024, 0, 8000) @ stft(emphasised(audio, 0.97), 1024, 256)
+    mel = mel_basis(16000, 1024, 0, 8000) @ stft(emphasized(audio, 0.97), 1024, 256)
     mel = np.clip(8 * (decibel(mel).T + 100) / 100 - 4, -4, 4)
     return fitted(audio, len(mel), 256), mel
 
@@ -114,7 +114,7 @@ def revsic(audio):
 
 def rayhane(audio):
     audio, _ = librosa.effects.trim(audio, top_db=40, frame_length=2048, hop_length=512)
-    features = emphasised(audio, 0.97)
+    features = emphasized(audio, 0.97)
     audio = audio / np.abs(audio).max() * 0.999
     features = features / np.abs(features).max() * 0.999
     power = stft(features, 2048, 275, 1100, pad_mode="constant") ** 2
@@ -134,7 +134,7 @@ def speech(audio, sample_rate, n_fft, *, hop, win, n_mels):
     linear = np.abs(np.fft.rfft(frames, n=n_fft))
     mel = linear @ mel_basis(sample_rate, n_fft, 0, sample_rate / 2, n_mels).T
     mel = np.clip((decibel(mel) + 100) / 120, 0, 1)
-    return fitted(emphasised(audio * 0.54, 0.85), len(mel), hop), mel
+    return fitted(emphasized(audio * 0.54, 0.85), len(mel), hop), mel
 
 
 MEAN, STD = np.linspace(-3, -1, 80), np.linspace(0.5, 2, 80)
@@ -221,9 +221,9 @@ def test_fingerprints_differ():
 def test_hops_factor_into_small_scales(name, scales):
     hop = recipes.get(name).hop_samples
     assert hop == scales
-    for prime in (2, 3, 5):
-        while hop % prime == 0:
-            hop //= prime
+    for prompt in (2, 3, 5):
+        while hop % prompt == 0:
+            hop //= prompt
     assert hop == 1
 
 

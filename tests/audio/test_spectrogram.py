@@ -78,7 +78,7 @@ def test_mel_matrix_is_shared_and_read_only():
 LENGTHS = [1, 7, 63, 64, 65, 127, 128, 129, 640]
 
 
-@pytest.mark.parametrize("framing", ["centre", "exact", "same", "full"])
+@pytest.mark.parametrize("framing", ["center", "exact", "same", "full"])
 @pytest.mark.parametrize("samples", LENGTHS)
 def test_frame_count_is_what_the_spectrogram_has(framing, samples):
     size = {"n_fft": 256, "hop_samples": 64}
@@ -87,7 +87,7 @@ def test_frame_count_is_what_the_spectrogram_has(framing, samples):
     frames = spectrogram.magnitude(padded, window=np.ones(256), **size).shape[1]
     assert frames == spectrogram.frame_count(samples, framing=framing, **size)
     expected = {
-        "centre": samples // 64 + 1,
+        "center": samples // 64 + 1,
         "exact": (samples - 1) // 64 + 1,
         "same": -(-samples // 64),
         "full": -(-samples // 64) + 3,
@@ -96,14 +96,14 @@ def test_frame_count_is_what_the_spectrogram_has(framing, samples):
 
 
 @pytest.mark.parametrize(
-    ("framing", "centre"), [("centre", 64), ("exact", 64), ("same", 96), ("full", 0)]
+    ("framing", "center"), [("center", 64), ("exact", 64), ("same", 96), ("full", 0)]
 )
-def test_frame_one_lies_where_the_framing_says(framing, centre):
+def test_frame_one_lies_where_the_framing_says(framing, center):
     # An impulse in the middle of frame 1 is seen there at the top of the window. In "full", frame
     # 1 starts 192 - 64 samples before the audio, so that its middle is sample 0.
     size = {"n_fft": 256, "hop_samples": 64}
     audio = np.zeros((1, 640))
-    audio[0, centre] = 1.0
+    audio[0, center] = 1.0
     window = spectrogram.window_samples("hann", win_samples=256, hop_samples=64)
     padded = spectrogram.extend(audio, framing=framing, pad_mode="constant", **size)
     magnitude = spectrogram.magnitude(padded, window=window, **size).numpy()[0, :, 0]
@@ -116,7 +116,7 @@ def test_magnitude_is_librosas(win):
     audio = np.random.default_rng(3).normal(size=2000)
     size = {"n_fft": 256, "hop_samples": 64}
     window = spectrogram.window_samples("hann", win_samples=win, hop_samples=64)
-    padded = spectrogram.extend(audio[None], framing="centre", pad_mode="reflect", **size)
+    padded = spectrogram.extend(audio[None], framing="center", pad_mode="reflect", **size)
     ours = spectrogram.magnitude(padded, window=window, **size)[0]
     theirs = librosa.stft(audio, n_fft=256, hop_length=64, win_length=win, pad_mode="reflect")
     np.testing.assert_allclose(ours, np.abs(theirs).T, atol=1e-12)

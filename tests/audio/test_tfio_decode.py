@@ -34,7 +34,7 @@ FORMATS = [
 ATOL = {"OGG": 1e-6, "MP3": 2e-6}
 
 
-# Every test begins with a cleared session, after which the graph is optimised anew: what runs in
+# Every test begins with a cleared session, after which the graph is optimized anew: what runs in
 # the graph is looped over inside few tests.
 @pytest.fixture(scope="module")
 def in_graph():

@@ -12,7 +12,7 @@ import pytest
 import soundfile
 
 from tests.support import shared
-from tfwavenet.audio import files
+from tfwavenet.audio import audio_files
 from tfwavenet.audio.wav_writer import WavWriter
 
 
@@ -38,7 +38,7 @@ def test_playable_after_every_chunk(tmp_path, channels):
 
 def test_equals_the_file_written_at_once(tmp_path):
     audio = noise(1000)
-    files.write(tmp_path / "whole.wav", audio, 8000)
+    audio_files.write(tmp_path / "whole.wav", audio, 8000)
     with WavWriter(tmp_path / "parts.wav", sample_rate=8000) as writer:
         for part in np.split(audio, [10, 500]):
             writer.append(part)
@@ -47,7 +47,7 @@ def test_equals_the_file_written_at_once(tmp_path):
 
 def test_an_exception_keeps_the_partial_file_and_the_old_one(tmp_path):
     path = tmp_path / "a.wav"
-    files.write(path, noise(50), 8000)
+    audio_files.write(path, noise(50), 8000)
     with contextlib.suppress(KeyboardInterrupt), WavWriter(path, sample_rate=8000) as writer:
         writer.append(noise(100))
         raise KeyboardInterrupt

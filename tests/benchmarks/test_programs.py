@@ -55,7 +55,7 @@ def assert_whole(folder, expected):
 
 @pytest.mark.parametrize("upsampler", [None, "stretch"])
 def test_a_chunk_of_generation(upsampler, expected, tmp_path):
-    model = tiny("Categorical", upsampler, speakers=3)
+    model = tiny("Categorical", upsampler, num_speakers=3)
     options = generation.utterances(model, batch=2, samples=12)
     generation.dump(model, options, tmp_path, "program")
     assert_whole(tmp_path, expected)
@@ -64,7 +64,7 @@ def test_a_chunk_of_generation(upsampler, expected, tmp_path):
 
 def test_a_step_of_diffusion(expected, tmp_path):
     upsampler = TransposedUpsampler((2, 3))
-    model = DiffWave(layers=2, residual_channels=4, upsampler=upsampler, local_channels=5)
+    model = DiffWave(num_layers=2, residual_channels=4, upsampler=upsampler, local_channels=5)
     model.build()
     diffusion.dump(model, 2, tmp_path, "program")
     assert_whole(tmp_path, expected)

@@ -25,7 +25,7 @@ def table(text):
 
 
 def test_a_server_is_measured_under_each_number_of_clients(monkeypatch, capsys):
-    networks = {"wavenet": lambda: network(speakers=2, speaker_channels=2)}
+    networks = {"wavenet": lambda: network(num_speakers=2, speaker_channels=2)}
     networks["diffusion"] = lambda: diffusion_network(conditional=False)
     monkeypatch.setattr(serving, "build_model", lambda name: networks[name]())
     options = ["--networks", *networks, "--forms=portable", "--clients", "1", "2"]
@@ -43,7 +43,7 @@ def test_a_server_is_measured_under_each_number_of_clients(monkeypatch, capsys):
 
 
 def test_generation_shows_what_a_step_depends_on(monkeypatch, capsys, tmp_path):
-    sizes = {"layers": 2, "residual_channels": 4, "gate_channels": 8, "skip_channels": 4}
+    sizes = {"num_layers": 2, "residual_channels": 4, "gate_channels": 8, "skip_channels": 4}
     growth = {
         "receptive field": [{**sizes, "dilation_cycle": cycle} for cycle in (1, 2)],
         "batch": [{"batch": 3, **sizes}],
@@ -78,8 +78,8 @@ def test_every_autoregressive_config_is_measured():
 TINY = {"residual_channels": 4, "gate_channels": 8, "skip_channels": 4}
 SIZES = {
     "ParallelWaveNet": {**TINY, "flow_layers": [1, 2]},
-    "WaveNet": {**TINY, "layers": 2, "dilation_cycle": 2},
-    "DiffWave": {"layers": 2, "dilation_cycle": 2, "residual_channels": 4, "step_channels": 8},
+    "WaveNet": {**TINY, "num_layers": 2, "dilation_cycle": 2},
+    "DiffWave": {"num_layers": 2, "dilation_cycle": 2, "residual_channels": 4, "step_channels": 8},
 }
 
 

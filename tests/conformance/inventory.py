@@ -52,8 +52,8 @@ LAYERS: dict[str, LayerEntry] = {
     "CausalConv1D": LayerEntry(
         lambda: layers.CausalConv1D(4, 2, dilation_rate=3), {"inputs": noise(2, 9, 3)}
     ),
-    "CentredConv1D": LayerEntry(
-        lambda: layers.CentredConv1D(4, 3, dilation_rate=3), {"inputs": noise(2, 9, 3)}
+    "CenteredConv1D": LayerEntry(
+        lambda: layers.CenteredConv1D(4, 3, dilation_rate=3), {"inputs": noise(2, 9, 3)}
     ),
     "CodeConv1D": LayerEntry(
         lambda: layers.CodeConv1D(4, 8, kernel_size=2),
@@ -117,7 +117,7 @@ class ModelEntry(NamedTuple):
 
 
 SMALL = {
-    "layers": 2,
+    "num_layers": 2,
     "dilation_cycle": 2,
     "residual_channels": 4,
     "gate_channels": 8,
@@ -137,7 +137,7 @@ RECIPE = FeatureRecipe(
 )
 
 SMALL_DIFFUSION = {
-    "layers": 2,
+    "num_layers": 2,
     "dilation_cycle": 2,
     "residual_channels": 4,
     "step_channels": 8,
@@ -172,7 +172,7 @@ MODELS: dict[str, ModelEntry] = {
             **SMALL_DIFFUSION,
             upsampler=STRETCH,
             local_channels=5,
-            speakers=3,
+            num_speakers=3,
             speaker_channels=2,
         ),
         {**AUDIO, **MASK, **MEL, **SPEAKER, **STEP},
@@ -219,7 +219,7 @@ MODELS: dict[str, ModelEntry] = {
             distribution=distributions.MixtureOfLogistics(components=2),
             upsampler=STRETCH,
             local_channels=5,
-            speakers=3,
+            num_speakers=3,
             speaker_channels=2,
         ),
         {**AUDIO, **MASK, **MEL, **SPEAKER},
@@ -245,7 +245,7 @@ MODELS: dict[str, ModelEntry] = {
     ),
     "ParallelWaveNet-gaussian": ModelEntry(
         lambda: models.ParallelWaveNet(
-            **SMALL_STUDENT, upsampler=STRETCH, local_channels=5, speakers=3, speaker_channels=2
+            **SMALL_STUDENT, upsampler=STRETCH, local_channels=5, num_speakers=3, speaker_channels=2
         ),
         {**STUDIED, **STUDIED_CONDITIONS},
         lambda: models.WaveNet(
@@ -253,7 +253,7 @@ MODELS: dict[str, ModelEntry] = {
             distribution="Gaussian",
             upsampler=STRETCH,
             local_channels=5,
-            speakers=3,
+            num_speakers=3,
             speaker_channels=2,
         ),
     ),
@@ -273,7 +273,7 @@ MODELS: dict[str, ModelEntry] = {
             head_bias=False,
             residual_scale=1.0,
             skip_mode="recursive",
-            speakers=3,
+            num_speakers=3,
             speaker_channels=2,
             global_bias=True,
             weight_norm=False,

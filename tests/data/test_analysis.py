@@ -9,8 +9,7 @@ import pytest
 import soundfile
 
 from tests.support.recordings import RECIPE, noise
-from tfwavenet.audio import files as audio_files
-from tfwavenet.audio import resample
+from tfwavenet.audio import audio_files, resample
 from tfwavenet.data import analysis
 from tfwavenet.data.analysis import Analysis, MelStatistics, UnusableRecordingError
 from tfwavenet.data.splits import Utterance

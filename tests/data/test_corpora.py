@@ -10,7 +10,7 @@ from collections import Counter
 import pytest
 
 from tests.support import shared
-from tfwavenet.audio import files as audio_files
+from tfwavenet.audio import audio_files
 from tfwavenet.data import corpora
 from tfwavenet.data.bundled import make
 

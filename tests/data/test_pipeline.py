@@ -11,9 +11,9 @@ import pytest
 import tensorflow as tf
 
 from tests.support.recordings import RECIPE, noise
-from tfwavenet.audio import files as audio_files
+from tfwavenet.audio import audio_files
 from tfwavenet.data.pipeline import Records
-from tfwavenet.data.prepare import prepare
+from tfwavenet.data.preparation import prepare
 
 HOP = RECIPE.hop_samples
 FRAMES = (1, 4, 5, 6, 11, 23)  # below, at and above a crop of 5, and several crops

@@ -10,7 +10,7 @@ import pytest
 from tests.support.texts import numbered_text
 from tfwavenet.data import corpora
 from tfwavenet.data.pipeline import Records
-from tfwavenet.data.prepare import prepare
+from tfwavenet.data.preparation import prepare
 from tfwavenet.data.splits import Utterance
 from tfwavenet.data.text_analysis import TextAnalysis
 from tfwavenet.text import TextRecipe

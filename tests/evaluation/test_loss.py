@@ -44,7 +44,7 @@ def _by_steps(model, item):
     [("Categorical", True), ("MixtureOfLogistics", True), ("Gaussian", False)],
 )
 def test_equals_the_sum_over_single_steps(distribution, conditional):
-    speakers = {"speakers": 2, "speaker_channels": 3} if conditional else {}
+    speakers = {"num_speakers": 2, "speaker_channels": 3} if conditional else {}
     model = network(distribution, conditional=conditional, **speakers)
     item = clip("a", 0.02, speaker=1 if conditional else None)
     found = loss.held_out_loss(model, [item])
@@ -94,7 +94,7 @@ def test_lengths_share_one_graph():
 
 
 def test_bad_recordings():
-    model = network(speakers=2, speaker_channels=3)
+    model = network(num_speakers=2, speaker_channels=3)
     with pytest.raises(ValueError, match="At least one recording"):
         loss.held_out_loss(model, [])
     with pytest.raises(ValueError, match="needs mels"):

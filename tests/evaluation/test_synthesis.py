@@ -47,25 +47,25 @@ def test_folded_generation_is_measured_beside_the_whole():
 
 
 def test_without_features_something_as_long_is_generated():
-    model = network(conditional=False, speakers=3, speaker_channels=2)
+    model = network(conditional=False, num_speakers=3, speaker_channels=2)
     items = [clip("a", 0.05, speaker=2), clip("b", 0.1, speaker=0)]
     system = synthesis.model_system(model, items)
     assert not system.comparable
     assert [len(one) for one in system.audio] == [len(item.signal) for item in items]
-    assert [s.name for s in synthesis.systems(model, items)] == ["model", "quantised"]
+    assert [s.name for s in synthesis.systems(model, items)] == ["model", "quantized"]
 
 
 def test_griffin_lim_and_quantisation_are_aligned_with_the_recording():
     model = network()
     recordings = synthesis.recordings(CLIPS, RECIPE)
-    quantised = synthesis.quantised_system(model, CLIPS, RECIPE)
+    quantized = synthesis.quantised_system(model, CLIPS, RECIPE)
     baseline = synthesis.griffin_lim_system(CLIPS, RECIPE, iterations=20)
     for i, recording in enumerate(recordings):
-        assert len(quantised.audio[i]) == len(baseline.audio[i]) == len(recording)
+        assert len(quantized.audio[i]) == len(baseline.audio[i]) == len(recording)
         codes = mulaw.encode(CLIPS[i].signal, 256, rounding="nearest")
         expected, _ = RECIPE.to_audio(mulaw.decode(codes, 256).numpy())
-        np.testing.assert_allclose(quantised.audio[i], expected, atol=1e-6)
-        assert np.corrcoef(quantised.audio[i], recording)[0, 1] > 0.99
+        np.testing.assert_allclose(quantized.audio[i], expected, atol=1e-6)
+        assert np.corrcoef(quantized.audio[i], recording)[0, 1] > 0.99
         assert np.std(baseline.audio[i]) == pytest.approx(np.std(recording), rel=0.3)
 
 

@@ -19,7 +19,7 @@ _FRAMES = LIMITS.samples // HOP
 _OUT_OF_RANGE = {
     "temperature": ((-1e-6, -1.0, -1e30), "Expected temperature of at least 0"),
     "top_p": ((0.0, -0.5, 1.01, -1e30, 1e30), "Expected top_p from 1e-06 to 1"),
-    "prime": ((1.01, -1.01, 1e30), "Expected prime from -1 to 1"),
+    "prompt": ((1.01, -1.01, 1e30), "Expected prompt from -1 to 1"),
     "samples": (
         (0, -1, LIMITS.samples + 1, 2**31 - 1, -(2**31)),
         f"Expected samples from 1 to {LIMITS.samples}",
@@ -32,7 +32,7 @@ def good(kind: str, signature: str, state: bytes = b"") -> dict[str, np.ndarray]
     everything = {
         **served.source(kind, 4),
         "audio": served.recordings(200),
-        "prime": served.recordings(30),
+        "prompt": served.recordings(30),
         "state_bytes": np.array(state, object),
         "is_last": np.array(False),
         **served.conditions(kind),
@@ -113,9 +113,9 @@ def _wrong_shapes(field: Field, value: np.ndarray) -> Iterator[tuple[Any, str]]:
         yield value.transpose(0, 2, 1), expected
         for frames in (_FRAMES + 1, 20_000):
             yield np.zeros([2, frames, MELS], np.float32), "Expected frames of mel from"
-    if name == "prime":
+    if name == "prompt":
         for samples in (0, LIMITS.samples + 1, 10**6):
-            yield np.zeros([2, samples], np.float32), "Expected past_samples of prime from 1"
+            yield np.zeros([2, samples], np.float32), "Expected past_samples of prompt from 1"
     if name == "audio":
         for samples in (0, 1, RECIPE.least_samples - 1, LIMITS.samples + 1, 10**6):
             yield np.ones([2, samples], np.float32), "Expected samples of audio from"

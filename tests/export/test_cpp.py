@@ -74,7 +74,7 @@ def requests_for(kind):
         **served.source(kind, 7),
         **served.conditions(kind),
         "is_last": True,
-        "prime": served.recordings(30),
+        "prompt": served.recordings(30),
     }
     if "vocode" in served.signatures(kind):
         given["audio"] = served.recordings(200)
@@ -118,9 +118,9 @@ def test_python_goes_on_with_the_stream_of_the_program(answers, kind):
 
 
 def test_python_goes_on_from_the_recording_that_the_program_took(answers):
-    given = {"prime": served.recordings(100), **served.conditions("codes")}
-    request = typed("codes", "stream_prime", given)
-    ((status, outputs),) = answers("codes", "portable", [("stream_prime", request)])
+    given = {"prompt": served.recordings(100), **served.conditions("codes")}
+    request = typed("codes", "stream_prompt", given)
+    ((status, outputs),) = answers("codes", "portable", [("stream_prompt", request)])
     assert status == "OK"
     state = outputs["state_bytes"].item()
     audio = served.call("codes", "stream_step", state_bytes=state, samples=70)["audio"]

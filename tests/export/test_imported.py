@@ -115,11 +115,11 @@ def test_every_signature_gives_what_generate_gives(name, tmp_path):
     assert_same(audio["audio"], expected)
     if "stream_start" in signatures:
         assert_same(streamed(signatures, model, source, given), expected)
-    if "stream_prime" in signatures:
-        prime = np.tanh(checkpoints.noise(2, 30))
-        state = called(signatures["stream_prime"], prime=prime, **given)
+    if "stream_prompt" in signatures:
+        prompt = np.tanh(checkpoints.noise(2, 30))
+        state = called(signatures["stream_prompt"], prompt=prompt, **given)
         audio = called(signatures["stream_step"], **state, samples=40)["audio"]
-        assert_same(audio, generated(samples=40, prime=prime))
+        assert_same(audio, generated(samples=40, prompt=prompt))
     if "vocode" in signatures:
         audio = recordings(model.recipe)
         mel = np.stack([model.recipe.analyze(row)[1] for row in audio])

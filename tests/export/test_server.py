@@ -21,7 +21,7 @@ from tests.support import served, serving
 from tests.support.clips import voice
 from tests.support.served import HOP, MELS, RECIPE, assert_same_audio
 from tests.support.shared import REPOSITORY
-from tfwavenet.audio import files as audio_files
+from tfwavenet.audio import audio_files
 
 
 @pytest.fixture(scope="module")

@@ -94,15 +94,15 @@ def test_a_stream_in_pieces_equals_generate(kind, cuts):
 @pytest.mark.parametrize(
     ("distribution", "options"), [("Categorical", {"top_p": 0.8}), ("Gaussian", {})]
 )
-@pytest.mark.parametrize("primed", [1, 5, 9, 17, 400])
+@pytest.mark.parametrize("prompted", [1, 5, 9, 17, 400])
 @pytest.mark.parametrize("jit_compile", [False, True])
-def test_a_stream_goes_on_from_a_recording(distribution, options, primed, jit_compile):
-    model = tiny_models.tiny(distribution, speakers=3)
+def test_a_stream_goes_on_from_a_recording(distribution, options, prompted, jit_compile):
+    model = tiny_models.tiny(distribution, num_speakers=3)
     made = signatures_of(model, chunk_samples=served.CHUNK, limits=LIMITS, jit_compile=jit_compile)
-    prime = np.random.default_rng(primed).uniform(-1, 1, [2, primed]).astype(np.float32)
-    given = {"prime": prime, "speaker": [2, 1], "seed": [5, 6], "temperature": 0.9, **options}
-    inputs = served.typed(made["stream_prime"], given)
-    state, parts = made["stream_prime"].function(*inputs.values())["state_bytes"], []
+    prompt = np.random.default_rng(prompted).uniform(-1, 1, [2, prompted]).astype(np.float32)
+    given = {"prompt": prompt, "speaker": [2, 1], "seed": [5, 6], "temperature": 0.9, **options}
+    inputs = served.typed(made["stream_prompt"], given)
+    state, parts = made["stream_prompt"].function(*inputs.values())["state_bytes"], []
     for samples in (20, 50):
         outputs = made["stream_step"].function(state, samples)
         state = outputs["state_bytes"]
@@ -144,7 +144,7 @@ def test_the_recipe_is_a_signature(kind):
     ("kind", "names"),
     [
         ("vocoder", ["serving_default", "vocode", "stream_start", "stream_step", "recipe"]),
-        ("codes", ["serving_default", "stream_start", "stream_step", "stream_prime"]),
+        ("codes", ["serving_default", "stream_start", "stream_step", "stream_prompt"]),
         ("vectors", ["serving_default", "stream_start", "stream_step"]),
         ("diffwave", ["serving_default", "vocode", "recipe"]),
         ("noise", ["serving_default"]),

@@ -4,14 +4,18 @@ import pytest
 from tfwavenet.layers import StretchUpsampler
 from tfwavenet.models import WaveNet
 
-TINY = {"layers": 2, "dilation_cycle": 2, "residual_channels": 4, "gate_channels": 4}
+TINY = {"num_layers": 2, "dilation_cycle": 2, "residual_channels": 4, "gate_channels": 4}
 TINY.update(skip_channels=4, distribution="Gaussian")
 
 
 @pytest.fixture(scope="module")
 def vocoder():
     return WaveNet(
-        **TINY, upsampler=StretchUpsampler((2, 3)), local_channels=5, speakers=3, speaker_channels=2
+        **TINY,
+        upsampler=StretchUpsampler((2, 3)),
+        local_channels=5,
+        num_speakers=3,
+        speaker_channels=2,
     )
 
 
@@ -37,16 +41,16 @@ NAN_MEL = np.where(np.arange(4)[:, np.newaxis] == 2, np.nan, MEL)
         ({"mel": MEL, "speaker": "ann"}, "speaker number or vectors.*dtype=<U3"),
         ({"mel": MEL, "speaker": True}, "speaker number or vectors.*dtype=bool"),
         ({"mel": MEL, "speaker": np.full([1, 2], np.nan)}, "finite speaker vectors"),
-        ({"mel": MEL, "speaker": 0, "prime": np.zeros(6, np.int16)}, "dtype=int16"),
+        ({"mel": MEL, "speaker": 0, "prompt": np.zeros(6, np.int16)}, "dtype=int16"),
         ({"mel": MEL, "speaker": 0, "seed": [1.5]}, "whole number. Received: seed=1.5"),
         ({"mel": MEL, "speaker": 3}, r"speaker numbers in 0 .. 2. Received: speaker=\[3\]"),
         ({"mel": MEL, "speaker": -1}, r"speaker numbers in 0 .. 2. Received: speaker=\[-1\]"),
         ({"mel": MEL, "speaker": np.zeros([1, 9])}, r"vectors of shape \[batch, 2\]"),
         ({"mel": [MEL], "speaker": [0, 1]}, "same number of utterances.*'mel': 1, 'speaker': 2"),
         ({"mel": MEL, "speaker": 0, "samples": 9}, "Received: samples=9 beside mel"),
-        ({"mel": MEL, "speaker": 0, "prime": np.zeros(5)}, "whole frames of 6 samples.*5 samples"),
-        ({"mel": MEL, "speaker": 0, "prime": np.zeros(24)}, "shorter than the features"),
-        ({"mel": MEL, "speaker": 0, "prime": [np.nan] * 6}, "finite prime"),
+        ({"mel": MEL, "speaker": 0, "prompt": np.zeros(5)}, "whole frames of 6 samples.*5 samples"),
+        ({"mel": MEL, "speaker": 0, "prompt": np.zeros(24)}, "shorter than the features"),
+        ({"mel": MEL, "speaker": 0, "prompt": [np.nan] * 6}, "finite prompt"),
         ({"mel": MEL, "speaker": 0, "temperature": -1}, "temperature of 0 or more. Received: .*-1"),
         (
             {"mel": MEL, "speaker": 0, "chunk_samples": 0},

@@ -15,7 +15,7 @@ import tensorflow as tf
 from tests.support.tiny_models import HOP, MELS, UPSAMPLERS, mel, tiny
 from tfwavenet.audio.features import FeatureRecipe
 from tfwavenet.generation import Stream
-from tfwavenet.generation.autoregressive import compiled_advance
+from tfwavenet.generation.chunk import compiled_advance
 
 
 def stream_of(model, **options):
@@ -34,7 +34,7 @@ def assert_same_audio(one, other):
 @pytest.mark.parametrize("upsampler", UPSAMPLERS)
 @pytest.mark.parametrize("cuts", [[], [1, 2, 3, 4, 5, 6, 7, 8, 9, 10], [0, 4, 4, 5]])
 def test_pieces_of_any_size_give_the_audio_of_the_whole(cuts, upsampler):
-    model = tiny("MixtureOfLogistics", upsampler, speakers=4)
+    model = tiny("MixtureOfLogistics", upsampler, num_speakers=4)
     features = mel(11)
     whole = model.generate(features, speaker=2, seed=5, chunk_samples=12, jit_compile=False)
     stream = stream_of(model, speaker=2, seed=5)
@@ -62,7 +62,7 @@ def test_an_unconditional_stream_gives_as_many_samples_as_asked():
 
 
 def test_a_batch_of_streams_equals_each_alone():
-    model = tiny("MixtureOfLogistics", "stretch", speakers=4)
+    model = tiny("MixtureOfLogistics", "stretch", num_speakers=4)
     features = np.stack([mel(7, seed) for seed in range(3)])
     stream = stream_of(model, batch_size=3, speaker=[0, 1, 3], seed=[5, 6, 9])
     together = pushed(stream, np.split(features, [2, 3], axis=1))
@@ -74,7 +74,7 @@ def test_a_batch_of_streams_equals_each_alone():
 @pytest.mark.parametrize("distribution", ["Categorical", "Gaussian"])
 @pytest.mark.parametrize("upsampler", [None, "stretch"])
 def test_a_saved_stream_continues_to_the_bit(tmp_path, upsampler, distribution):
-    model = tiny(distribution, upsampler, speakers=4, recipe=None)
+    model = tiny(distribution, upsampler, num_speakers=4, recipe=None)
     stream = stream_of(model, speaker=1, seed=8, temperature=0.9)
     features = mel(11)
 
@@ -107,7 +107,7 @@ EMPHASIS = FeatureRecipe(
 def stopped_streams():
     """A stream of each kind, {name: how it is begun}; none of them has made anything yet."""
     features = {"distribution": "MixtureOfLogistics", "upsampler": "stretch", "recipe": EMPHASIS}
-    codes, speakers = tiny("Categorical"), tiny(**features, speakers=4)
+    codes, speakers = tiny("Categorical"), tiny(**features, num_speakers=4)
     return {
         "conditional": tiny(**features).stream(chunk_samples=12, seed=2),
         "unconditional": stream_of(codes, seed=2, top_k=9, top_p=0.9),
@@ -194,7 +194,7 @@ def resident_bytes():
 @pytest.mark.slow
 @pytest.mark.skipif(not pathlib.Path("/proc/self/statm").exists(), reason="needs Linux")
 def test_ten_minutes_take_no_more_memory_than_one_second():
-    rate, model = 8000, tiny("Gaussian", "stretch", layers=2)
+    rate, model = 8000, tiny("Gaussian", "stretch", num_layers=2)
     stream, frames = model.stream(chunk_samples=rate // 4), rate // HOP
     stream.push(mel(2 * frames))
     sizes = []

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from tests.support.shared import golden
 from tfwavenet import interop
-from tfwavenet.generation import diffusion
+from tfwavenet.generation import reverse_diffusion
 from tfwavenet.interop import torch_files
 
 TOLERANCE = 1e-4
@@ -52,8 +52,8 @@ def published_mixture_nll(params, target, log_scale_min=-16.0):
     """r9y9's formula in float64, which subtracts two sigmoids; inner levels only."""
     logits, means, log_scales = np.split(params.astype(np.float64), 3, axis=-1)
     log_scales = np.maximum(log_scales, log_scale_min)
-    centred, inverse = target.astype(np.float64)[..., np.newaxis] - means, np.exp(-log_scales)
-    upper, lower = inverse * (centred + 1 / 65535), inverse * (centred - 1 / 65535)
+    centered, inverse = target.astype(np.float64)[..., np.newaxis] - means, np.exp(-log_scales)
+    upper, lower = inverse * (centered + 1 / 65535), inverse * (centered - 1 / 65535)
     mass = 1 / (1 + np.exp(-upper)) - 1 / (1 + np.exp(-lower))
     weights = np.exp(logits) / np.exp(logits).sum(axis=-1, keepdims=True)
     return -np.log((weights * mass).sum(axis=-1))
@@ -139,7 +139,7 @@ def test_lmnt_sampling_with_the_recorded_noise(name, monkeypatch):
         drawn = recorded[tf.minimum(len(recorded) - stream, len(recorded) - 1)]
         return drawn[:, position : position + count]
 
-    monkeypatch.setattr(diffusion, "noise_of", noise)
+    monkeypatch.setattr(reverse_diffusion, "noise_of", noise)
     model = load(f"{name}.pt")
     if "spectrogram" in data:
         audio = model.generate(data["spectrogram"])

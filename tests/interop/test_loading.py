@@ -11,7 +11,7 @@ from sklearn.preprocessing import StandardScaler
 
 from tfwavenet import interop
 from tfwavenet.audio import recipes
-from tfwavenet.interop import nv_wavenet, r9y9, source
+from tfwavenet.interop import checkpoint, nv_wavenet, r9y9
 
 
 def r9y9_state(*, layers=4, residual=6, gate=8, skip=5, mels=7, scales=(2, 3), speakers=None):
@@ -60,7 +60,7 @@ HYPERPARAMETERS = {"stacks": 2, "cin_pad": 2}
 
 def convert(state, folder, **hyperparameters):
     given = {**HYPERPARAMETERS, **hyperparameters}
-    found = source.Source(folder / "step9.pth", state, {"global_step": 9}, given)
+    found = checkpoint.Source(folder / "step9.pth", state, {"global_step": 9}, given)
     return r9y9.convert(found)
 
 
@@ -178,7 +178,10 @@ def test_tensors_that_do_not_fit_are_named(tmp_path, change, message):
 @pytest.mark.parametrize(
     ("hyperparameters", "message"),
     [
-        ({"layers": 6}, "Expected layers=4, as the tensors have it. Received: layers=6"),
+        (
+            {"layers": 6},
+            "Expected layers=4, as the tensors have it. Received: layers=6",
+        ),
         ({"kernel_size": 2}, "Expected kernel_size=3"),
         ({"out_channels": 2}, "Expected out_channels=30"),
         ({"cin_pad": 1}, "Expected cin_pad=2"),
@@ -204,7 +207,7 @@ def test_the_wrappers_dictionary_must_be_whole(tmp_path, key):
     arrays = {"embedding_curr": np.ones([8, 4]), "dilate_weights.0": np.ones([8, 4, 2])}
     content = {name: 1 for name in ("max_dilation", "use_embed_tanh") if name != key}
     with pytest.raises(ValueError, match=f"Expected '{key}' beside the tensors"):
-        nv_wavenet.convert(source.Source(tmp_path / "model.pt", arrays, content))
+        nv_wavenet.convert(checkpoint.Source(tmp_path / "model.pt", arrays, content))
 
 
 def test_a_checkpoint_of_no_known_project(tmp_path):
@@ -238,7 +241,7 @@ def test_a_tensorflow_checkpoint_that_was_cut_short(tmp_path):
 
 
 def test_hyperparameters_beside_the_checkpoint(tmp_path):
-    found = source.Source(tmp_path / "run" / "a.ckpt-1", {}, {})
+    found = checkpoint.Source(tmp_path / "run" / "a.ckpt-1", {}, {})
     (tmp_path / "run").mkdir()
     assert "x" not in found.hyperparameters("hparams.json")
     for name, value in (("run.json", 1), ("run/hparams.json", 2), ("run/a.json", 3)):

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
 SMALL_TEXT = {
     "recipe.classes": 64,
     "model.distribution.config.classes": 64,
-    "model.layers": 2,
+    "model.num_layers": 2,
     "model.residual_channels": 4,
     "model.gate_channels": 8,
     "model.skip_channels": 4,
@@ -72,9 +72,11 @@ def test_a_text_is_prepared_learned_evaluated_and_continued(command, tmp_path):
     report = files.read_json(tmp_path / "run" / "evaluation" / "test" / "report.json")
     assert report["settings"]["step"] == 4
     assert 0 < report["text"]["bits_per_character"] < 8
-    written = command("generate", "--workdir=run", "--prompt=12: ", "--characters=20", "--seed=3")
+    written = command(
+        "generate", "--workdir=run", "--prompt=12: ", "--num_characters=20", "--seed=3"
+    )
     model = workdirs.load(tmp_path / "run").model
-    assert written == "12: " + model.generate_text("12: ", characters=20, seed=3)
+    assert written == "12: " + model.generate_text("12: ", num_characters=20, seed=3)
 
 
 def small(name, **sizes):
@@ -91,7 +93,7 @@ def get_config():
 
 
 def test_a_student_learns_from_its_teacher_and_is_exported(command, tmp_path):
-    (tmp_path / "gaussian.py").write_text(small("r9y9_gaussian", layers=2))
+    (tmp_path / "gaussian.py").write_text(small("r9y9_gaussian", num_layers=2))
     (tmp_path / "clarinet.py").write_text(small("clarinet", flow_layers=[1, 2]))
     command("train", "--config=gaussian.py", "--workdir=teacher")
     teacher = "--config.training.teacher=teacher"

@@ -8,8 +8,8 @@ import ml_collections
 import pytest
 
 from tests.support.clips import network, voice
-from tfwavenet.audio import files, recipes
-from tfwavenet.data.prepare import prepare
+from tfwavenet.audio import audio_files, recipes
+from tfwavenet.data.preparation import prepare
 from tfwavenet.launch import evaluate
 from tfwavenet.training import workdir as workdirs
 
@@ -23,7 +23,7 @@ def workdir(tmp_path_factory):
     for number, name in enumerate(["ann", "bob"]):
         for index in (0, 1, 2, 7):
             audio = voice(0.3 + 0.05 * index, f0_hz=120.0 + 60 * number, seed=index)
-            files.write(folder / "corpus" / f"0_{name}_{index}.wav", audio, 8000)
+            audio_files.write(folder / "corpus" / f"0_{name}_{index}.wav", audio, 8000)
     folders = {"output_dir": folder / "data", "root": folder / "corpus"}
     prepare("fsdd", recipe="speech_8k", validation=0.0, **folders)
     return folder
@@ -33,7 +33,7 @@ def workdir(tmp_path_factory):
 def loaded(monkeypatch):
     """Puts a small network in place of a trained one; returns how it was asked for."""
     asked = []
-    model = network(speakers=2, speaker_channels=2)
+    model = network(num_speakers=2, speaker_channels=2)
     config = ml_collections.ConfigDict({"data": {"corpus": "fsdd"}, "note": "<b>"})
     metadata = workdirs.Metadata(RECIPE, ["ann", "bob"], 17)
 

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 from tests.support.clips import clip, diffusion_network, network, voice
-from tfwavenet.audio import files, recipes
+from tfwavenet.audio import audio_files, recipes
 from tfwavenet.launch import generate, generation_job
 from tfwavenet.training import workdir as workdirs
 
 RECIPE = recipes.get("speech_8k")
 SPEAKERS = ["ann", "bob", "7"]
 MODELS = {
-    "speakers": lambda: network(speakers=3, speaker_channels=2),
+    "speakers": lambda: network(num_speakers=3, speaker_channels=2),
     "single": network,
     "unconditional": lambda: network("Gaussian", conditional=False),
     "diffusion": diffusion_network,
@@ -55,7 +55,7 @@ def test_features_become_files(run, models, tmp_path, caplog, capsys):
     arguments = [f"--mel={tmp_path / 'a.npy'},{tmp_path / 'b.npy'}", "--speaker=bob", "--seed=5"]
     assert run("speakers", *arguments, f"--output={tmp_path / 'out'}") == 0
     for index, name in enumerate("ab"):
-        audio, rate = files.read(tmp_path / "out" / f"{name}.wav")
+        audio, rate = audio_files.read(tmp_path / "out" / f"{name}.wav")
         expected = models["speakers"].generate(mels[index], speaker=1, seed=5 + index)
         assert rate == 8000
         np.testing.assert_allclose(audio, np.clip(expected, -1, 1), atol=1e-3)
@@ -74,7 +74,7 @@ def test_batches_do_not_change_the_audio(run, tmp_path):
         arguments = [f"--mel={mels}", f"--batch_size={size}", f"--output={tmp_path / str(size)}"]
         assert run("single", *arguments) == 0
     for name in names:
-        one, two = (files.read(tmp_path / size / f"{name}.wav")[0] for size in "12")
+        one, two = (audio_files.read(tmp_path / size / f"{name}.wav")[0] for size in "12")
         np.testing.assert_allclose(one, two, atol=1e-3)
 
 
@@ -99,21 +99,21 @@ def test_a_file_has_its_name_as_soon_as_it_is_whole(models, tmp_path):
     generation_job.run(Watched(), job)
     assert any("a.wav" in names and "b.wav" not in names for names in found)
     assert found[-1] == {"a.wav", "b.wav"}
-    assert len(files.read(tmp_path / "out" / "b.wav")[0]) == len(mels[1]) * 80
+    assert len(audio_files.read(tmp_path / "out" / "b.wav")[0]) == len(mels[1]) * 80
 
 
 @pytest.mark.parametrize("sample_rate", [8000, 16000])
 def test_recordings_are_made_again(run, tmp_path, sample_rate):
-    files.write(tmp_path / "x.wav", voice(0.2, sample_rate=sample_rate), sample_rate)
+    audio_files.write(tmp_path / "x.wav", voice(0.2, sample_rate=sample_rate), sample_rate)
     assert run("single", f"--audio={tmp_path / 'x.wav'}", f"--output={tmp_path / 'y.wav'}") == 0
-    audio, rate = files.read(tmp_path / "y.wav")
+    audio, rate = audio_files.read(tmp_path / "y.wav")
     assert (len(audio), rate) == (1600, 8000)
 
 
 def test_without_features_the_length_is_given(run, tmp_path):
     assert run("unconditional", "--seconds=0.05", "--count=2") == 0
     folder = tmp_path / "run" / "samples" / "generated"
-    lengths = {path.name: len(files.read(path)[0]) for path in folder.iterdir()}
+    lengths = {path.name: len(audio_files.read(path)[0]) for path in folder.iterdir()}
     assert lengths == {"generated-0.wav": 400, "generated-1.wav": 400}
 
 
@@ -121,7 +121,7 @@ def test_a_diffusion_model_takes_its_steps(run, models, tmp_path, capsys):
     mel = _mel_file(tmp_path / "a.npy", 0.2)
     options = ["--schedule=0.02,0.1,0.3", "--eta=0", f"--output={tmp_path / 'a.wav'}"]
     assert run("diffusion", f"--mel={tmp_path / 'a.npy'}", *options) == 0
-    audio, _ = files.read(tmp_path / "a.wav")
+    audio, _ = audio_files.read(tmp_path / "a.wav")
     expected = models["diffusion"].generate(mel, schedule=[0.02, 0.1, 0.3], eta=0.0)
     np.testing.assert_allclose(audio, np.clip(expected, -1, 1), atol=1e-3)
     assert "step 3 of 3" in capsys.readouterr().err
@@ -131,19 +131,19 @@ def test_a_long_utterance_can_be_folded(run, models, tmp_path, capsys):
     mel = _mel_file(tmp_path / "a.npy", 0.3)
     options = ["--fold_frames=8", "--overlap_frames=2", f"--output={tmp_path / 'a.wav'}"]
     assert run("single", f"--mel={tmp_path / 'a.npy'}", *options) == 0
-    audio, _ = files.read(tmp_path / "a.wav")
+    audio, _ = audio_files.read(tmp_path / "a.wav")
     expected = models["single"].generate(mel, fold_frames=8, overlap_frames=2)
     np.testing.assert_allclose(audio, np.clip(expected, -1, 1), atol=1e-3)
 
 
 def test_a_prime_changes_what_follows(run, models, tmp_path):
-    files.write(tmp_path / "p.wav", voice(0.1), 8000)
+    audio_files.write(tmp_path / "p.wav", voice(0.1), 8000)
     mel = _mel_file(tmp_path / "a.npy", 0.2)
     arguments = [f"--mel={tmp_path / 'a.npy'}", f"--output={tmp_path / 'o.wav'}"]
-    assert run("single", *arguments, f"--prime={tmp_path / 'p.wav'}") == 0
-    audio, _ = files.read(tmp_path / "o.wav")
-    signal = RECIPE.condition_audio(files.read(tmp_path / "p.wav")[0])
-    expected = models["single"].generate(mel, prime=signal)
+    assert run("single", *arguments, f"--prompt={tmp_path / 'p.wav'}") == 0
+    audio, _ = audio_files.read(tmp_path / "o.wav")
+    signal = RECIPE.condition_audio(audio_files.read(tmp_path / "p.wav")[0])
+    expected = models["single"].generate(mel, prompt=signal)
     assert len(audio) == len(mel) * 80 - 800
     np.testing.assert_allclose(audio, np.clip(expected, -1, 1), atol=1e-3)
 
@@ -157,7 +157,7 @@ def test_speakers_by_name_and_number(models, speaker, number):
 
 def test_a_single_speaker_need_not_be_named(models):
     assert generation_job.speaker_number(models["single"], None, ["ann"]) is None
-    model = network(speakers=1, speaker_channels=2)
+    model = network(num_speakers=1, speaker_channels=2)
     assert generation_job.speaker_number(model, None, ["ann"]) == 0
 
 
@@ -194,7 +194,7 @@ def _corrupt(folder):
     (folder / "cut.npy").write_bytes((folder / "bins.npy").read_bytes()[:-5])
     (folder / "text.wav").write_bytes(b"not audio")
     (folder / "empty.wav").write_bytes(b"")
-    files.write(folder / "short.wav", np.zeros(79, np.float32), 8000)
+    audio_files.write(folder / "short.wav", np.zeros(79, np.float32), 8000)
 
 
 def _contents(folder):
@@ -229,7 +229,7 @@ def _contents(folder):
         ("single", ["--audio={}/ok.wav", "--output={}"], "Received: output '{}/ok.wav'"),
         (
             "single",
-            ["--mel={}/ok.npy", "--prime={}/ok.wav", "--output={}/ok.wav"],
+            ["--mel={}/ok.npy", "--prompt={}/ok.wav", "--output={}/ok.wav"],
             "choose another folder or name. Received: output '{}/ok.wav'",
         ),
         ("single", ["--audio={}/none.wav"], "none.wav"),
@@ -239,9 +239,9 @@ def _contents(folder):
         ("single", ["--seconds=1"], "one of --mel, --audio. Received: --seconds"),
         ("single", ["--mel={}/ok.npy", "--audio=x"], "Received: --mel, --audio"),
         ("single", ["--mel={}/ok.npy", "--speaker=ann"], "knows no speakers"),
-        ("single", ["--mel={}/ok.npy", "--prime={}/ok.wav"], "cover prime too"),
-        ("single", ["--mel={}/ok.npy", "--prime={}/short.wav"], "a frame of 80 samples"),
-        ("single", ["--mel={}/ok.npy", "--prime={}/none.wav"], "none.wav"),
+        ("single", ["--mel={}/ok.npy", "--prompt={}/ok.wav"], "cover prompt too"),
+        ("single", ["--mel={}/ok.npy", "--prompt={}/short.wav"], "a frame of 80 samples"),
+        ("single", ["--mel={}/ok.npy", "--prompt={}/none.wav"], "none.wav"),
         ("single", ["--mel={}/ok.npy", "--output={}/ok.npy"], "the file output='{}/ok.npy'"),
         ("single", ["--mel={}/ok.npy,{}/ok.npy", "--output=x.wav"], "a folder for 2 utterances"),
         ("single", ["--mel={}/ok.npy", "--output={}/ok.npy/x.wav"], "{}/ok.npy"),
@@ -252,7 +252,11 @@ def _contents(folder):
         ("speakers", ["--mel={}/ok.npy", "--speaker=-1"], "speaker='-1'"),
         ("single", ["--mel={}/ok.npy", "--schedule=0.1"], "--schedule is for diffusion models"),
         ("single", ["--mel={}/ok.npy", "--eta=0"], "--eta is for diffusion models"),
-        ("diffusion", ["--mel={}/ok.npy", "--prime={}/ok.wav"], "prime is for models that predict"),
+        (
+            "diffusion",
+            ["--mel={}/ok.npy", "--prompt={}/ok.wav"],
+            "prompt is for models that predict",
+        ),
         ("diffusion", ["--mel={}/ok.npy", "--schedule="], "needs at least one step"),
         ("single", ["--mel={}/ok.npy", "--schedule="], "--schedule is for diffusion models"),
         ("diffusion", ["--mel={}/ok.npy", "--schedule=a"], "--schedule holds numbers"),
@@ -278,7 +282,7 @@ def test_bad_input_gives_one_sentence_and_no_files(case, run, tmp_path, capsys):
     kind, arguments, sentence = case
     _corrupt(tmp_path)
     _mel_file(tmp_path / "ok.npy", 0.1)
-    files.write(tmp_path / "ok.wav", voice(0.1), 8000)
+    audio_files.write(tmp_path / "ok.wav", voice(0.1), 8000)
     before = _contents(tmp_path)
     assert run(kind, *(item.replace("{}", str(tmp_path)) for item in arguments)) == 1
     *progress, message = capsys.readouterr().err.splitlines()
@@ -302,7 +306,7 @@ def test_features_of_another_recipe_are_warned_about(caplog, tmp_path):
 
 def test_an_interrupted_file_is_playable_and_the_old_one_stays(models, tmp_path):
     path = tmp_path / "a.wav"
-    files.write(path, np.zeros(5, np.float32), 8000)
+    audio_files.write(path, np.zeros(5, np.float32), 8000)
     _mel_file(tmp_path / "a.npy", 0.5)
     job = generation_job.Job.create(
         models["single"], output=path, mel_paths=[str(tmp_path / "a.npy")]
@@ -317,8 +321,8 @@ def test_an_interrupted_file_is_playable_and_the_old_one_stays(models, tmp_path)
 
     with pytest.raises(KeyboardInterrupt):
         generation_job.run(Interrupting(), job)
-    assert len(files.read(path)[0]) == 5
-    partial, _ = files.read(tmp_path / "a.wav.partial")
+    assert len(audio_files.read(path)[0]) == 5
+    partial, _ = audio_files.read(tmp_path / "a.wav.partial")
     np.testing.assert_allclose(partial, 0.5, atol=1e-4)
     assert len(partial) == 100
 

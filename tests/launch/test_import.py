@@ -13,7 +13,7 @@ import tensorflow as tf
 from tests.support.recordings import write_corpus
 from tests.support.shared import REPOSITORY
 from tfwavenet import interop, training
-from tfwavenet.audio import files as audio_files
+from tfwavenet.audio import audio_files
 from tfwavenet.launch import evaluate, export, generate, import_checkpoint, prepare
 from tfwavenet.training import workdir as workdirs
 

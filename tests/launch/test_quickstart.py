@@ -20,7 +20,7 @@ def tiny_config():
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     config = module.get_config()
-    config.model.layers = 2
+    config.model.num_layers = 2
     config.training.update(steps=2, steps_per_epoch=1, validation_batches=0, sample_epochs=0)
     return config
 

@@ -45,10 +45,12 @@ def launch(workdir, *arguments):
     "prompt", ["", "é€😀 and on", ALPHABET * 3], ids=["empty", "not-ascii", "long"]
 )
 def test_stdout_is_the_text_and_nothing_else(workdir, loaded, prompt):
-    options = ["--characters=100", "--temperature=0.9", "--top_k=12", "--seed=7"]
+    options = ["--num_characters=100", "--temperature=0.9", "--top_k=12", "--seed=7"]
     done = launch(workdir, f"--prompt={prompt}", *options)
     assert done.returncode == 0, done.stderr
-    written = loaded.model.generate_text(prompt, characters=100, temperature=0.9, top_k=12, seed=7)
+    written = loaded.model.generate_text(
+        prompt, num_characters=100, temperature=0.9, top_k=12, seed=7
+    )
     assert done.stdout.decode("utf-8") == prompt + written
     assert b"100 characters" in done.stderr
 
@@ -73,7 +75,7 @@ def run(monkeypatch, tmp_path, capfdbinary):
 def test_without_a_prompt_the_text_begins_from_nothing(run, loaded):
     status, out, _ = run(loaded.model, "--seed=1")
     assert status == 0
-    assert out == loaded.model.generate_text(characters=500, seed=1)
+    assert out == loaded.model.generate_text(num_characters=500, seed=1)
 
 
 def test_pieces_are_flushed_as_they_are_made(monkeypatch, loaded):
@@ -85,14 +87,16 @@ def test_pieces_are_flushed_as_they_are_made(monkeypatch, loaded):
 
     stdout = io.TextIOWrapper(Watched(), encoding="ascii")
     monkeypatch.setattr(sys, "stdout", stdout)
-    text_job.run(loaded.model, prompt="a", characters=150)
+    text_job.run(loaded.model, prompt="a", num_characters=150)
     written = stdout.buffer.getvalue().decode("utf-8")
     ends = [1, 65, 129, 151]
     assert Watched.flushed[:4] == [len(written[:end].encode("utf-8")) for end in ends]
 
 
 def test_line_ends_and_unknown_characters_of_the_prompt(run, loaded, caplog):
-    status, out, _ = run(loaded.model, "--prompt=e\N{COMBINING ACUTE ACCENT} ж", "--characters=5")
+    status, out, _ = run(
+        loaded.model, "--prompt=e\N{COMBINING ACUTE ACCENT} ж", "--num_characters=5"
+    )
     assert status == 0
     assert out.startswith("é ж")
     assert "hardly has these characters of the prompt, they are read as one: ж" in caplog.text
@@ -100,9 +104,9 @@ def test_line_ends_and_unknown_characters_of_the_prompt(run, loaded, caplog):
 
 def test_a_file_gets_its_name_when_it_is_whole(run, loaded, tmp_path, monkeypatch):
     path = tmp_path / "deep" / "text.txt"
-    status, out, _ = run(loaded.model, "--prompt=ab", f"--output={path}", "--characters=70")
+    status, out, _ = run(loaded.model, "--prompt=ab", f"--output={path}", "--num_characters=70")
     assert (status, out) == (0, "")
-    expected = "ab" + loaded.model.generate_text("ab", characters=70)
+    expected = "ab" + loaded.model.generate_text("ab", num_characters=70)
     assert path.read_text("utf-8") == expected
     assert [item.name for item in path.parent.iterdir()] == ["text.txt"]
 
@@ -120,7 +124,7 @@ def test_a_file_gets_its_name_when_it_is_whole(run, loaded, tmp_path, monkeypatc
 def test_a_full_disk_is_one_sentence(run, loaded, tmp_path):
     path = tmp_path / "text.txt"
     with file_size_limit(1000):  # the captured stderr is a file too
-        status, _, err = run(loaded.model, f"--output={path}", "--characters=1200")
+        status, _, err = run(loaded.model, f"--output={path}", "--num_characters=1200")
     assert status == 1
     assert f"{path}.partial: could not be written" in err
     assert not path.exists()
@@ -133,11 +137,11 @@ def test_a_full_disk_is_one_sentence(run, loaded, tmp_path):
         (["--audio=a.wav"], "--audio is for another kind of model: this one writes text"),
         (["--seconds=3"], "--seconds is for another kind"),
         (["--speaker=ann"], "--speaker is for another kind"),
-        (["--prime=a.wav"], "--prime is for another kind"),
+        (["--prompt=a.wav"], "--prompt is for another kind"),
         (["--count=2"], "--count is for another kind"),
         (["--fold_frames=5"], "cannot be folded"),
         (["--eta=0.5"], "--eta is for diffusion models"),
-        (["--characters=0"], "--characters"),
+        (["--num_characters=0"], "--num_characters"),
         (["--top_k=0"], "--top_k"),
         (["--top_p=2"], "`top_p` above 0, at most 1"),
         (["--prompt=a\udc80"], "prompt must be valid UTF-8"),
@@ -152,7 +156,7 @@ def test_flags_that_do_not_fit_are_one_sentence(run, loaded, arguments, message)
     assert out == ""
 
 
-@pytest.mark.parametrize("argument", ["--prompt=once", "--prompt=", "--characters=5"])
+@pytest.mark.parametrize("argument", ["--prompt=once", "--prompt=", "--num_characters=5"])
 def test_audio_has_no_prompt(run, argument):
     status, _, err = run(network("Gaussian", conditional=False), argument, "--seconds=0.1")
     assert status == 1

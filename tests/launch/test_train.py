@@ -17,7 +17,7 @@ from tfwavenet.training.config import default_config
 
 def get_config():
     config = default_config()
-    config.model.layers = 3
+    config.model.num_layers = 3
     return config
 """
 
@@ -54,7 +54,7 @@ def test_config_and_overrides_reach_run(launch, tmp_path):
     )
     assert status == 0
     assert workdir == tmp_path / "run"
-    assert config.model.layers == 3
+    assert config.model.num_layers == 3
     assert config.training.steps == 2000
     assert config.training.learning_rate.config.initial == 0.01
     assert config.data.root == "/data"

@@ -25,4 +25,4 @@ def test_numbers_out_of_range(number):
 @pytest.mark.parametrize("name", ["speakers", "channels"])
 def test_sizes_must_be_positive(name):
     with pytest.raises(ValueError, match=f"`{name}` must be positive. Received: {name}=0"):
-        SpeakerEmbedding(**{"speakers": 3, "channels": 4, name: 0})
+        SpeakerEmbedding(**{"num_speakers": 3, "channels": 4, name: 0})

@@ -14,7 +14,7 @@ from tfwavenet.models import DiffWave
 
 def tiny(**options):
     tf.keras.utils.set_random_seed(1)
-    sizes = {"layers": 2, "dilation_cycle": 2, "residual_channels": 4, "step_channels": 8}
+    sizes = {"num_layers": 2, "dilation_cycle": 2, "residual_channels": 4, "step_channels": 8}
     model = DiffWave(**{**sizes, **options})
     model.build()
     return model
@@ -77,8 +77,8 @@ def test_the_level_of_the_prior_runs_through_that_of_the_frames():
     rms, found = level.signal_rms(mel, recipe).numpy()[0], model.signal_level(mel).numpy()[0]
     assert found.shape == (mel.shape[1] * recipe.hop_samples,)
     # The middle of a frame of 80 samples is between its 40th and 41st.
-    centres = np.arange(40, len(found), 80)
-    np.testing.assert_allclose((found[centres - 1] + found[centres]) / 2, rms, rtol=2e-2)
+    centers = np.arange(40, len(found), 80)
+    np.testing.assert_allclose((found[centers - 1] + found[centers]) / 2, rms, rtol=2e-2)
     quiet = model.signal_level(recipe.mel(np.zeros([1, 4000], np.float32))).numpy()
     np.testing.assert_allclose(quiet, 2e-3, rtol=1e-6)
 
@@ -110,7 +110,7 @@ def test_a_prior_of_energy_wants_features():
 
 
 def test_receptive_field_is_what_an_impulse_reaches():
-    model = tiny(layers=3, dilation_cycle=3)
+    model = tiny(num_layers=3, dilation_cycle=3)
     for weight in model.trainable_weights:
         weight.assign((0.2 if weight.shape.rank > 1 else 0.0) * tf.ones_like(weight))
     for block in model.blocks:  # whose step would saturate the gates
@@ -127,7 +127,7 @@ def test_receptive_field_is_what_an_impulse_reaches():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"layers": 0}, "`layers` must be positive. Received: layers=0"),
+        ({"num_layers": 0}, "`num_layers` must be positive. Received: num_layers=0"),
         ({"dilation_cycle": 0}, "`dilation_cycle` must be positive"),
         ({"kernel_size": 2}, "`kernel_size` must be odd. Received: kernel_size=2"),
         ({"loss_norm": "l3"}, "`loss_norm` must be one of .* Received: loss_norm='l3'"),

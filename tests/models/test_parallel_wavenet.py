@@ -21,28 +21,28 @@ SIZES = {
 }
 
 
-def student(upsampler=None, speakers=None, **options):
+def student(upsampler=None, num_speakers=None, **options):
     tf.keras.utils.set_random_seed(1)
     model = ParallelWaveNet(
         **{"flow_layers": (2, 3), "spectral_resolutions": SPECTRA, **SIZES, **options},
         upsampler=UPSAMPLERS[upsampler]() if upsampler else None,
         local_channels=MELS if upsampler else None,
-        speakers=speakers,
-        speaker_channels=3 if speakers else None,
+        num_speakers=num_speakers,
+        speaker_channels=3 if num_speakers else None,
     )
     model.build()
     stir(model, 0.2)
     return model
 
 
-def teacher(distribution="Gaussian", upsampler=None, speakers=None, **options):
+def teacher(distribution="Gaussian", upsampler=None, num_speakers=None, **options):
     tf.keras.utils.set_random_seed(2)
     model = WaveNet(
-        **{"layers": 3, "speaker_channels": 3 if speakers else None, **SIZES, **options},
+        **{"num_layers": 3, "speaker_channels": 3 if num_speakers else None, **SIZES, **options},
         distribution=distribution,
         upsampler=UPSAMPLERS[upsampler]() if upsampler else None,
         local_channels=MELS if upsampler else None,
-        speakers=speakers,
+        num_speakers=num_speakers,
     )
     model.build()
     return model
@@ -103,7 +103,7 @@ def test_receptive_field_is_exact():
     [("stretch", False), ("stretch", True), ("uncut", False), ("overlapping", False)],
 )
 def test_chunks_and_streams_give_the_audio_of_the_whole(upsampler, jit_compile):
-    model = student(upsampler, speakers=3)
+    model = student(upsampler, num_speakers=3)
     given = {"speaker": 2, "seed": 7, "jit_compile": jit_compile}
     features = mel(31)
     whole = model.generate(features, **given)
@@ -131,7 +131,7 @@ def test_audio_is_what_call_says_of_the_noise(noise):
 
 
 def test_utterances_of_a_batch_equal_those_alone():
-    model = student("stretch", speakers=3)
+    model = student("stretch", num_speakers=3)
     features = [mel(length, seed=length) for length in (5, 40, 17, 9)]
     together = model.generate(
         features, speaker=[0, 1, 2, 0], seed=[4, 5, 6, 7], batch_size=2, chunk_samples=60
@@ -246,8 +246,12 @@ RECIPE = FeatureRecipe(
         ({}, {"distribution": "Categorical"}, "predicts a Gaussian. Received: Categorical"),
         ({"upsampler": "stretch"}, {}, "hop_samples=6. Received: a teacher with hop_samples=None"),
         ({"upsampler": "stretch"}, {"upsampler": "cut"}, "padding_frames=1. Received"),
-        ({"speakers": 2}, {"speakers": 3}, "speakers=2. Received: a teacher with speakers=3"),
-        ({"speakers": 2}, {}, "speakers=2. Received: a teacher with speakers=None"),
+        (
+            {"num_speakers": 2},
+            {"num_speakers": 3},
+            "num_speakers=2. Received: a teacher with num_speakers=3",
+        ),
+        ({"num_speakers": 2}, {}, "num_speakers=2. Received: a teacher with num_speakers=None"),
         ({}, {"speaker_channels": 3}, "speaker_channels=None. Received: a teacher with speaker_c"),
     ],
 )

@@ -17,7 +17,7 @@ from tfwavenet.models import WaveNet
 def updated(strategy):
     with strategy.scope():
         tf.keras.utils.set_random_seed(1)
-        model = WaveNet(layers=2, dilation_cycle=2, residual_channels=4, gate_channels=4,
+        model = WaveNet(num_layers=2, dilation_cycle=2, residual_channels=4, gate_channels=4,
                         skip_channels=4, distribution="MixtureOfLogistics")
         model.build()
         model.compile(tf.keras.optimizers.SGD(0.1))

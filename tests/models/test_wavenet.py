@@ -9,14 +9,14 @@ from tfwavenet import rng
 from tfwavenet.layers import StretchUpsampler
 from tfwavenet.models import WaveNet
 
-TINY = {"layers": 3, "dilation_cycle": 3, "residual_channels": 4, "gate_channels": 8}
+TINY = {"num_layers": 3, "dilation_cycle": 3, "residual_channels": 4, "gate_channels": 8}
 TINY.update(skip_channels=6, kernel_size=2)
 MOL = {"class_name": "MixtureOfLogistics", "config": {"components": 2}}
 
 
 def vocoder(**kwargs):
     tf.keras.utils.set_random_seed(1)
-    settings = {"distribution": MOL, "speakers": 3, "speaker_channels": 2, "local_channels": 5}
+    settings = {"distribution": MOL, "num_speakers": 3, "speaker_channels": 2, "local_channels": 5}
     upsampler = StretchUpsampler((2, 3), padding_frames=1, input_context=True)
     return WaveNet(**{**TINY, **settings, "upsampler": upsampler, **kwargs})
 
@@ -35,7 +35,7 @@ def batch(samples=24, size=2):
     ("kernel_size", "layers", "cycle"), [(2, 3, 3), (3, 2, 2), (2, 4, 2), (1, 2, 1)]
 )
 def test_receptive_field(kernel_size, layers, cycle, input_kernel_size):
-    sizes = {"layers": layers, "dilation_cycle": cycle, "kernel_size": kernel_size}
+    sizes = {"num_layers": layers, "dilation_cycle": cycle, "kernel_size": kernel_size}
     model = WaveNet(
         **{**TINY, **sizes}, distribution="Gaussian", input_kernel_size=input_kernel_size
     )
@@ -75,13 +75,13 @@ SWITCHES = [
     {"distribution": "Gaussian"},
     {"distribution": {"class_name": "Categorical", "config": {"classes": 16}}},
     {"recipe": {"base": "speech_8k", "n_mels": 5, "hop_samples": 6}},
-    {"speakers": None},
+    {"num_speakers": None},
 ]
 # Further ones whose step has something of its own.
 STEPPED = [
     *SWITCHES,
     {"kernel_size": 1},
-    {"kernel_size": 3, "layers": 4, "dilation_cycle": 2},
+    {"kernel_size": 3, "num_layers": 4, "dilation_cycle": 2},
     {"input_kernel_size": 3, "distribution": {"class_name": "Categorical", "config": {}}},
     {"skip_mode": "recursive", "head_bias": False, "head_weight_norm": False},
     {
@@ -97,7 +97,7 @@ def batch_for(model, samples=24):
     data, upsampler = batch(samples), model.upsampler
     frames = samples // upsampler.hop_samples + 2 * upsampler.padding_frames
     data["mel"] = rng.normal([2, frames, model.local_channels], rng.make_seed(7))
-    if model.speakers is None:
+    if model.num_speakers is None:
         data["speaker"] = tf.ones([2, 2])
     return data
 
@@ -281,7 +281,7 @@ def test_saved_model(options, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"layers": 0}, "`layers` must be positive. Received: layers=0"),
+        ({"num_layers": 0}, "`num_layers` must be positive. Received: num_layers=0"),
         ({"skip_mode": "mean"}, "`skip_mode` must be .* Received: skip_mode='mean'"),
         ({"local_channels": None}, "`local_channels` or a `recipe`"),
         (

@@ -42,7 +42,7 @@ def greedy(model, prompt, characters):
     ids=["empty", "one", "short", "receptive-field", "longer", "unknown"],
 )
 def test_text_continues_a_prompt_of_any_length(model, prompt):
-    written = model.generate_text(prompt, characters=20, temperature=0.0, jit_compile=False)
+    written = model.generate_text(prompt, num_characters=20, temperature=0.0, jit_compile=False)
     assert written == greedy(model, prompt, 20)
 
 
@@ -51,7 +51,7 @@ def test_only_the_receptive_field_counts(model):
     assert model.receptive_field == 9
     end = "of which the end counts"
     one, other = (
-        model.generate_text(start + end, characters=30, seed=3, jit_compile=False)
+        model.generate_text(start + end, num_characters=30, seed=3, jit_compile=False)
         for start in ("first text ", "other text ")
     )
     assert one == other
@@ -59,13 +59,13 @@ def test_only_the_receptive_field_counts(model):
 
 def test_equal_seeds_give_equal_text_in_pieces_and_whole(model):
     pieces = []
-    whole = model.generate_text("ab", characters=50, seed=5, temperature=1.5)
+    whole = model.generate_text("ab", num_characters=50, seed=5, temperature=1.5)
     text = model.generate_text(
-        "ab", characters=50, seed=5, temperature=1.5, chunk_characters=7, on_text=pieces.append
+        "ab", num_characters=50, seed=5, temperature=1.5, chunk_characters=7, on_text=pieces.append
     )
     assert len(pieces) == 8
     assert "".join(pieces) == text == whole
-    assert model.generate_text("ab", characters=50, seed=6, temperature=1.5) != whole
+    assert model.generate_text("ab", num_characters=50, seed=6, temperature=1.5) != whole
 
 
 @pytest.mark.parametrize("sampling", [{}, {"temperature": 0.0}, {"top_k": 30}, {"top_p": 0.99}])
@@ -73,7 +73,7 @@ def test_unknown_characters_are_never_written(sampling):
     model = text_network(characters="ab")
     bias = model.head[-1].layer.bias
     bias.assign(tf.where(tf.range(32) == 0, 50.0, bias) + tf.where(tf.range(32) > 2, 40.0, 0.0))
-    text = model.generate_text("x", characters=60, jit_compile=False, **sampling)
+    text = model.generate_text("x", num_characters=60, jit_compile=False, **sampling)
     assert set(text) <= {"a", "b"}
     assert REPLACEMENT not in text
 
@@ -82,14 +82,16 @@ def test_streams_hold_codes(model):
     stream = model.stream(seed=2, chunk_samples=16)
     codes = np.concatenate([stream.pull(10), stream.pull(30)])
     assert codes.dtype == np.int32
-    assert model.recipe.decode(codes) == model.generate_text(characters=40, seed=2)
+    assert model.recipe.decode(codes) == model.generate_text(num_characters=40, seed=2)
 
 
 def test_saved_with_the_model(model, tmp_path):
     model.save(tmp_path / "text.keras")
     loaded = tf.keras.models.load_model(tmp_path / "text.keras")
     assert loaded.recipe == model.recipe
-    texts = {one.generate_text("ab", characters=20, jit_compile=False) for one in (model, loaded)}
+    texts = {
+        one.generate_text("ab", num_characters=20, jit_compile=False) for one in (model, loaded)
+    }
     assert len(texts) == 1
 
 
@@ -118,11 +120,14 @@ def test_what_does_not_fit_text_is_refused(options, message):
 @pytest.mark.parametrize(
     ("use", "message"),
     [
-        (lambda m: m.generate(samples=3, prime=np.zeros(5)), "codes of a text as prime.*float64"),
-        (lambda m: m.generate(samples=3, prime=[[1, 40]]), "codes from 0 to 31. Received: 1 to 40"),
+        (lambda m: m.generate(samples=3, prompt=np.zeros(5)), "codes of a text as prompt.*float64"),
+        (
+            lambda m: m.generate(samples=3, prompt=[[1, 40]]),
+            "codes from 0 to 31. Received: 1 to 40",
+        ),
         (lambda m: m.generate(np.zeros([3, 4])), "takes no features. Received: mel"),
         (lambda m: m.generate(samples=30, fold_frames=5), "cannot be folded.*fold_frames=5"),
-        (lambda m: m.generate_text(characters=0), "whole number of at least 1"),
+        (lambda m: m.generate_text(num_characters=0), "whole number of at least 1"),
         (lambda m: m.nll({"audio": tf.zeros([1, 5])}), "codes of a text. Received: dtype=float32"),
     ],
 )

@@ -43,7 +43,7 @@ def network(distribution="Categorical", *, conditional=True, recipe="speech_8k",
     hop = recipe.hop_samples
     upsampler = StretchUpsampler(scales=[8, hop // 8]) if conditional else None
     arguments = {
-        "layers": 2,
+        "num_layers": 2,
         "dilation_cycle": 2,
         "residual_channels": 4,
         "gate_channels": 4,
@@ -60,7 +60,7 @@ def diffusion_network(*, conditional=True, recipe="speech_8k", **options):
     recipe = recipes.get(recipe)
     upsampler = StretchUpsampler(scales=[8, recipe.hop_samples // 8]) if conditional else None
     arguments = {
-        "layers": 2,
+        "num_layers": 2,
         "dilation_cycle": 2,
         "residual_channels": 4,
         "step_channels": 8,

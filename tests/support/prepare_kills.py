@@ -20,7 +20,7 @@ from collections.abc import Callable
 from typing import Optional
 
 from tests.support.recordings import RECIPE
-from tfwavenet.data import prepare as prepare_module
+from tfwavenet.data import preparation as prepare_module
 
 _CALLS = ("fsync", "replace", "unlink", "remove", "rmdir")
 

@@ -6,7 +6,7 @@ import pathlib
 
 import numpy as np
 
-from tfwavenet.audio import files as audio_files
+from tfwavenet.audio import audio_files
 from tfwavenet.audio.features import FeatureRecipe
 
 # Constant padding: a clip of any length has frames; 40 samples per frame keep tensors tiny.

@@ -17,8 +17,8 @@ from tfwavenet.models import DiffWave, ParallelWaveNet, WaveNet
 
 SAMPLE_RATE, HOP, MELS, CHUNK = 4000, 16, 8, 48
 LIMITS = Limits(samples=4000, batch=4)
-WAVENET = {"layers": 4, "dilation_cycle": 3, "residual_channels": 6, "gate_channels": 8}
-DIFFWAVE = {"layers": 3, "dilation_cycle": 3, "residual_channels": 6, "step_channels": 8}
+WAVENET = {"num_layers": 4, "dilation_cycle": 3, "residual_channels": 6, "gate_channels": 8}
+DIFFWAVE = {"num_layers": 3, "dilation_cycle": 3, "residual_channels": 6, "step_channels": 8}
 SCHEDULE = {"steps": 20, "first": 1e-3, "last": 0.3}
 # All that a recipe can do to a waveform is done.
 RECIPE = FeatureRecipe(
@@ -55,7 +55,7 @@ KINDS = {
         distribution="MixtureOfLogistics",
         upsampler=_stretch(),
         recipe=RECIPE,
-        speakers=4,
+        num_speakers=4,
         speaker_channels=3,
     ),
     "codes": lambda: _wavenet(
@@ -75,11 +75,11 @@ KINDS = {
         skip_channels=7,
         upsampler=_stretch(),
         recipe=RECIPE,
-        speakers=4,
+        num_speakers=4,
         speaker_channels=3,
     ),
     "diffwave": lambda: _diffwave(
-        prior="energy", upsampler=_stretch(), recipe=RECIPE, speakers=4, speaker_channels=3
+        prior="energy", upsampler=_stretch(), recipe=RECIPE, num_speakers=4, speaker_channels=3
     ),
     "noise": lambda: _diffwave(prior=0.5),
 }
@@ -120,7 +120,7 @@ def conditions(kind: str, batch: int = 2) -> dict[str, Any]:
     given: dict[str, Any] = {"temperature": 0.9, "seed": list(range(5, 5 + batch))}
     if model.takes_codes:
         given["top_p"] = 0.8
-    if model.speaker_channels and model.speakers:
+    if model.speaker_channels and model.num_speakers:
         given["speaker"] = [2, 1, 3, 0][:batch]
     elif model.speaker_channels:
         given["speaker"] = np.linspace(-1, 1, 3 * batch, dtype=np.float32).reshape(batch, 3)

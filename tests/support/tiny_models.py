@@ -30,17 +30,17 @@ def stir(model, amount):
         weight.assign_add(amount * rng.normal(weight.shape, rng.make_seed(index)))
 
 
-def tiny(distribution="Categorical", upsampler=None, speakers=None, **kwargs):
+def tiny(distribution="Categorical", upsampler=None, num_speakers=None, **kwargs):
     tf.keras.utils.set_random_seed(1)
-    sizes = {"layers": 4, "dilation_cycle": 3, "residual_channels": 6, "gate_channels": 8}
+    sizes = {"num_layers": 4, "dilation_cycle": 3, "residual_channels": 6, "gate_channels": 8}
     sizes.update(skip_channels=7, kernel_size=2)
     model = WaveNet(
         **{**sizes, **kwargs},
         distribution=DISTRIBUTIONS[distribution],
         upsampler=UPSAMPLERS[upsampler]() if upsampler else None,
         local_channels=MELS if upsampler else None,
-        speakers=speakers,
-        speaker_channels=3 if speakers else None,
+        num_speakers=num_speakers,
+        speaker_channels=3 if num_speakers else None,
     )
     model.build()
     stir(model, 0.3)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tfwavenet.audio import files as audio_files
+from tfwavenet.audio import audio_files
 
 RECIPE = {
     "sample_rate": 4000,
@@ -47,7 +47,7 @@ def make_config(corpus):
         return {
             "recipe": dict(RECIPE),
             "model": {
-                "layers": 2,
+                "num_layers": 2,
                 "dilation_cycle": 2,
                 "residual_channels": 4,
                 "gate_channels": 8,

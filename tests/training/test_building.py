@@ -22,13 +22,13 @@ def build(config, **options):
 def test_the_model_gets_recipe_and_speakers(make_config):
     model = build(resolve(make_config()))
     assert model.recipe == FITTED
-    assert model.speakers == 2
+    assert model.num_speakers == 2
     assert model.built
     assert building.padding_frames(model) == 1
 
 
 def test_more_speakers_than_the_data_have_are_kept(make_config):
-    assert build(resolve(make_config(model={"speakers": 9}))).speakers == 9
+    assert build(resolve(make_config(model={"num_speakers": 9}))).speakers == 9
 
 
 @pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16", "mixed_float16"])

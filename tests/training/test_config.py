@@ -31,15 +31,15 @@ def test_nothing_resolves_to_the_defaults():
 
 
 def test_resolving_is_idempotent_and_locks():
-    config = resolve({"seed": 3, "model": {"layers": 5}})
+    config = resolve({"seed": 3, "model": {"num_layers": 5}})
     assert resolve(config) == config
     with pytest.raises((AttributeError, KeyError)):
         config.sed = 4
 
 
 def test_the_model_section_is_the_constructors():
-    config = resolve({"model": {"layers": 5}})
-    assert config.model.layers == 5
+    config = resolve({"model": {"num_layers": 5}})
+    assert config.model.num_layers == 5
     assert config.model.kernel_size == models.WaveNet().kernel_size
     assert "recipe" not in config.model
     assert "kwargs" not in config.model
@@ -72,7 +72,10 @@ def test_every_default_is_documented():
             r"'training\.step' is unknown \(did you mean 'training\.steps'",
         ),
         ({"steps": 1}, r"'steps' is unknown \(did you mean 'training\.steps'\?\)"),
-        ({"data": {"layers": 1}}, r"'data\.layers' is unknown \(did you mean 'model\.layers'\?\)"),
+        (
+            {"data": {"num_layers": 1}},
+            r"'data\.num_layers' is unknown \(did you mean 'model\.num_layers'\?\)",
+        ),
         ({"model": {"dilations": 3}}, r"'model\.dilations' is unknown"),
         ({"model": {"recipe": "x"}}, r"'model\.recipe' is unknown"),
         ({"model": {"class_name": "WaveNett"}}, r"\(did you mean 'WaveNet'\?\)"),
@@ -124,7 +127,7 @@ def test_some_values_may_be_none(key):
         ("WaveNet", "training.ema_decay=0.5", 0.5),
         ("WaveNet", "model.speaker_channels=16", 16),
         ("WaveNet", "model.head_weight_norm=False", False),
-        ("WaveNet", "model.layers=7", 7),
+        ("WaveNet", "model.num_layers=7", 7),
         ("WaveNet", "training.learning_rate.config.initial=0.1", 0.1),
         ("DiffWave", "model.prior=0.25", 0.25),
         ("DiffWave", "model.prior=energy", "energy"),

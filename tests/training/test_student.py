@@ -39,7 +39,7 @@ def student_config(make_config, teacher):
 
     def make(**options):
         config = make_config(**{"teacher": str(teacher), "steps": 2, **options})
-        for key in ("layers", "distribution"):
+        for key in ("num_layers", "distribution"):
             del config["model"][key]
         config["model"].update(STUDENT)
         return config
@@ -121,8 +121,12 @@ def test_a_missing_teacher_is_named_before_the_data_are_prepared(student_config,
         ("recipe", {"sample_rate": 8000}, "recipe sample_rate=8000. Received: a teacher with"),
         ("recipe", {"n_mels": 7}, "recipe n_mels=7. Received: a teacher with recipe n_mels=8"),
         ("model", {"noise": "logistic"}, "that predicts a MixtureOfLogistics. Received: Gaussian"),
-        ("model", {"speaker_channels": None}, "speakers=None. Received: a teacher with speakers=2"),
-        ("model", {"speakers": 3}, "speakers=3. Received: a teacher with speakers=2"),
+        (
+            "model",
+            {"speaker_channels": None},
+            "num_speakers=None. Received: a teacher with num_speakers=2",
+        ),
+        ("model", {"num_speakers": 3}, "num_speakers=3. Received: a teacher with num_speakers=2"),
     ],
 )
 def test_a_teacher_that_does_not_fit_is_refused_before_the_data_are_prepared(

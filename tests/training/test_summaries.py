@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfwavenet.audio import files as audio_files
-from tfwavenet.audio import recipes
-from tfwavenet.training import pictures, summaries
+from tfwavenet.audio import audio_files, recipes
+from tfwavenet.training import mel_figure, summaries
 from tfwavenet.training.ema import ExponentialMovingAverage
 
 RECIPE = recipes.get("speech_8k")
@@ -121,13 +120,13 @@ def test_samples_use_the_average_every_so_many_epochs(tmp_path):
 
 def test_a_picture_shows_all_mels_on_one_scale():
     mels = {"one": np.zeros((7, 4)), "two": np.ones((5, 4))}
-    figure = pictures.mel_figure(mels, frame_seconds=0.01)
+    figure = mel_figure.mel_figure(mels, frame_seconds=0.01)
     images = [axes.get_images()[0] for axes in figure.axes[:2]]
     for image, mel in zip(images, mels.values()):
         np.testing.assert_array_equal(image.get_array(), mel.T)
         assert image.get_clim() == (0.0, 1.0)
         assert image.get_extent()[1] == pytest.approx(len(mel) * 0.01)
-    picture = tf.image.decode_png(pictures.to_png(figure))
+    picture = tf.image.decode_png(mel_figure.to_png(figure))
     assert picture.shape[1] == 720
     assert np.std(picture) > 10
 

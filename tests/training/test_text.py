@@ -20,7 +20,7 @@ def config(folder, **settings):
     chosen = default_config()
     chosen.recipe = {"base": "text", "classes": 64}
     chosen.model.update(
-        layers=2,
+        num_layers=2,
         dilation_cycle=2,
         residual_channels=4,
         gate_channels=8,
@@ -74,7 +74,7 @@ def test_the_workdir_is_loaded_and_evaluated(run, tmp_path):
     folder, _ = run
     loaded = workdirs.load(folder / "run")
     assert loaded.metadata.recipe == Records(folder / "run" / "data").recipe
-    assert loaded.model.generate_text("12", characters=5, jit_compile=False)
+    assert loaded.model.generate_text("12", num_characters=5, jit_compile=False)
     report = evaluate_workdir(folder / "run", split="validation", output_dir=tmp_path)
     edges = [round(share * len(numbered_text())) for share in (0.9, 0.95)]
     assert report["text"]["characters"] == edges[1] - edges[0]

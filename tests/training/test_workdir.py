@@ -68,7 +68,10 @@ def test_nothing_is_rewritten_without_need(folder):
     [
         ({"seed": 1}, r"Expected seed=0\. Received: seed=1"),
         ({"recipe": "speech_8k"}, r"Received: recipe='speech_8k'"),
-        ({"model": {"layers": 3}}, r"Expected model\.layers=20\. Received: model\.layers=3"),
+        (
+            {"model": {"num_layers": 3}},
+            r"Expected model\.num_layers=20\. Received: model\.num_layers=3",
+        ),
         ({"training": {"clip_norm": None}}, r"Received: training\.clip_norm=None"),
     ],
 )
@@ -121,7 +124,7 @@ def test_only_one_holds_the_lock(folder):
 def test_load_says_what_is_missing(tmp_path, prepare, message):
     made = Workdir(tmp_path)
     recipe = recipes.get("speech_16k")
-    made.record(resolve({"model": {"layers": 1}}), recipe, ["a"])
+    made.record(resolve({"model": {"num_layers": 1}}), recipe, ["a"])
     prepare(made)
     with pytest.raises(ValueError, match=message) as caught:
         workdir.load(tmp_path)

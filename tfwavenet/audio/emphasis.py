@@ -37,7 +37,7 @@ def de_emphasis(
     """Undo `pre_emphasis`: `x[n] = y[n] + coefficient * x[n-1]`, with `x[-1] = 0`.
 
     Args:
-        audio: floating [..., samples], a pre-emphasised signal.
+        audio: floating [..., samples], a pre-emphasized signal.
         coefficient: float in [0, 1), the one that was used to emphasise.
         state: float64 [..., 1] returned by the call on the preceding chunk, None at the start.
 
@@ -59,7 +59,7 @@ def de_emphasis_graph(
     shifted sum, and a dozen of them reach back further than float64 can tell.
 
     Args:
-        audio: float64 [batch, samples], a pre-emphasised signal.
+        audio: float64 [batch, samples], a pre-emphasized signal.
         coefficient: float in [0, 1), the one that was used to emphasise.
         state: float64 [batch] returned by the call on the preceding chunk, zeros at the start.
 

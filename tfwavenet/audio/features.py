@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 import tensorflow as tf
 
-from tfwavenet.audio import spectrogram, waveform
+from tfwavenet.audio import signal_chain, spectrogram
 from tfwavenet.audio.recipe_checks import check_recipe
 
 Compression = Literal["ln", "log10", "db"]
@@ -23,7 +23,7 @@ Normalization = Literal["none", "range", "standard"]
 class FeatureRecipe:
     """How audio becomes a signal for the network and a mel spectrogram, and back.
 
-    The recipe is a value: immutable, hashable, equal by content, serialisable as JSON. It travels
+    The recipe is a value: immutable, hashable, equal by content, serializable as JSON. It travels
     with every model. Audio is processed in this order:
 
     1. *Preparation*, common to both (`prepare_audio`): trim silence, scale to a peak, high-pass,
@@ -31,15 +31,15 @@ class FeatureRecipe:
     2. The *signal* (`condition_audio`): times `signal_gain`, pre-emphasis, range check. It is
        what the network sees; `to_audio` undoes it.
     3. The *features* (`mel`), from the prepared audio: feature pre-emphasis and peak, STFT
-       magnitude, power, mel matrix, compression, normalisation.
+       magnitude, power, mel matrix, compression, normalization.
 
     Args:
         sample_rate: int > 0, in Hz.
         n_fft: int > 0, even, length of the Fourier transform in samples.
         hop_samples: int > 0, at most `win_samples`.
-        win_samples: int > 0, at most `n_fft`; the window is centred in the frame.
+        win_samples: int > 0, at most `n_fft`; the window is centered in the frame.
         window: "hann" (periodic) or "lws" (see `spectrogram.window_samples`).
-        framing: "centre", "exact", "same" or "full" (see `spectrogram.padding`).
+        framing: "center", "exact", "same" or "full" (see `spectrogram.padding`).
         pad_mode: "reflect" or "constant" (zeros).
         window_scaling: "none", or "energy": divide the STFT by `sqrt(sum(window ** 2))`.
         power: float > 0, the magnitude's exponent before the mel matrix.
@@ -86,7 +86,7 @@ class FeatureRecipe:
     hop_samples: int = 256
     win_samples: int = 1024
     window: spectrogram.Window = "hann"
-    framing: spectrogram.Framing = "centre"
+    framing: spectrogram.Framing = "center"
     pad_mode: spectrogram.PadMode = "reflect"
     window_scaling: Literal["none", "energy"] = "none"
     power: float = 1.0
@@ -114,7 +114,7 @@ class FeatureRecipe:
     gain: float = 1.0
     signal_gain: float = 1.0
     pre_emphasis: float = 0.0
-    overflow: waveform.Overflow = "clip"
+    overflow: signal_chain.Overflow = "clip"
     mulaw_rounding: Literal["nearest", "truncate"] = "nearest"
 
     def __post_init__(self) -> None:
@@ -152,7 +152,7 @@ class FeatureRecipe:
     def with_statistics(
         self, mean: np.ndarray | list[float], std: np.ndarray | list[float]
     ) -> FeatureRecipe:
-        """The same recipe normalised by these statistics of the training set.
+        """The same recipe normalized by these statistics of the training set.
 
         Args:
             mean: float [n_mels], mean of every compressed mel bin.
@@ -223,7 +223,7 @@ class FeatureRecipe:
         return self.normalize(self.compressed_mel(audio))
 
     def compressed_mel(self, audio: np.ndarray | tf.Tensor) -> tf.Tensor:
-        """As `mel`, before the normalisation; what statistics are fitted on.
+        """As `mel`, before the normalization; what statistics are fitted on.
 
         Args:
             audio: floating [samples] or [batch, samples].
@@ -241,7 +241,7 @@ class FeatureRecipe:
         return mel if audio.shape.rank == 2 else mel[0]
 
     def normalize(self, compressed: np.ndarray | tf.Tensor) -> tf.Tensor:
-        """Normalise compressed mels [..., n_mels] as the recipe says, to float32.
+        """Normalize compressed mels [..., n_mels] as the recipe says, to float32.
 
         Raises:
             ValueError: if the recipe needs statistics and has none.
@@ -290,7 +290,7 @@ class FeatureRecipe:
             ValueError: for another rank or dtype, no samples, NaN, or silence that cannot be
                 scaled to a peak.
         """
-        return waveform.prepare(audio, recipe=self)
+        return signal_chain.prepare(audio, recipe=self)
 
     def condition_audio(self, audio: np.ndarray) -> np.ndarray:
         """The waveform that the network sees: float [samples] to float32 [samples] in [-1, 1].
@@ -299,7 +299,7 @@ class FeatureRecipe:
             ValueError: as `prepare_audio`, and for a signal outside [-1, 1] where `overflow` is
                 "error".
         """
-        return waveform.to_signal(self.prepare_audio(audio), recipe=self)
+        return signal_chain.to_signal(self.prepare_audio(audio), recipe=self)
 
     def analyze(self, audio: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Signal and features of one recording, aligned.
@@ -315,7 +315,7 @@ class FeatureRecipe:
             ValueError: as `condition_audio` and `mel`.
         """
         prepared = self.prepare_audio(audio)
-        signal = waveform.to_signal(prepared, recipe=self)
+        signal = signal_chain.to_signal(prepared, recipe=self)
         mel = self.mel(prepared).numpy()
         length = len(mel) * self.hop_samples
         missing = max(0, length - self.signal_offset - len(signal))
@@ -334,7 +334,7 @@ class FeatureRecipe:
             audio float32 [..., samples], and the state for the next chunk. Chunks give the
             samples of the whole to the bit.
         """
-        return waveform.from_signal(signal, recipe=self, state=state)
+        return signal_chain.from_signal(signal, recipe=self, state=state)
 
     def _checked(self, audio: np.ndarray | tf.Tensor) -> tf.Tensor:
         audio = tf.convert_to_tensor(audio)
@@ -374,7 +374,7 @@ class FeatureRecipe:
     def _statistics(self) -> tuple[np.ndarray, np.ndarray]:
         if self.mean is None or self.std is None:
             raise ValueError(
-                "this recipe normalises by the training set's statistics, expected mean and std "
+                "this recipe normalizes by the training set's statistics, expected mean and std "
                 "(see with_statistics; `prepare` fits them). "
                 f"Received: mean={self.mean}, std={self.std}"
             )

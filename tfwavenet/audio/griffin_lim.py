@@ -14,7 +14,7 @@ def griffin_lim(
 ) -> np.ndarray:
     """Estimate audio from mel features by the fast Griffin-Lim algorithm.
 
-    Normalisation and compression are undone, the magnitudes are the non-negative least-squares
+    Normalization and compression are undone, the magnitudes are the non-negative least-squares
     solution for the recipe's own mel matrix, the phases are found with momentum 0.99 (Perraudin
     et al., 2013) on the recipe's own STFT, and feature pre-emphasis and gain are undone.
 

@@ -371,7 +371,7 @@ def _check_length(audio: np.ndarray, least: int) -> None:
 
 
 def _magnitudes(audio: np.ndarray, *, n_fft: int, hop: int, win: int) -> np.ndarray:
-    """STFT magnitudes [frames, n_fft // 2 + 1]: periodic Hann, frames centred, zeros outside."""
+    """STFT magnitudes [frames, n_fft // 2 + 1]: periodic Hann, frames centered, zeros outside."""
     window = spectrogram.window_samples("hann", win_samples=win, hop_samples=hop)
     padded = np.pad(audio, win // 2)
     frames = np.lib.stride_tricks.sliding_window_view(padded, win)[::hop]

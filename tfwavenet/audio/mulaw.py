@@ -25,7 +25,7 @@ _MAX_CLASSES = 65536
 
 
 def encode(audio: tf.Tensor, classes: int = 256, rounding: Rounding = "nearest") -> tf.Tensor:
-    """Quantise audio to mu-law codes.
+    """Quantize audio to mu-law codes.
 
     Works in eager mode, in graphs and under XLA. NaN has no code: it is not detected here.
 

@@ -1,4 +1,4 @@
-"""Fundamental frequency of speech by normalised autocorrelation and a cheapest path.
+"""Fundamental frequency of speech by normalized autocorrelation and a cheapest path.
 
 The method of Boersma, "Accurate short-term analysis of the fundamental frequency and the
 harmonics-to-noise ratio of a sampled sound", IFA Proceedings 17 (1993), with the costs that Praat
@@ -39,7 +39,7 @@ def track(
         floor_hz: lowest frequency looked for; the window is three of its periods.
         ceiling_hz: highest frequency looked for, above `floor_hz` and below a quarter of the
             sample rate.
-        hop_seconds: float > 0, distance of the frames; frame i is centred on `i * hop_seconds`.
+        hop_seconds: float > 0, distance of the frames; frame i is centered on `i * hop_seconds`.
 
     Returns:
         float64 [frames], in Hz, 0 where unvoiced; frames = ceil(duration / hop_seconds).

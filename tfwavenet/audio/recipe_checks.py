@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 _CHOICES = {
     "window": ("hann", "lws"),
-    "framing": ("centre", "exact", "same", "full"),
+    "framing": ("center", "exact", "same", "full"),
     "pad_mode": ("reflect", "constant"),
     "window_scaling": ("none", "energy"),
     "mel_scale": ("slaney", "htk"),

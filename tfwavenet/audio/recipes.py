@@ -27,8 +27,8 @@ _SPEECH = FeatureRecipe(
 )
 
 RECIPES: dict[str, FeatureRecipe] = {
-    # Ours. One frame per hop of 10 to 12 ms, centred on its block; the whole band; mels in [0, 1];
-    # the signal pre-emphasised, which lowers the audible noise of quantisation and of sampling, at
+    # Ours. One frame per hop of 10 to 12 ms, centered on its block; the whole band; mels in [0, 1];
+    # the signal pre-emphasized, which lowers the audible noise of quantization and of sampling, at
     # a gain (0.54 * 1.85 < 1) that cannot clip. Windows of 46 to 50 ms resolve the harmonics of
     # speech. At 8 kHz 40 mels keep about the density of 80 mels at 22 kHz; with 80 the mel would
     # be nearly the spectrum itself.

@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 Window = Literal["hann", "lws"]
-Framing = Literal["centre", "exact", "same", "full"]
+Framing = Literal["center", "exact", "same", "full"]
 PadMode = Literal["reflect", "constant"]
 MelScale = Literal["slaney", "htk"]
 MelNorm = Literal["slaney", "none"]
@@ -82,9 +82,9 @@ def padding(framing: Framing, *, n_fft: int, hop_samples: int) -> tuple[int, int
 
     Args:
         framing: where frame `m` lies (T is the number of samples):
-            "centre": centred on sample `m * hop`, `T // hop + 1` frames (librosa `center=True`);
+            "center": centered on sample `m * hop`, `T // hop + 1` frames (librosa `center=True`);
             "exact": the same without the last one where hop divides T: `(T - 1) // hop + 1`;
-            "same": centred on the middle of the block of samples `m * hop ... (m + 1) * hop - 1`;
+            "same": centered on the middle of the block of samples `m * hop ... (m + 1) * hop - 1`;
             "full": from `n_fft - hop` samples before the audio to its end, so that every sample
             lies in `n_fft / hop` frames (lws `perfectrec`).
         n_fft: int > 0, samples per frame.
@@ -93,7 +93,7 @@ def padding(framing: Framing, *, n_fft: int, hop_samples: int) -> tuple[int, int
     Returns:
         (left, right); "same" and "full" also complete the last hop, see `extend`.
     """
-    if framing == "centre":
+    if framing == "center":
         return n_fft // 2, n_fft // 2
     if framing == "exact":
         return n_fft // 2, n_fft - n_fft // 2 - 1
@@ -148,7 +148,7 @@ def magnitude(padded: tf.Tensor, *, window: np.ndarray, n_fft: int, hop_samples:
 
     Args:
         padded: float64 [batch, samples], already extended at both ends.
-        window: float64 [n <= n_fft], centred in a frame of `n_fft` samples as librosa does.
+        window: float64 [n <= n_fft], centered in a frame of `n_fft` samples as librosa does.
         n_fft: int > 0, samples per frame and length of the transform.
         hop_samples: int > 0, samples between frames.
     """

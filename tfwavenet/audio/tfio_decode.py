@@ -4,7 +4,7 @@ The only module that imports `tensorflow_io`. Its operations do not say the samp
 process for empty Vorbis bytes, never return from a FLAC file with fewer frames than it promises,
 give no samples for a WAV file with an odd-sized chunk and wrong ones for 32-bit integers. So the
 headers are read here first, in the graph, and only what tensorflow-io decodes rightly is handed to
-it. `tfwavenet.audio.files` reads more formats and finds more faults; use this module where
+it. `tfwavenet.audio.audio_files` reads more formats and finds more faults; use this module where
 decoding must be part of a graph or a `tf.data` pipeline.
 """
 

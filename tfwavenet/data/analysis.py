@@ -9,7 +9,7 @@ from typing import Any, Optional
 
 import numpy as np
 
-from tfwavenet.audio import files as audio_files
+from tfwavenet.audio import audio_files
 from tfwavenet.audio.features import FeatureRecipe
 from tfwavenet.audio.recipe_checks import lacks_statistics
 from tfwavenet.data.records import Record
@@ -25,7 +25,7 @@ class Analysis:
     """How recordings are turned into records.
 
     Attributes:
-        recipe: the feature recipe, with its statistics if it normalises by those of the corpus.
+        recipe: the feature recipe, with its statistics if it normalizes by those of the corpus.
         max_seconds: longest record; longer recordings are cut into equal parts, > 0.
         with_mel: whether records hold mels; without, frames only count samples.
     """
@@ -207,11 +207,11 @@ class MelStatistics:
 
 
 def mel_statistics(utterance: Utterance, recipe: FeatureRecipe) -> MelStatistics:
-    """Sums the compressed, not yet normalised mel frames of one recording.
+    """Sums the compressed, not yet normalized mel frames of one recording.
 
     Args:
         utterance: which one.
-        recipe: how mels are made; its normalisation is not used.
+        recipe: how mels are made; its normalization is not used.
 
     Raises:
         UnusableRecordingError: as `Analysis.records`.

@@ -209,7 +209,7 @@ def _read_ljspeech(root: pathlib.Path) -> Corpus:
     short = next((row for row in rows if len(row) < 2), None)
     if short is not None or not rows:
         raise ValueError(
-            "The metadata.csv of LJ Speech is expected to have lines of 'name|text|normalised "
+            "The metadata.csv of LJ Speech is expected to have lines of 'name|text|normalized "
             f"text'. Received: line={'|'.join(short or [])!r} in {str(table)!r}"
         )
     return Corpus(

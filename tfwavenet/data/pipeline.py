@@ -67,7 +67,7 @@ class Records:
 
     Example:
         >>> import tempfile
-        >>> from tfwavenet.data.prepare import prepare
+        >>> from tfwavenet.data.preparation import prepare
         >>> directory = tempfile.mkdtemp()
         >>> _ = prepare("bundled", output_dir=directory, recipe="speech_16k")
         >>> dataset = Records(directory).dataset("train", batch_size=2, crop_frames=10)

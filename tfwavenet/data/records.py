@@ -136,7 +136,7 @@ def _payloads(record: Record) -> tuple[bytes, bytes]:
 
 
 def _serialize(record: Record, audio: bytes, mel: bytes) -> bytes:
-    """Returns the record as a serialised `tf.train.Example`."""
+    """Returns the record as a serialized `tf.train.Example`."""
     features = {
         "audio": _bytes_feature(audio),
         "name": _bytes_feature(record.name.encode("utf-8", "surrogateescape")),

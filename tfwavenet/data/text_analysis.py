@@ -94,7 +94,7 @@ class TextAnalysis:
         ]
 
     def _text(self, utterance: Utterance) -> str:
-        """The normalised text of an utterance, which is at least one character."""
+        """The normalized text of an utterance, which is at least one character."""
         text = self.recipe.normalize(texts.read(utterance.path))
         first, last = (round(len(text) * share) for share in utterance.part)
         if first == last:

@@ -119,7 +119,7 @@ class MixtureOfLogistics(_LocationScale):
             sums to one.
 
     Call arguments are those of `Distribution`: params floating [..., 3 * components], value float32
-    [...] in [-1, 1] (a value between two levels gets the mass of the bin centred on it), noise
+    [...] in [-1, 1] (a value between two levels gets the mass of the bin centered on it), noise
     float32 [..., components + 1]. Samples lie on the levels.
 
     Raises:

@@ -11,7 +11,7 @@ from typing import Any, Optional
 import numpy as np
 
 from tfwavenet.audio import wav_format
-from tfwavenet.evaluation import pictures, style
+from tfwavenet.evaluation import spectrogram_images, style
 from tfwavenet.evaluation.report import Segment
 from tfwavenet.evaluation.synthesis import System
 
@@ -231,7 +231,7 @@ def _sample(
     labels: Mapping[str, Mapping[str, Any]],
     rate: int,
 ) -> str:
-    top_db = float(pictures.levels_db(segment.recording, sample_rate=rate).max())
+    top_db = float(spectrogram_images.levels_db(segment.recording, sample_rate=rate).max())
     versions = [_version("Recording", "", segment.recording, rate, top_db)]
     for system, audio in zip(systems, segment.systems):
         notes = _score_line(row["scores"][system.name], labels)
@@ -253,7 +253,7 @@ def _score_line(scores: Mapping[str, Any], labels: Mapping[str, Mapping[str, Any
 
 
 def _version(label: str, notes: str, audio: np.ndarray, rate: int, top_db: float) -> str:
-    picture = pictures.spectrogram_jpeg(audio, sample_rate=rate, top_db=top_db)
+    picture = spectrogram_images.spectrogram_jpeg(audio, sample_rate=rate, top_db=top_db)
     caption = f"0 to {rate / 2000:g} kHz"
     return (
         f'<div class="version"><div class="name">{escape(label)}</div>'

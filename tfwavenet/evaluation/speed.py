@@ -12,7 +12,7 @@ import numpy as np
 class Speedometer:
     """Measures generation chunk by chunk, and diffusion step by step.
 
-    The first chunk waits for compilation (and, when primed, for the prime), so the rate is taken
+    The first chunk waits for compilation (and, when prompted, for the prompt), so the rate is taken
     over all chunks but that. The samples of a diffusion come all at its end: there the
     first step of each batch is left out, and the others stand for it.
 

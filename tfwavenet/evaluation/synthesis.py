@@ -173,8 +173,8 @@ def quantised_system(model: Any, clips: Sequence[Clip], recipe: FeatureRecipe) -
     codes = [model.to_values(tf.constant(clip.signal, tf.float32)) for clip in clips]
     audio = [_audible(recipe.to_audio(model.to_audio(values).numpy())[0]) for values in codes]
     return System(
-        name="quantised",
-        label="Quantised",
+        name="quantized",
+        label="Quantized",
         about=f"the recording as {model.distribution.classes} mu-law codes and back, the bound of this model",
         audio=audio,
         seconds=time.monotonic() - start,

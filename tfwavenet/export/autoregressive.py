@@ -6,9 +6,9 @@ from typing import Any, Optional
 
 import tensorflow as tf
 
-from tfwavenet.audio import waveform
-from tfwavenet.generation import autoregressive
-from tfwavenet.generation.windows import window_of
+from tfwavenet.audio import signal_chain
+from tfwavenet.generation import chunk as chunks
+from tfwavenet.generation.conditioning_windows import window_of
 
 # {"chunk": of `generation.autoregressive`; "seeds": int32 [batch, 2]; "randomness": "temperature"
 #  and, of a network that predicts codes, "top_p", float32 [];
@@ -31,7 +31,7 @@ class Streams:
 
     def __init__(self, model: Any, *, chunk_samples: int, jit_compile: bool) -> None:
         self._model = model
-        self._chunk = autoregressive.whole_frames(model, chunk_samples)
+        self._chunk = chunks.whole_frames(model, chunk_samples)
         self._hop = 1 if model.upsampler is None else model.upsampler.hop_samples
 
         def advance(state: Any, window: Any, seeds: Any, randomness: Any, stop: Any) -> Any:
@@ -57,7 +57,7 @@ class Streams:
         """
         batch = tf.shape(seeds)[0]
         state = {
-            "chunk": autoregressive.initial_state(self._model, batch),
+            "chunk": chunks.initial_state(self._model, batch),
             "seeds": seeds,
             "randomness": {
                 "temperature": temperature,
@@ -72,18 +72,18 @@ class Streams:
             state.update(mel=tf.zeros(shape), frames=tf.constant(0), ended=tf.constant(0))
         return state
 
-    def start_after(self, prime: tf.Tensor, **given: tf.Tensor) -> State:
+    def start_after(self, prompt: tf.Tensor, **given: tf.Tensor) -> State:
         """The state after a recording, of a network without features.
 
         Args:
-            prime: float32 [batch, samples] in the network's domain, at least one of them.
+            prompt: float32 [batch, samples] in the network's domain, at least one of them.
             **given: as `start` takes it.
         """
         state = self.start(**given)
         window = {"speaker": state["speaker"]} if "speaker" in state else {}
-        first = tf.maximum(0, tf.shape(prime)[1] - self._model.receptive_field)
-        values = self._model.to_values(prime)
-        chunk = autoregressive.state_after(self._model, values, window, first)
+        first = tf.maximum(0, tf.shape(prompt)[1] - self._model.receptive_field)
+        values = self._model.to_values(prompt)
+        chunk = chunks.state_after(self._model, values, window, first)
         return {**state, "chunk": chunk}
 
     def push(self, state: State, mel: tf.Tensor, is_last: tf.Tensor) -> tuple[tf.Tensor, State]:
@@ -151,4 +151,4 @@ class Streams:
         signal = self._model.to_audio(values)
         if self._model.recipe is None:
             return signal, memory
-        return waveform.from_signal_graph(signal, recipe=self._model.recipe, state=memory)
+        return signal_chain.from_signal_graph(signal, recipe=self._model.recipe, state=memory)

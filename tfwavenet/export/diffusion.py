@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from tfwavenet.audio import waveform
-from tfwavenet.generation import diffusion
-from tfwavenet.generation.windows import window_of
+from tfwavenet.audio import signal_chain
+from tfwavenet.generation import reverse_diffusion
+from tfwavenet.generation.conditioning_windows import window_of
 
 
 class _Utterances(NamedTuple):
@@ -53,10 +53,10 @@ class Denoiser:
         self._factors = tf.constant(schedule.update_coefficients(), tf.float32)
 
         def condition(window: Any) -> Any:
-            return diffusion.conditioning_of(model, window)
+            return reverse_diffusion.conditioning_of(model, window)
 
         def reverse_step(window: Any, conditioning: Any, **given: Any) -> Any:
-            return diffusion.reverse_step(model, window, conditioning, **given)
+            return reverse_diffusion.reverse_step(model, window, conditioning, **given)
 
         self._condition, self._reverse_step = condition, reverse_step
         if jit_compile:
@@ -89,7 +89,7 @@ class Denoiser:
         number = self._steps.shape[0]
         size = utterances.count * utterances.parts
         start = tf.constant(0, tf.int64)
-        signal = temperature * diffusion.noise_of(seeds, number, start, size)
+        signal = temperature * reverse_diffusion.noise_of(seeds, number, start, size)
         factors = self._factors * tf.stack([1.0, 1.0, temperature])
 
         def step(index: tf.Tensor, signal: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -169,7 +169,7 @@ class Denoiser:
         if self._model.recipe is None:
             return signal
         memory = tf.zeros([tf.shape(signal)[0]], tf.float64)
-        return waveform.from_signal_graph(signal, recipe=self._model.recipe, state=memory)[0]
+        return signal_chain.from_signal_graph(signal, recipe=self._model.recipe, state=memory)[0]
 
 
 def _bucket(frames: tf.Tensor) -> tf.Tensor:

@@ -44,7 +44,7 @@ def export_saved_model(
       or `mel` and `is_last` bool [], to the `audio` that is ready and the next `state_bytes`. The
       client holds the state, any server of the model goes on with it. For networks that generate
       sample by sample.
-    - `stream_prime`: `prime` float32 [batch, samples] in the network's domain, as `generate` takes
+    - `stream_prompt`: `prompt` float32 [batch, samples] in the network's domain, as `generate` takes
       it, to the `state_bytes` with which `stream_step` goes on from there. For networks that
       generate sample by sample without features.
     - `recipe`, to `recipe` string []: the feature recipe as JSON, of a model that has one. It is
@@ -75,7 +75,7 @@ def export_saved_model(
         OSError: if it cannot be written.
 
     Example:
-        >>> model = WaveNet(layers=2)
+        >>> model = WaveNet(num_layers=2)
         >>> model.build()
         >>> export_saved_model(model, "served/noise").name
         '1'

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Optional
 
 import tensorflow as tf
 
-from tfwavenet.audio import waveform
+from tfwavenet.audio import signal_chain
 from tfwavenet.audio.recipe_checks import lacks_statistics
 from tfwavenet.export import checks
 from tfwavenet.export.autoregressive import Streams
@@ -27,7 +27,7 @@ _SEED = Field("seed", tf.int64, ("batch",))
 _TEMPERATURE = Field("temperature", tf.float32, (), Range(low=0))
 _TOP_P = Field("top_p", tf.float32, (), Range(_LEAST_TOP_P, 1))
 _STATE = Field("state_bytes", tf.string)
-_PRIME = Field("prime", tf.float32, ("batch", "past_samples"), Range(-1, 1))
+_PROMPT = Field("prompt", tf.float32, ("batch", "past_samples"), Range(-1, 1))
 _IS_LAST = Field("is_last", tf.bool)
 _AUDIO: Shapes = {"audio": ("batch", "samples")}
 _NEXT_STATE: Shapes = {"state_bytes": ()}
@@ -120,7 +120,7 @@ class _Maker:
         """What begins a stream and goes on with it; the client holds the state in between."""
 
         def start(seed: tf.Tensor, **given: tf.Tensor) -> Any:
-            begin = streams.start_after if "prime" in given else streams.start
+            begin = streams.start_after if "prompt" in given else streams.start
             return begin(seeds=_seeds(seed), **given)
 
         specs = {field.name: _spec(field, field.shape) for field in self._common}
@@ -146,8 +146,8 @@ class _Maker:
             "stream_step": self._signature(step, inputs, outputs, least_frames=0),
         }
         if self._model.upsampler is None and not self._model.computes_in_parallel:
-            primed = [_PRIME, *self._common]
-            found["stream_prime"] = self._signature(packed_start, primed, _NEXT_STATE)
+            prompted = [_PROMPT, *self._common]
+            found["stream_prompt"] = self._signature(packed_start, prompted, _NEXT_STATE)
         return found
 
     def recipe(self) -> dict[str, Signature]:
@@ -184,9 +184,9 @@ class _Maker:
         model = self._model
         if not model.speaker_channels:
             return []
-        if model.speakers is None:
+        if model.num_speakers is None:
             return [Field("speaker", tf.float32, ("batch", model.speaker_channels))]
-        return [Field("speaker", tf.int32, ("batch",), Range(0, model.speakers - 1))]
+        return [Field("speaker", tf.int32, ("batch",), Range(0, model.num_speakers - 1))]
 
     def _features(self, audio: tf.Tensor) -> tf.Tensor:
         """The recipe's features of recordings [batch, samples]."""
@@ -195,7 +195,7 @@ class _Maker:
             loudest = tf.reduce_min(tf.reduce_max(tf.abs(audio), axis=1))
             sentence = "Expected audio with a sound in it. Received: a silent recording"
             audio = checks.after([checks.require(loudest > 0, sentence)], audio)
-        return recipe.mel(waveform.prepare_graph(audio, recipe=recipe))
+        return recipe.mel(signal_chain.prepare_graph(audio, recipe=recipe))
 
     def _signature(
         self,
@@ -216,7 +216,7 @@ class _Maker:
             sizes["samples"] = Range(self._model.recipe.least_samples, most)
 
         # The shapes are left open, so that the checks of what a client sends are not taken for
-        # granted and optimised away.
+        # granted and optimized away.
         @tf.function(input_signature=[_spec(field, None) for field in fields], autograph=False)
         def served(*inputs: tf.Tensor) -> Tensors:
             given = {field.name: tensor for field, tensor in zip(fields, inputs)}

@@ -1,6 +1,6 @@
 """The state of a stream as one string, which travels through the client.
 
-    digest of the rest, 20 decimal digits | a serialised uint8 tensor: the bytes of all leaves
+    digest of the rest, 20 decimal digits | a serialized uint8 tensor: the bytes of all leaves
 
 The key of the digest is derived from the model, so that what another model returned, or what was
 damaged on the way, is refused before it is looked at.

@@ -61,7 +61,7 @@ def _example(field: Field, sizes: Mapping[str, int]) -> np.ndarray:
 
 
 def prediction_log(signature: str, inputs: Mapping[str, Any]) -> bytes:
-    """A serialised `PredictionLog` with a request to predict.
+    """A serialized `PredictionLog` with a request to predict.
 
     Args:
         signature: its name.

@@ -1,10 +1,10 @@
 """Compiled generation: loops over single steps, and reverse diffusion."""
 
-from tfwavenet.generation.autoregressive import ChunkModel, StepModel, even_chunk
-from tfwavenet.generation.diffusion import NoisePredictor, denoise
+from tfwavenet.generation.batching import generate
+from tfwavenet.generation.chunk import ChunkModel, StepModel, even_chunk
 from tfwavenet.generation.request import Request
+from tfwavenet.generation.reverse_diffusion import NoisePredictor, denoise
 from tfwavenet.generation.stream import Stream
-from tfwavenet.generation.utterances import generate
 
 __all__ = [
     "ChunkModel",

@@ -16,11 +16,11 @@ class Request:
     """A batch of utterances to generate.
 
     Attributes:
-        samples: int64 [batch], samples of each utterance, the priming ones included.
+        samples: int64 [batch], samples of each utterance, the prompting ones included.
         seeds: one Python integer per utterance.
         mels: features float32 [frames, channels] of each utterance, or None.
         speaker: int32 [batch] or float32 [batch, channels], or None.
-        prime: [batch, samples] that come before the generated ones, float32 or codes int32, or
+        prompt: [batch, samples] that come before the generated ones, float32 or codes int32, or
             None.
     """
 
@@ -28,16 +28,16 @@ class Request:
     seeds: tuple[int, ...]
     mels: list[np.ndarray] | None = None
     speaker: np.ndarray | None = None
-    prime: np.ndarray | None = None
+    prompt: np.ndarray | None = None
 
     @property
-    def primed_samples(self) -> int:
+    def prompt_samples(self) -> int:
         """How many of the samples are given rather than generated."""
-        return 0 if self.prime is None else self.prime.shape[1]
+        return 0 if self.prompt is None else self.prompt.shape[1]
 
     @classmethod
     def create(
-        cls, model: Any, *, mel: Any, speaker: Any, samples: int | None, seed: Any, prime: Any
+        cls, model: Any, *, mel: Any, speaker: Any, samples: int | None, seed: Any, prompt: Any
     ) -> Request:
         """Checks the arguments of `generate` against a model and against each other.
 
@@ -45,21 +45,21 @@ class Request:
             ValueError: if they do not fit; the message names the argument.
         """
         mels = _mels(model, mel)
-        prime = None if prime is None else _prime(model, prime)
+        prompt = None if prompt is None else _prompt(model, prompt)
         sizes = {
             "mel": None if mels is None else len(mels),
             "speaker": None if np.ndim(speaker) == 0 else len(speaker),
             "seed": None if np.ndim(seed) == 0 else len(seed),
-            "prime": None if prime is None or len(prime) == 1 else len(prime),
+            "prompt": None if prompt is None or len(prompt) == 1 else len(prompt),
         }
         batch = _batch_size(sizes)
-        lengths = _lengths(model, mels, samples, prime, batch)
+        lengths = _lengths(model, mels, samples, prompt, batch)
         return cls(
             samples=lengths,
             seeds=_seeds(seed, batch),
             mels=mels,
             speaker=_speaker(model, speaker, batch),
-            prime=None if prime is None else np.repeat(prime, batch // len(prime), axis=0),
+            prompt=None if prompt is None else np.repeat(prompt, batch // len(prompt), axis=0),
         )
 
     def select(self, utterances: Sequence[int]) -> Request:
@@ -70,7 +70,7 @@ class Request:
             seeds=tuple(self.seeds[i] for i in chosen),
             mels=None if self.mels is None else [self.mels[i] for i in chosen],
             speaker=None if self.speaker is None else self.speaker[chosen],
-            prime=None if self.prime is None else self.prime[chosen],
+            prompt=None if self.prompt is None else self.prompt[chosen],
         )
 
     @classmethod
@@ -182,48 +182,48 @@ def _check_mel(mel: np.ndarray, index: int, channels: int) -> None:
         )
 
 
-def _prime(model: Any, prime: Any) -> np.ndarray:
-    prime = np.atleast_2d(np.asarray(prime))
-    if not model.takes_codes and prime.dtype.kind != "f":
+def _prompt(model: Any, prompt: Any) -> np.ndarray:
+    prompt = np.atleast_2d(np.asarray(prompt))
+    if not model.takes_codes and prompt.dtype.kind != "f":
         raise ValueError(
-            "Expected floating prime in the network's domain, full scale is 1. "
-            f"Received: dtype={prime.dtype}"
+            "Expected floating prompt in the network's domain, full scale is 1. "
+            f"Received: dtype={prompt.dtype}"
         )
-    are_codes = prime.dtype.kind in "iu" and model.distribution.value_dtype.is_integer
+    are_codes = prompt.dtype.kind in "iu" and model.distribution.value_dtype.is_integer
     if model.signal_dtype.is_integer and not are_codes:
         raise ValueError(
-            "Expected the codes of a text as prime, see the recipe's `encode`. "
-            f"Received: dtype={prime.dtype}"
+            "Expected the codes of a text as prompt, see the recipe's `encode`. "
+            f"Received: dtype={prompt.dtype}"
         )
-    prime = prime.astype(np.int32 if are_codes else np.float32)
+    prompt = prompt.astype(np.int32 if are_codes else np.float32)
     classes = model.distribution.channels
-    if are_codes and prime.size and not 0 <= prime.min() <= prime.max() < classes:
+    if are_codes and prompt.size and not 0 <= prompt.min() <= prompt.max() < classes:
         raise ValueError(
-            f"Expected prime of codes from 0 to {classes - 1}. "
-            f"Received: {prime.min()} to {prime.max()}"
+            f"Expected prompt of codes from 0 to {classes - 1}. "
+            f"Received: {prompt.min()} to {prompt.max()}"
         )
-    if prime.ndim != 2 or not prime.shape[1] or not np.isfinite(prime).all():
+    if prompt.ndim != 2 or not prompt.shape[1] or not np.isfinite(prompt).all():
         raise ValueError(
-            f"Expected finite prime of shape [samples] or [batch, samples], not empty. "
-            f"Received: shape={prime.shape}"
+            f"Expected finite prompt of shape [samples] or [batch, samples], not empty. "
+            f"Received: shape={prompt.shape}"
         )
-    return prime
+    return prompt
 
 
 def _lengths(
-    model: Any, mels: list[np.ndarray] | None, samples: int | None, prime: Any, batch: int
+    model: Any, mels: list[np.ndarray] | None, samples: int | None, prompt: Any, batch: int
 ) -> np.ndarray:
-    primed = 0 if prime is None else prime.shape[1]
+    prompted = 0 if prompt is None else prompt.shape[1]
     if mels is None:
-        return np.full([batch], primed + whole_number("samples", samples, least=1))
+        return np.full([batch], prompted + whole_number("samples", samples, least=1))
     hop = model.upsampler.hop_samples
     if samples is not None:
         raise ValueError(f"The features set the length. Received: samples={samples} beside mel")
     lengths = np.array([len(mel) * hop for mel in mels])
-    if primed % hop or (primed and primed >= lengths.min()):
+    if prompted % hop or (prompted and prompted >= lengths.min()):
         raise ValueError(
-            f"Expected prime of whole frames of {hop} samples, shorter than the features. "
-            f"Received: {primed} samples with features for {lengths.min()}"
+            f"Expected prompt of whole frames of {hop} samples, shorter than the features. "
+            f"Received: {prompted} samples with features for {lengths.min()}"
         )
     return lengths
 
@@ -237,7 +237,7 @@ def _speaker(model: Any, speaker: Any, batch: int) -> np.ndarray | None:
         raise ValueError("This network needs a speaker. Received: speaker=None")
     speaker = np.asarray(speaker)
     if np.issubdtype(speaker.dtype, np.integer) and speaker.ndim < 2:
-        return _speaker_numbers(model.speakers, np.broadcast_to(speaker, [batch]))
+        return _speaker_numbers(model.num_speakers, np.broadcast_to(speaker, [batch]))
     if speaker.dtype.kind != "f" or speaker.shape[1:] != (model.speaker_channels,):
         raise ValueError(
             f"Expected a speaker number or vectors of shape [batch, {model.speaker_channels}]. "

@@ -14,10 +14,10 @@ import numpy as np
 import tensorflow as tf
 
 from tfwavenet import files
-from tfwavenet.generation.autoregressive import ChunkModel, Program
+from tfwavenet.generation.batching import Decoder
+from tfwavenet.generation.chunk import ChunkModel, Program
+from tfwavenet.generation.conditioning_windows import Features, stacked
 from tfwavenet.generation.request import Request, whole_number
-from tfwavenet.generation.utterances import Decoder
-from tfwavenet.generation.windows import Features, stacked
 
 _REMEMBERED_CHUNKS = 1024
 _SETTINGS = ("batch_size", "temperature", "top_k", "top_p", "chunk_samples", "jit_compile")
@@ -47,7 +47,7 @@ class Stream:
         ValueError: if an argument does not fit the network.
 
     Example:
-        >>> model = WaveNet(layers=2, upsampler=StretchUpsampler((8, 10)), recipe="speech_8k")
+        >>> model = WaveNet(num_layers=2, upsampler=StretchUpsampler((8, 10)), recipe="speech_8k")
         >>> stream = model.stream(chunk_samples=800)
         >>> audio = [stream.push(np.zeros([5, 80])) for _ in range(4)]
         >>> audio.append(stream.finish())

@@ -12,7 +12,7 @@ from typing import Any
 
 from tfwavenet.audio import recipes
 from tfwavenet.audio.features import FeatureRecipe
-from tfwavenet.interop.source import Hyperparameters, Source, below, without_prefix
+from tfwavenet.interop.checkpoint import Hyperparameters, Source, below, without_prefix
 from tfwavenet.interop.tensors import Tensors
 from tfwavenet.layers import StretchUpsampler, WeightNormalization
 from tfwavenet.models import WaveNet
@@ -52,7 +52,7 @@ def _model(tensors: Tensors, hyper: Hyperparameters, stacks: int) -> WaveNet:
     speakers, speaker_channels = tensors.shape(_EMBEDDINGS)
     upsampler = _upsampler(tensors, sizes)
     return WaveNet(
-        layers=glu.agreed("Blocks", blocks) * glu.agreed("Stacks_in_Block", stacks),
+        num_layers=glu.agreed("Blocks", blocks) * glu.agreed("Stacks_in_Block", stacks),
         dilation_cycle=stacks,
         residual_channels=sizes.agreed("Initial_Filters", residual),
         gate_channels=gate,

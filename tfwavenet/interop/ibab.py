@@ -1,7 +1,7 @@
 """Checkpoints of ibab/tensorflow-wavenet, which TensorFlow 1 wrote.
 
 Its fast generation begins with empty queues, unlike its training; `generate` with silence as
-`prime`, as long as the receptive field, begins as training does.
+`prompt`, as long as the receptive field, begins as training does.
 
 Source: https://github.com/ibab/tensorflow-wavenet, at 3c973c0.
 """
@@ -15,7 +15,7 @@ from typing import Any
 import tensorflow as tf
 
 from tfwavenet.audio import recipes
-from tfwavenet.interop.source import Hyperparameters, Source
+from tfwavenet.interop.checkpoint import Hyperparameters, Source
 from tfwavenet.interop.tensors import Tensors
 from tfwavenet.models import WaveNet
 
@@ -55,7 +55,7 @@ def _model(tensors: Tensors, hyper: Hyperparameters) -> WaveNet:
         speakers, speaker_channels = tensors.shape(_EMBEDDING)
     dilated = tensors.shape(_LAYER.format(0) + "filter")[2]
     return WaveNet(
-        layers=layers,
+        num_layers=layers,
         dilation_cycle=_cycle(hyper, layers),
         residual_channels=hyper.agreed("residual_channels", residual),
         gate_channels=2 * hyper.agreed("dilation_channels", dilated),
@@ -70,7 +70,7 @@ def _model(tensors: Tensors, hyper: Hyperparameters) -> WaveNet:
         residual_scale=1.0,
         last_residual=True,
         skip_mode="sum",
-        speakers=speakers,
+        num_speakers=speakers,
         speaker_channels=speaker_channels,
         weight_norm=False,
         recipe=dataclasses.replace(

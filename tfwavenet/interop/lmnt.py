@@ -13,7 +13,7 @@ import numpy as np
 
 from tfwavenet.audio import recipes
 from tfwavenet.audio.features import FeatureRecipe
-from tfwavenet.interop.source import Hyperparameters, Source
+from tfwavenet.interop.checkpoint import Hyperparameters, Source
 from tfwavenet.interop.tensors import Tensors, assign_torch_layer, split
 from tfwavenet.layers import TransposedUpsampler
 from tfwavenet.models import DiffWave
@@ -72,7 +72,7 @@ def _model(tensors: Tensors, hyper: Hyperparameters, layers: int) -> DiffWave:
         )
         hyper.agreed("hop_samples", upsampler.hop_samples)
     return DiffWave(
-        layers=layers,
+        num_layers=layers,
         dilation_cycle=hyper.get("dilation_cycle_length", 10),
         residual_channels=hyper.agreed(
             "residual_channels", tensors.shape("input_projection.bias")[0]

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from tfwavenet import files
 from tfwavenet.interop import (
+    checkpoint,
     codejin,
     ibab,
     lmnt,
@@ -18,7 +19,6 @@ from tfwavenet.interop import (
     philsyn,
     r9y9,
     revsic,
-    source,
 )
 
 FAMILIES: dict[str, Any] = {
@@ -88,7 +88,7 @@ def load(
     given = hyperparameters
     if given is not None and not isinstance(given, Mapping):
         given = files.read_json(given)
-    found = source.read(path, cast(Optional[Mapping[str, Any]], given))
+    found = checkpoint.read(path, cast(Optional[Mapping[str, Any]], given))
     for name, family in FAMILIES.items():
         if family.matches(found.arrays):
             model, step = family.convert(found)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from tfwavenet.audio import recipes
-from tfwavenet.interop.source import Hyperparameters, Source
+from tfwavenet.interop.checkpoint import Hyperparameters, Source
 from tfwavenet.interop.tensors import Tensors, assign_torch_layer, split
 from tfwavenet.layers import LearnedUpsampler, StretchUpsampler
 from tfwavenet.models import WaveNet
@@ -97,7 +97,7 @@ def wrapped_network(
 def _sizes(layers: int, residual: int, max_dilation: int) -> dict[str, Any]:
     """What both forms have in common."""
     return {
-        "layers": layers,
+        "num_layers": layers,
         "dilation_cycle": int(math.log2(max_dilation)) + 1,
         "residual_channels": residual,
         "gate_channels": 2 * residual,

@@ -15,7 +15,7 @@ import numpy as np
 
 from tfwavenet.audio import recipes
 from tfwavenet.audio.features import FeatureRecipe
-from tfwavenet.interop.source import Hyperparameters, Source
+from tfwavenet.interop.checkpoint import Hyperparameters, Source
 from tfwavenet.interop.tensors import Tensors, assign_torch_layer, has_weight_norm
 from tfwavenet.layers import TransposedUpsampler
 from tfwavenet.models import DiffWave
@@ -61,7 +61,7 @@ def _model(source: Source, tensors: Tensors, hyper: Hyperparameters) -> DiffWave
         diffusion.get("beta_0", 1e-4), diffusion.get("beta_T", last), diffusion.get("T", steps)
     )
     return DiffWave(
-        layers=wavenet.agreed("num_res_layers", tensors.count(_BLOCK + "fc_t.bias")),
+        num_layers=wavenet.agreed("num_res_layers", tensors.count(_BLOCK + "fc_t.bias")),
         dilation_cycle=wavenet.get("dilation_cycle", cycle),
         residual_channels=wavenet.agreed("res_channels", channels),
         kernel_size=tensors.shape(_BLOCK.format(0) + f"dilated_conv_layer.conv.{weight}")[2],

@@ -12,8 +12,8 @@ from typing import Any
 
 from tfwavenet.audio import recipes
 from tfwavenet.audio.features import FeatureRecipe
-from tfwavenet.interop.source import Hyperparameters, Source
-from tfwavenet.interop.statistics import read_statistics
+from tfwavenet.interop.checkpoint import Hyperparameters, Source
+from tfwavenet.interop.meanvar_joblib import read_statistics
 from tfwavenet.interop.tensors import Tensors, assign_torch_layer, has_weight_norm
 from tfwavenet.layers import StretchUpsampler, TransposedUpsampler, Upsampler
 from tfwavenet.models import WaveNet
@@ -64,7 +64,7 @@ def _model(source: Source, tensors: Tensors, hyper: Hyperparameters, legacy: boo
     if upsampler is None and mels:
         upsampler = StretchUpsampler(())
     return WaveNet(
-        layers=layers,
+        num_layers=layers,
         dilation_cycle=layers // _stacks(hyper, layers, source),
         residual_channels=hyper.agreed("residual_channels", residual),
         gate_channels=hyper.agreed("gate_channels", gate),
@@ -79,7 +79,7 @@ def _model(source: Source, tensors: Tensors, hyper: Hyperparameters, legacy: boo
         upsampler=upsampler,
         local_channels=mels,
         local_bias=legacy,
-        speakers=speakers,
+        num_speakers=speakers,
         speaker_channels=speaker_channels,
         global_bias=legacy,
         weight_norm=weight == "weight_v",

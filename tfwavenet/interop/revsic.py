@@ -15,7 +15,7 @@ import numpy as np
 
 from tfwavenet.audio import recipes
 from tfwavenet.audio.features import FeatureRecipe
-from tfwavenet.interop.source import Hyperparameters, Source, below, without_prefix
+from tfwavenet.interop.checkpoint import Hyperparameters, Source, below, without_prefix
 from tfwavenet.interop.tensors import Tensors
 from tfwavenet.layers import TransposedUpsampler
 from tfwavenet.models import DiffWave
@@ -61,7 +61,7 @@ def _model(source: Source, tensors: Tensors, hyper: Hyperparameters) -> DiffWave
         given.get("noise_start", 1e-4), given.get("noise_end", 0.05), given.get("iter", _STEPS)
     )
     return DiffWave(
-        layers=layers,
+        num_layers=layers,
         dilation_cycle=layers // cycles,
         residual_channels=given.agreed("channels", channels),
         kernel_size=given.agreed("kernel_size", kernel_size),

@@ -115,7 +115,7 @@ def assign_torch_layer(layer: Any, tensors: Tensors, prefix: str) -> None:
     """Gives PyTorch's tensors `<prefix>.weight`, or `weight_g` and `weight_v`, to a layer.
 
     Args:
-        layer: convolution, dense layer, or such a one under weight normalisation; None for none.
+        layer: convolution, dense layer, or such a one under weight normalization; None for none.
         tensors: of the checkpoint.
         prefix: name of the layer in it.
     """
@@ -135,7 +135,7 @@ def assign_torch_layer(layer: Any, tensors: Tensors, prefix: str) -> None:
 
 
 def has_weight_norm(tensors: Tensors, prefix: str) -> bool:
-    """Whether a layer of a PyTorch checkpoint is stored under weight normalisation."""
+    """Whether a layer of a PyTorch checkpoint is stored under weight normalization."""
     return f"{prefix}.weight_g" in tensors
 
 

@@ -22,8 +22,8 @@ By a diffusion model, in six steps:
 
 Text, by a model over characters, to the terminal as it is written, or to a file:
 
-    tfwavenet-generate --workdir=runs/text --prompt="Once upon" --characters=300 --top_k=40
-    tfwavenet-generate --workdir=runs/text --characters=100000 --output=text.txt
+    tfwavenet-generate --workdir=runs/text --prompt="Once upon" --num_characters=300 --top_k=40
+    tfwavenet-generate --workdir=runs/text --num_characters=100000 --output=text.txt
 
 While it runs, each file has its name with `.partial` behind it and can be listened to, or read.
 """
@@ -51,17 +51,15 @@ _COUNT = flags.DEFINE_integer(
     "count", 1, "How many to generate with --seconds.", lower_bound=1, flag_values=FLAGS
 )
 _SPEAKER = flags.DEFINE_string("speaker", None, "Name or number.", flag_values=FLAGS)
-_PRIME = flags.DEFINE_string(
-    "prime",
+_PROMPT = flags.DEFINE_string(
+    "prompt",
     None,
-    "Recording that precedes what is generated; with --mel or --audio, these cover it too.",
+    "What precedes the output: a recording (with --mel or --audio, these cover it too), or, for a "
+    "model over text, the text itself.",
     flag_values=FLAGS,
 )
-_PROMPT = flags.DEFINE_string(
-    "prompt", None, "Of a model over text: what it begins with.", flag_values=FLAGS
-)
 _CHARACTERS = flags.DEFINE_integer(
-    "characters",
+    "num_characters",
     None,
     "Of a model over text: how many to write; default: 500.",
     lower_bound=1,
@@ -87,8 +85,8 @@ _OUTPUT = flags.DEFINE_string(
 )
 
 
-_OF_TEXT = (_PROMPT, _CHARACTERS)
-_OF_AUDIO = (_MEL, _AUDIO, _SECONDS, _COUNT, _SPEAKER, _PRIME, _BATCH_SIZE)
+_OF_TEXT = (_CHARACTERS,)
+_OF_AUDIO = (_MEL, _AUDIO, _SECONDS, _COUNT, _SPEAKER, _BATCH_SIZE)
 
 
 def _generate() -> None:
@@ -104,7 +102,7 @@ def _generate_text(model: Any) -> None:
     text_job.run(
         model,
         prompt=_PROMPT.value,
-        characters=_CHARACTERS.value,
+        num_characters=_CHARACTERS.value,
         output=None if _OUTPUT.value == generation_job.STANDARD_OUTPUT else _OUTPUT.value,
         temperature=_TEMPERATURE.value,
         seed=_SEED.value,
@@ -132,7 +130,7 @@ def _generate_audio(loaded: workdirs.Loaded) -> None:
         count=_COUNT.value,
         speaker=_SPEAKER.value,
         speakers=loaded.metadata.speakers,
-        prime_path=_PRIME.value,
+        prompt_path=_PROMPT.value,
         output=_OUTPUT.value or workdirs.Workdir(_WORKDIR.value).samples / "generated",
     )
     generation_job.run(

@@ -17,8 +17,7 @@ import tqdm
 from absl import logging
 
 from tfwavenet import files
-from tfwavenet.audio import files as audio_files
-from tfwavenet.audio import wav_format
+from tfwavenet.audio import audio_files, wav_format
 from tfwavenet.audio.features import FeatureRecipe
 from tfwavenet.audio.wav_writer import WavPipe, WavWriter
 from tfwavenet.evaluation.speed import Speedometer
@@ -38,14 +37,14 @@ class Job:
         mels: float32 [frames, n_mels] for each, or None for a model without features.
         samples: number of samples to generate for each.
         speaker: number of the speaker, or None.
-        prime: float32 [samples] that precede, as the network sees them, or None.
+        prompt: float32 [samples] that precede, as the network sees them, or None.
     """
 
     paths: tuple[str, ...]
     mels: Optional[tuple[np.ndarray, ...]]
     samples: tuple[int, ...]
     speaker: Optional[int] = None
-    prime: Optional[np.ndarray] = None
+    prompt: Optional[np.ndarray] = None
 
     @classmethod
     def create(
@@ -59,7 +58,7 @@ class Job:
         count: int = 1,
         speaker: Optional[str] = None,
         speakers: Sequence[str] = (),
-        prime_path: Optional[str] = None,
+        prompt_path: Optional[str] = None,
     ) -> Job:
         """Reads and checks what the user asks for.
 
@@ -73,7 +72,7 @@ class Job:
             count: how many of that length.
             speaker: name or number.
             speakers: names of the speakers, by number.
-            prime_path: a recording that precedes; with features, these cover it too.
+            prompt_path: a recording that precedes; with features, these cover it too.
 
         Raises:
             ValueError: if something does not fit the model or cannot be used; the message names
@@ -86,18 +85,18 @@ class Job:
         if model.upsampler is not None:
             mels = tuple(read_mel(path, recipe) for path in mel_paths)
             mels += tuple(analyze(path, recipe)[1] for path in audio_paths)
-        prime = None if prime_path is None else read_prime(prime_path, model)
+        prompt = None if prompt_path is None else read_prompt(prompt_path, model)
         names = [pathlib.Path(path).stem for path in [*mel_paths, *audio_paths]]
         names = names or [f"generated-{index}" for index in range(count)]
         paths = output_paths(output, names)
-        given = [*mel_paths, *audio_paths, *([] if prime_path is None else [prime_path])]
+        given = [*mel_paths, *audio_paths, *([] if prompt_path is None else [prompt_path])]
         _check_nothing_given_is_replaced(paths, given)
         return cls(
             paths=paths,
             mels=mels,
-            samples=_lengths(mels, recipe, seconds, count, prime),
+            samples=_lengths(mels, recipe, seconds, count, prompt),
             speaker=speaker_number(model, speaker, speakers),
-            prime=prime,
+            prompt=prompt,
         )
 
 
@@ -138,8 +137,8 @@ def run(model: Any, job: Job, *, seed: int = 0, batch_size: int = 8, **sampling:
 
         if isinstance(model, DiffWave):
             sampling["on_step"] = on_step
-        if job.prime is not None:
-            sampling["prime"] = job.prime
+        if job.prompt is not None:
+            sampling["prompt"] = job.prompt
         model.generate(
             None if job.mels is None else list(job.mels),
             samples=None if job.mels is not None else job.samples[0],
@@ -236,7 +235,7 @@ def analyze(path: files.PathLike, recipe: FeatureRecipe) -> tuple[np.ndarray, np
         raise ValueError(f"{os.fspath(path)!r} cannot be used: {error}") from error
 
 
-def read_prime(path: files.PathLike, model: Any) -> np.ndarray:
+def read_prompt(path: files.PathLike, model: Any) -> np.ndarray:
     """A recording as the network sees it, cut to whole frames for a model with features.
 
     Args:
@@ -252,7 +251,7 @@ def read_prime(path: files.PathLike, model: Any) -> np.ndarray:
     """
     if not isinstance(model, AutoregressiveModel):
         raise ValueError(
-            "prime is for models that predict sample by sample. "
+            "prompt is for models that predict sample by sample. "
             f"Received: a model of class {type(model).__name__}"
         )
     recipe = model.recipe
@@ -265,7 +264,7 @@ def read_prime(path: files.PathLike, model: Any) -> np.ndarray:
     whole = len(signal) // unit * unit
     if not whole:
         raise ValueError(
-            f"prime must last at least a frame of {unit} samples. "
+            f"prompt must last at least a frame of {unit} samples. "
             f"Received: samples={len(signal)} in {os.fspath(path)!r}"
         )
     return signal[:whole]
@@ -368,7 +367,7 @@ def _lengths(
     recipe: FeatureRecipe,
     seconds: Optional[float],
     count: int,
-    prime: Optional[np.ndarray],
+    prompt: Optional[np.ndarray],
 ) -> tuple[int, ...]:
     """Samples to generate of each: what the features or `seconds` say, less what precedes."""
     if mels is None:
@@ -379,11 +378,11 @@ def _lengths(
                 f"{wav_format.MOST_FRAMES} samples. Received: seconds={seconds}"
             )
         return (round(wanted),) * count
-    primed = 0 if prime is None else len(prime)
-    lengths = tuple(len(mel) * recipe.hop_samples - primed for mel in mels)
+    prompted = 0 if prompt is None else len(prompt)
+    lengths = tuple(len(mel) * recipe.hop_samples - prompted for mel in mels)
     if min(lengths) <= 0:
         raise ValueError(
-            "the features cover prime too and must be longer. "
-            f"Received: {primed} samples of prime, features for {min(lengths) + primed}"
+            "the features cover prompt too and must be longer. "
+            f"Received: {prompted} samples of prompt, features for {min(lengths) + prompted}"
         )
     return lengths

@@ -6,7 +6,7 @@
 
 The data go to `<workdir>/data`. A run that was interrupted goes on where it was when the same
 command is given again. Training prepares by itself what is not prepared yet. Of a student's config
-the teacher must be there: its statistics normalise the features.
+the teacher must be there: its statistics normalize the features.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import os
 
 from absl import flags, logging
 
-from tfwavenet.data.prepare import prepare_from_config
+from tfwavenet.data.preparation import prepare_from_config
 from tfwavenet.launch import app, config_flag
 from tfwavenet.training import workdir as workdirs
 from tfwavenet.training.config import resolve

@@ -20,7 +20,7 @@ from absl import flags, logging
 from tfwavenet import files
 from tfwavenet.launch import app, config_flag, evaluate
 from tfwavenet.training.config import Config
-from tfwavenet.training.run import run
+from tfwavenet.training.run_training import run
 
 FLAGS = flags.FlagValues()
 _CONFIG = config_flag.define(

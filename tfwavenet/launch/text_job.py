@@ -49,7 +49,7 @@ def run(
             file.flush()
 
         write(given)
-        model.generate_text(given, characters=count, seed=seed, on_text=write, **sampling)
+        model.generate_text(given, num_characters=count, seed=seed, on_text=write, **sampling)
         if file.isatty():
             write("\n")
     logging.info("%d characters in %.2f s", count, time.monotonic() - start)

@@ -1,7 +1,7 @@
 """Keras layers of the networks."""
 
 from tfwavenet.layers.causal_conv import CausalConv1D
-from tfwavenet.layers.centred_conv import CentredConv1D
+from tfwavenet.layers.centered_conv import CenteredConv1D
 from tfwavenet.layers.code_conv import CodeConv1D
 from tfwavenet.layers.diffusion_residual_block import DiffusionResidualBlock
 from tfwavenet.layers.gated_residual_block import GatedResidualBlock
@@ -15,7 +15,7 @@ from tfwavenet.layers.weight_norm import WeightNormalization
 
 __all__ = [
     "CausalConv1D",
-    "CentredConv1D",
+    "CenteredConv1D",
     "CodeConv1D",
     "DiffusionResidualBlock",
     "DiffusionStepEmbedding",

@@ -8,7 +8,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfwavenet.layers.centred_conv import CentredConv1D
+from tfwavenet.layers.centered_conv import CenteredConv1D
 from tfwavenet.layers.convolution import dilated_conv1d, summed_over_time
 from tfwavenet.layers.fusion import fusible
 from tfwavenet.layers.gate import gate
@@ -45,7 +45,7 @@ class DiffusionResidualBlock(tf.keras.layers.Layer):
         local_channels: channels of the conditioning at the sample rate, or None.
         global_channels: size of a vector such as a speaker's, or None.
         step_in_residual: whether the residual path keeps the step's projection. Defaults to False.
-        weight_norm: whether convolutions are weight normalised. Defaults to False.
+        weight_norm: whether convolutions are weight normalized. Defaults to False.
 
     Call arguments:
         inputs: [batch, time, residual_channels].
@@ -113,7 +113,7 @@ class DiffusionResidualBlock(tf.keras.layers.Layer):
 
     def _conv(self, filters: int, kernel_size: int, **kwargs: Any) -> tf.keras.layers.Layer:
         kwargs.update(dtype=self.dtype_policy, kernel_initializer="he_normal")
-        layer = CentredConv1D(filters, kernel_size, **kwargs)
+        layer = CenteredConv1D(filters, kernel_size, **kwargs)
         return WeightNormalization(layer) if self.weight_norm else layer
 
     def build(self, input_shape: Any) -> None:

@@ -52,7 +52,7 @@ class GatedResidualBlock(tf.keras.layers.Layer):
         global_channels: channels of the global conditioning; None for none. Defaults to None.
         local_bias: whether the local projection has a bias. Defaults to False.
         global_bias: whether the global projection has a bias. Defaults to False.
-        weight_norm: whether the convolutions are weight normalised. Defaults to True.
+        weight_norm: whether the convolutions are weight normalized. Defaults to True.
         dropout: rate of dropout before the convolution, in [0, 1). Defaults to 0.
 
     Call arguments:

@@ -51,7 +51,7 @@ def upsampled(image: tf.Tensor, kernel: tf.Tensor, meeting: np.ndarray) -> tf.Te
 
     Args:
         image: [batch, frames, channels, 1].
-        kernel: [taps, extent over channels], centred over channels.
+        kernel: [taps, extent over channels], centered over channels.
         meeting: [3, scale, taps] from `stretching` or `transposed`.
 
     Returns:

@@ -26,7 +26,7 @@ class StretchUpsampler(Upsampler):
         input_context: whether the convolution over frames comes first. Defaults to False.
         frequency_kernel_size: odd extent of the smoothing filters over channels. Defaults to 1.
         activation: applied after each stage. Defaults to None.
-        weight_norm: whether the smoothing filters are weight normalised. Defaults to True.
+        weight_norm: whether the smoothing filters are weight normalized. Defaults to True.
 
     Call arguments:
         inputs: [batch, frames + 2 * padding_frames, channels].

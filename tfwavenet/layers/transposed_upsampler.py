@@ -22,7 +22,7 @@ class TransposedUpsampler(Upsampler):
             of a frame depend on that frame only, or 2. Defaults to 1.
         frequency_kernel_size: odd extent of the filters over channels. Defaults to 3.
         negative_slope: slope of the leaky ReLU after each stage; 0 is a ReLU. Defaults to 0.
-        weight_norm: whether the filters are weight normalised. Defaults to True.
+        weight_norm: whether the filters are weight normalized. Defaults to True.
 
     Call arguments:
         inputs: [batch, frames, channels].
@@ -36,7 +36,7 @@ class TransposedUpsampler(Upsampler):
         TensorShape([1, 768, 80])
 
     Source: r9y9/wavenet_vocoder up to v0.1 (overlap 1, ReLU); the spectrogram upsampler of
-    lmnt-com/diffwave (two stages of 16, overlap 2, slope 0.4, no weight normalisation).
+    lmnt-com/diffwave (two stages of 16, overlap 2, slope 0.4, no weight normalization).
     """
 
     def __init__(

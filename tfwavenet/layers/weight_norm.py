@@ -1,4 +1,4 @@
-"""Weight normalisation: the one module that knows tensorflow-addons."""
+"""Weight normalization: the one module that knows tensorflow-addons."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ _TRANSPOSED = (
 class WeightNormalization(tfa.layers.WeightNormalization):
     """Decouples the length of each filter from its direction: `kernel = g * v / ||v||`.
 
-    `tfa.layers.WeightNormalization` without its data-dependent initialisation and with these
+    `tfa.layers.WeightNormalization` without its data-dependent initialization and with these
     repairs: `g` is the norm of the kernel from `build` on, so that wrapping a layer does not
-    change what it computes; mixed precision works, with the normalisation itself in float32; the
-    filters of transposed convolutions are normalised over their own axis; a filter that starts
+    change what it computes; mixed precision works, with the normalization itself in float32; the
+    filters of transposed convolutions are normalized over their own axis; a filter that starts
     at zero keeps `g = 0` but gets a random direction, so that it can be trained; and
     `layer.kernel` is always the variable `v` again after a call.
 
@@ -39,7 +39,7 @@ class WeightNormalization(tfa.layers.WeightNormalization):
         inputs: whatever `layer` takes.
 
     Returns:
-        What `layer` returns under the normalised kernel.
+        What `layer` returns under the normalized kernel.
 
     Raises:
         ValueError: if `layer` has no kernel, or is recurrent.
@@ -91,7 +91,7 @@ class WeightNormalization(tfa.layers.WeightNormalization):
         return tf.cast(tf.reshape(norms, shape), dtype or norms.dtype)
 
     def effective_kernel(self) -> tf.Tensor:
-        """The normalised kernel, in the dtype that `layer` computes in."""
+        """The normalized kernel, in the dtype that `layer` computes in."""
         return tf.cast(self._float_kernel(), self.layer.compute_dtype)
 
     def _float_kernel(self) -> tf.Tensor:
@@ -109,12 +109,12 @@ class WeightNormalization(tfa.layers.WeightNormalization):
             self.layer.__dict__["kernel"] = variable
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        """Calls `layer` under the normalised kernel."""
+        """Calls `layer` under the normalized kernel."""
         with self._effective_kernel_in_place():
             return self.layer(inputs)
 
     def folded_weights(self) -> Any:
-        """What `step` of the wrapped layer needs, with the normalisation folded in."""
+        """What `step` of the wrapped layer needs, with the normalization folded in."""
         with self._effective_kernel_in_place():
             return self.layer.folded_weights()
 
@@ -159,7 +159,7 @@ class WeightNormalization(tfa.layers.WeightNormalization):
 
 
 def weights_of(layer: tf.keras.layers.Layer) -> tuple[tf.Tensor, tf.Tensor]:
-    """The kernel and the bias of a layer with or without normalisation, as variables are read."""
+    """The kernel and the bias of a layer with or without normalization, as variables are read."""
     if isinstance(layer, WeightNormalization):
         return layer._float_kernel(), tf.convert_to_tensor(layer.layer.bias)
     return tf.convert_to_tensor(layer.kernel), tf.convert_to_tensor(layer.bias)

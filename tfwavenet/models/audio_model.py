@@ -81,7 +81,7 @@ class AudioModel(tf.keras.Model):
         return rng.fold_in(seed, replica)
 
     def sample_loss(self, batch: dict[str, tf.Tensor], training: bool) -> tf.Tensor:
-        """What training minimises the mean of.
+        """What training minimizes the mean of.
 
         Args:
             batch: see the class; `"mask"` need not be looked at.
@@ -182,9 +182,9 @@ class AudioModel(tf.keras.Model):
         return speaker if self.speaker_embedding is None else self.speaker_embedding(speaker)
 
     def _embedding_layer(self) -> SpeakerEmbedding | None:
-        if not self.speakers or not self.speaker_channels:
+        if not self.num_speakers or not self.speaker_channels:
             return None
-        return SpeakerEmbedding(self.speakers, self.speaker_channels, dtype="float32")
+        return SpeakerEmbedding(self.num_speakers, self.speaker_channels, dtype="float32")
 
     def build(self, input_shape: Any = None) -> None:
         """Creates the weights of the conditions; a subclass those of the network before."""

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from tfwavenet import files, generation, rng
 from tfwavenet.audio import mulaw
-from tfwavenet.generation import autoregressive
+from tfwavenet.generation import chunk
 from tfwavenet.layers import ring_buffer
 from tfwavenet.models.audio_model import AudioModel
 from tfwavenet.text import UNKNOWN
@@ -158,7 +158,7 @@ class AutoregressiveModel(AudioModel):
         self, state: dict[str, Any], window: dict[str, tf.Tensor], **given: Any
     ) -> tuple[tf.Tensor, dict[str, Any]]:
         """A chunk of samples, one after the other; see `generation.autoregressive.advance`."""
-        return autoregressive.advance(self, state, window, **given)
+        return chunk.advance(self, state, window, **given)
 
     def merged_state(self, rows: tf.Tensor, state: list[Any], other: list[Any]) -> list[Any]:
         """`state` for the rows bool [batch] that are True, `other` for those that are False."""
@@ -174,7 +174,7 @@ class AutoregressiveModel(AudioModel):
         temperature: float = 1.0,
         top_k: int | None = None,
         top_p: float = 1.0,
-        prime: Any = None,
+        prompt: Any = None,
         chunk_samples: int = 1024,
         batch_size: int | None = None,
         fold_frames: int | None = None,
@@ -201,7 +201,7 @@ class AutoregressiveModel(AudioModel):
             top_p: above 0, at most 1, for networks that predict codes: only the most likely codes
                 that together have this probability are drawn, of those that `top_k` leaves. A
                 little below 1 keeps rare outliers away, from which a network may not find back.
-            prime: recording [samples] or [batch, samples], float32 in the network's domain or
+            prompt: recording [samples] or [batch, samples], float32 in the network's domain or
                 its codes, that comes before the generated samples. With features, these cover it
                 too, and its length must be a whole number of frames.
             chunk_samples: samples per call of the program, rounded to whole frames.
@@ -226,7 +226,7 @@ class AutoregressiveModel(AudioModel):
             ValueError: if inputs do not fit this network or each other, or are not finite.
         """
         request = generation.Request.create(
-            self, mel=mel, speaker=speaker, samples=samples, seed=seed, prime=prime
+            self, mel=mel, speaker=speaker, samples=samples, seed=seed, prompt=prompt
         )
         utterances = generation.generate(
             self,
@@ -247,7 +247,7 @@ class AutoregressiveModel(AudioModel):
         self,
         prompt: str = "",
         *,
-        characters: int = 500,
+        num_characters: int = 500,
         seed: int = 0,
         on_text: Callable[[str], None] | None = None,
         chunk_characters: int = 64,
@@ -260,7 +260,7 @@ class AutoregressiveModel(AudioModel):
 
         Args:
             prompt: what the text begins with; may be empty.
-            characters: how many to write, 1 or more.
+            num_characters: how many to write, 1 or more.
             seed: equal seeds give equal texts.
             on_text: called with each piece of the text as soon as it is there.
             chunk_characters: how many are in a piece.
@@ -283,9 +283,9 @@ class AutoregressiveModel(AudioModel):
                 on_text(self.recipe.decode(chunk[0]))
 
         generated = self.generate(
-            samples=characters,
+            samples=num_characters,
             seed=seed,
-            prime=codes if len(codes) else None,
+            prompt=codes if len(codes) else None,
             chunk_samples=chunk_characters,
             on_chunk=on_chunk,
             **options,
@@ -309,7 +309,7 @@ class AutoregressiveModel(AudioModel):
         The arguments are those of `generation.Stream`, which this returns.
 
         Example:
-            >>> model = WaveNet(layers=4, dilation_cycle=2)
+            >>> model = WaveNet(num_layers=4, dilation_cycle=2)
             >>> audio = model.stream(seed=1).pull(500)
         """
         return generation.Stream(

@@ -12,7 +12,7 @@ import tensorflow as tf
 from tfwavenet import diffusion, generation
 from tfwavenet.audio import recipes
 from tfwavenet.layers import (
-    CentredConv1D,
+    CenteredConv1D,
     DiffusionResidualBlock,
     DiffusionStepEmbedding,
     WeightNormalization,
@@ -33,7 +33,7 @@ _PLAIN_ARGUMENTS = (
     "prior",
     "upsampler_per_block",
     "local_channels",
-    "speakers",
+    "num_speakers",
     "speaker_channels",
     "weight_norm",
     "seed",
@@ -58,7 +58,7 @@ class DiffWave(Denoiser):
       recording; the network treats others as lying beyond its ends.
 
     Args:
-        layers: number of residual blocks, positive.
+        num_layers: number of residual blocks, positive.
         dilation_cycle: block i has dilation `2 ** (i % dilation_cycle)`.
         residual_channels: channels of the residual and the skip paths.
         kernel_size: taps of the dilated convolutions, odd.
@@ -74,12 +74,12 @@ class DiffWave(Denoiser):
         step_channels: of the embedding of the diffusion step.
         step_order: of its frequencies, see `DiffusionStepEmbedding`.
         step_in_residual: whether the residual path keeps the step's projection.
-        upsampler: layer, or its serialised form; None for a network without features.
+        upsampler: layer, or its serialized form; None for a network without features.
         upsampler_per_block: whether each block has an upsampler of its own, like `upsampler`.
         local_channels: feature channels; None for the recipe's `n_mels`.
-        speakers: how many; None where speaker vectors come from elsewhere.
+        num_speakers: how many; None where speaker vectors come from elsewhere.
         speaker_channels: size of a speaker vector; None for a network without speakers.
-        weight_norm: whether convolutions are weight normalised.
+        weight_norm: whether convolutions are weight normalized.
         recipe: of features and waveform, as `recipes.get` takes it; saved with the model.
         seed: of the noise and the steps that training draws.
 
@@ -94,7 +94,7 @@ class DiffWave(Denoiser):
         ValueError: if arguments contradict each other, such as the scales of upsampler and recipe.
 
     Example:
-        >>> model = DiffWave(layers=4, dilation_cycle=2, residual_channels=8)
+        >>> model = DiffWave(num_layers=4, dilation_cycle=2, residual_channels=8)
         >>> model.compile(tf.keras.optimizers.Adam(2e-4))
         >>> audio = tf.sin(tf.range(1000.0) / 10)[tf.newaxis]
         >>> history = model.fit(tf.data.Dataset.from_tensors({"audio": audio}), verbose=0)
@@ -109,7 +109,7 @@ class DiffWave(Denoiser):
     def __init__(
         self,
         *,
-        layers: int = 30,
+        num_layers: int = 30,
         dilation_cycle: int = 10,
         residual_channels: int = 64,
         kernel_size: int = 3,
@@ -123,7 +123,7 @@ class DiffWave(Denoiser):
         upsampler: Any = None,
         upsampler_per_block: bool = False,
         local_channels: int | None = None,
-        speakers: int | None = None,
+        num_speakers: int | None = None,
         speaker_channels: int | None = None,
         weight_norm: bool = False,
         recipe: Any = None,
@@ -131,10 +131,10 @@ class DiffWave(Denoiser):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        for name, value in (("layers", layers), ("dilation_cycle", dilation_cycle)):
+        for name, value in (("num_layers", num_layers), ("dilation_cycle", dilation_cycle)):
             if value < 1:
                 raise ValueError(f"`{name}` must be positive. Received: {name}={value}")
-        self.num_layers = layers
+        self.num_layers = num_layers
         self.dilation_cycle = dilation_cycle
         self.residual_channels = residual_channels
         self.kernel_size = kernel_size
@@ -150,7 +150,7 @@ class DiffWave(Denoiser):
         self.recipe = None if recipe is None else recipes.get(recipe)
         self.local_channels = self._feature_channels(local_channels)
         self._check_objective()
-        self.speakers = speakers
+        self.num_speakers = num_speakers
         self.speaker_channels = speaker_channels
         self.weight_norm = weight_norm
         self.seed = seed
@@ -165,12 +165,12 @@ class DiffWave(Denoiser):
         self.blocks = [self._block(index) for index in range(self.num_layers)]
         self.further_upsamplers = self._further_upsamplers()
         self.skip_conv = self._conv(self.residual_channels)
-        self.output_conv = CentredConv1D(1, 1, kernel_initializer="zeros", dtype="float32")
+        self.output_conv = CenteredConv1D(1, 1, kernel_initializer="zeros", dtype="float32")
         self.speaker_embedding = self._embedding_layer()
 
     def _conv(self, filters: int, **kwargs: Any) -> tf.keras.layers.Layer:
         kwargs.setdefault("dtype", self.dtype_policy)
-        layer = CentredConv1D(filters, 1, kernel_initializer="he_normal", **kwargs)
+        layer = CenteredConv1D(filters, 1, kernel_initializer="he_normal", **kwargs)
         return WeightNormalization(layer) if self.weight_norm else layer
 
     def _block(self, index: int) -> DiffusionResidualBlock:
@@ -315,7 +315,7 @@ class DiffWave(Denoiser):
             ValueError: if inputs do not fit this network or each other, or are not finite.
         """
         request = generation.Request.create(
-            self, mel=mel, speaker=speaker, samples=samples, seed=seed, prime=None
+            self, mel=mel, speaker=speaker, samples=samples, seed=seed, prompt=None
         )
         chosen = self.inference_schedule if schedule is None else diffusion.get(schedule)
         utterances = generation.denoise(
@@ -339,7 +339,7 @@ class DiffWave(Denoiser):
         return {
             **super().get_config(),
             **{name: getattr(self, name) for name in _PLAIN_ARGUMENTS},
-            "layers": self.num_layers,
+            "num_layers": self.num_layers,
             "schedule": list(self.schedule.betas),
             "inference_schedule": None if chosen is None else list(chosen.betas),
             "upsampler": upsamplers.serialize(self.upsampler),

@@ -173,7 +173,7 @@ def _conditions(model: AudioModel) -> dict[str, Any]:
         "hop_samples": None if upsampler is None else upsampler.hop_samples,
         "padding_frames": None if upsampler is None else upsampler.padding_frames,
         "local_channels": model.local_channels,
-        "speakers": model.speakers if model.speaker_channels else None,
+        "num_speakers": model.num_speakers if model.speaker_channels else None,
         # Of speaker vectors teacher and student are given the same.
-        "speaker_channels": None if model.speakers else model.speaker_channels,
+        "speaker_channels": None if model.num_speakers else model.speaker_channels,
     }

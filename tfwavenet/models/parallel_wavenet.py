@@ -37,7 +37,7 @@ _PLAIN_ARGUMENTS = (
     "spectral_resolutions",
     "contrastive_weight",
     "local_channels",
-    "speakers",
+    "num_speakers",
     "speaker_channels",
     "weight_norm",
     "seed",
@@ -75,11 +75,11 @@ class ParallelWaveNet(Student):
         spectral_resolutions: (FFT, hop, window) of each of its spectra, in samples.
         contrastive_weight: of the divergence from the teacher under the features of another
             utterance of the batch, which is to be large; 0 or more. A batch of one is without.
-        upsampler: layer, or its serialised form; None for a network without features.
+        upsampler: layer, or its serialized form; None for a network without features.
         local_channels: feature channels; None for the recipe's `n_mels`.
-        speakers: how many; None where speaker vectors come from elsewhere.
+        num_speakers: how many; None where speaker vectors come from elsewhere.
         speaker_channels: size of a speaker vector; None for a network without speakers.
-        weight_norm: whether convolutions are weight normalised.
+        weight_norm: whether convolutions are weight normalized.
         recipe: of features and waveform, as `recipes.get` takes it; saved with the model.
         seed: of the noise that training draws.
 
@@ -94,7 +94,7 @@ class ParallelWaveNet(Student):
         ValueError: if arguments contradict each other, such as the scales of upsampler and recipe.
 
     Example:
-        >>> teacher = WaveNet(layers=4, distribution="Gaussian")
+        >>> teacher = WaveNet(num_layers=4, distribution="Gaussian")
         >>> student = ParallelWaveNet(flow_layers=(2, 4), residual_channels=8)
         >>> student.set_teacher(teacher)
         >>> student.compile(tf.keras.optimizers.Adam(1e-3))
@@ -128,7 +128,7 @@ class ParallelWaveNet(Student):
         contrastive_weight: float = 0.0,
         upsampler: Any = None,
         local_channels: int | None = None,
-        speakers: int | None = None,
+        num_speakers: int | None = None,
         speaker_channels: int | None = None,
         weight_norm: bool = True,
         recipe: Any = None,
@@ -158,7 +158,7 @@ class ParallelWaveNet(Student):
         self.upsampler = upsamplers.get(upsampler)
         self.recipe = None if recipe is None else recipes.get(recipe)
         self.local_channels = self._feature_channels(local_channels)
-        self.speakers = speakers
+        self.num_speakers = num_speakers
         self.speaker_channels = speaker_channels
         self.weight_norm = weight_norm
         self.seed = seed
@@ -169,7 +169,7 @@ class ParallelWaveNet(Student):
         is_last = index == len(self.flow_layers) - 1
         return Flow(
             initial_log_scale=self.initial_log_scale if is_last else 0.0,
-            layers=self.flow_layers[index],
+            num_layers=self.flow_layers[index],
             dilation_cycle=self.dilation_cycle,
             residual_channels=self.residual_channels,
             gate_channels=self.gate_channels,
@@ -309,7 +309,7 @@ class ParallelWaveNet(Student):
             ValueError: if inputs do not fit this network or each other, or are not finite.
         """
         request = generation.Request.create(
-            self, mel=mel, speaker=speaker, samples=samples, seed=seed, prime=None
+            self, mel=mel, speaker=speaker, samples=samples, seed=seed, prompt=None
         )
         utterances = generation.generate(
             self,

@@ -36,7 +36,7 @@ _PLAIN_ARGUMENTS = (
     "local_channels",
     "project_local",
     "local_bias",
-    "speakers",
+    "num_speakers",
     "speaker_channels",
     "global_bias",
     "weight_norm",
@@ -67,7 +67,7 @@ class WaveNet(AutoregressiveModel):
     - `"mask"`: bool [batch, samples], optional: True for the samples that count in the loss.
 
     Args:
-        layers: number of residual blocks, positive.
+        num_layers: number of residual blocks, positive.
         dilation_cycle: block i has dilation `2 ** (i % dilation_cycle)`.
         residual_channels, skip_channels: channels of these paths.
         gate_channels: channels before the gate, even; half of it behind.
@@ -81,16 +81,16 @@ class WaveNet(AutoregressiveModel):
         residual_scale: factor of the residual path at each block.
         last_residual: whether the last block has the residual projection that nobody reads, as
             some checkpoints have; it is not trained.
-        skip_mode: "sum" of the blocks' skips, "scaled" by `sqrt(1 / layers)`, or "recursive":
+        skip_mode: "sum" of the blocks' skips, "scaled" by `sqrt(1 / num_layers)`, or "recursive":
             `(sum so far + skip) * sqrt(1/2)` from the second block on.
-        upsampler: layer, or its serialised form; None for a network without features.
+        upsampler: layer, or its serialized form; None for a network without features.
         local_channels: feature channels; None for the recipe's `n_mels`.
         project_local: False for features that are the conditioning of each block already:
             `gate_channels` for the first block, then those for the second, and so on.
-        speakers: how many; None where speaker vectors come from elsewhere.
+        num_speakers: how many; None where speaker vectors come from elsewhere.
         speaker_channels: size of a speaker vector; None for a network without speakers.
         local_bias, global_bias: whether the features' and the speakers' projections have biases.
-        weight_norm: whether convolutions are weight normalised.
+        weight_norm: whether convolutions are weight normalized.
         head_weight_norm: the same of the head; None for `weight_norm`.
         dropout: rate of dropout before each dilated convolution.
         recipe: of features and waveform, or of text, as `recipes.of_any_kind` takes it; saved with the
@@ -109,7 +109,7 @@ class WaveNet(AutoregressiveModel):
         ValueError: if arguments contradict each other, such as the scales of upsampler and recipe.
 
     Example:
-        >>> model = WaveNet(layers=4, dilation_cycle=2, distribution="Categorical")
+        >>> model = WaveNet(num_layers=4, dilation_cycle=2, distribution="Categorical")
         >>> model.compile(tf.keras.optimizers.Adam(1e-3))
         >>> audio = tf.sin(tf.range(1000.0) / 10)[tf.newaxis]
         >>> history = model.fit(tf.data.Dataset.from_tensors({"audio": audio}), verbose=0)
@@ -123,7 +123,7 @@ class WaveNet(AutoregressiveModel):
     def __init__(
         self,
         *,
-        layers: int = 20,
+        num_layers: int = 20,
         dilation_cycle: int = 10,
         residual_channels: int = 64,
         gate_channels: int = 128,
@@ -142,7 +142,7 @@ class WaveNet(AutoregressiveModel):
         local_channels: int | None = None,
         project_local: bool = True,
         local_bias: bool = False,
-        speakers: int | None = None,
+        num_speakers: int | None = None,
         speaker_channels: int | None = None,
         global_bias: bool = False,
         weight_norm: bool = True,
@@ -153,8 +153,10 @@ class WaveNet(AutoregressiveModel):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        _check(skip_mode, layers=layers, dilation_cycle=dilation_cycle, kernel_size=kernel_size)
-        self.num_layers = layers
+        _check(
+            skip_mode, num_layers=num_layers, dilation_cycle=dilation_cycle, kernel_size=kernel_size
+        )
+        self.num_layers = num_layers
         self.dilation_cycle = dilation_cycle
         self.residual_channels = residual_channels
         self.gate_channels = gate_channels
@@ -169,19 +171,19 @@ class WaveNet(AutoregressiveModel):
         self.residual_scale = residual_scale
         self.last_residual = last_residual
         self.skip_mode = skip_mode
-        self._skip_scale = math.sqrt(1 / layers) if skip_mode == "scaled" else 1.0
+        self._skip_scale = math.sqrt(1 / num_layers) if skip_mode == "scaled" else 1.0
         self.upsampler = upsamplers.get(upsampler)
         self.recipe = None if recipe is None else recipes.of_any_kind(recipe)
         self._check_text()
         self.local_channels = self._feature_channels(local_channels)
         self.project_local = project_local
-        if not project_local and self.local_channels != layers * gate_channels:
+        if not project_local and self.local_channels != num_layers * gate_channels:
             raise ValueError(
-                f"Expected {layers * gate_channels} feature channels, which are not projected. "
+                f"Expected {num_layers * gate_channels} feature channels, which are not projected. "
                 f"Received: local_channels={self.local_channels}"
             )
         self.local_bias = local_bias
-        self.speakers = speakers
+        self.num_speakers = num_speakers
         self.speaker_channels = speaker_channels
         self.global_bias = global_bias
         self.weight_norm = weight_norm
@@ -368,7 +370,7 @@ class WaveNet(AutoregressiveModel):
         return {
             **super().get_config(),
             **{name: getattr(self, name) for name in _PLAIN_ARGUMENTS},
-            "layers": self.num_layers,
+            "num_layers": self.num_layers,
             "distribution": tf.keras.saving.serialize_keras_object(self.distribution),
             "input_activation": tf.keras.activations.serialize(self.input_activation),
             "upsampler": upsamplers.serialize(self.upsampler),

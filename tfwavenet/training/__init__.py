@@ -4,7 +4,7 @@
 """
 
 from tfwavenet.training.config import default_config
-from tfwavenet.training.run import run
+from tfwavenet.training.run_training import run
 from tfwavenet.training.workdir import load
 
 __all__ = ["default_config", "load", "run"]

@@ -54,7 +54,7 @@ def check_model(config: ml_collections.ConfigDict) -> None:
         ValueError: If recipe or model are not valid, or do not fit each other.
     """
     with precision_policy(config.training.precision):
-        model = _create(config, recipes.of_any_kind(_recipe_identifier(config)), speakers=None)
+        model = _create(config, recipes.of_any_kind(_recipe_identifier(config)), num_speakers=None)
     if model.upsampler is not None and not config.data.with_mel and not config.data.records:
         raise ValueError(
             "config key 'data.with_mel' must be True for a model with an upsampler. "
@@ -92,14 +92,14 @@ def check_teacher(config: ml_collections.ConfigDict, teacher: tf.keras.Model) ->
     """
     recipe = recipes.get(_recipe_identifier(config))
     with precision_policy(config.training.precision):
-        student = _create(config, recipe, speakers=None)
-    if student.speakers is None:
+        student = _create(config, recipe, num_speakers=None)
+    if student.num_speakers is None:
         # Their number follows from the data; that it is the teacher's is checked again then.
-        student.speakers = getattr(teacher, "speakers", None)
+        student.num_speakers = getattr(teacher, "num_speakers", None)
     distillation.check_teacher(student, teacher)
     if config.data.with_mel and recipe.normalization == "standard" and recipe.mean is None:
         raise ValueError(
-            "A teacher of normalised features is expected to have their statistics in its recipe; "
+            "A teacher of normalized features is expected to have their statistics in its recipe; "
             "an imported one has them from the file beside its checkpoint. "
             "Received: a teacher with recipe mean=None"
         )
@@ -192,7 +192,7 @@ def _create(
     arguments = config.model.to_dict()
     cls = model_class(arguments.pop("class_name"))
     if arguments.get("speaker_channels") and speakers is not None:
-        arguments["speakers"] = _speaker_count(arguments.get("speakers"), speakers)
+        arguments["num_speakers"] = _speaker_count(arguments.get("num_speakers"), speakers)
     try:
         return cls(recipe=recipe, **arguments)
     except TypeError as error:
@@ -213,7 +213,7 @@ def _speaker_count(configured: Optional[int], speakers: Sequence[str]) -> int:
         return len(speakers)
     if configured < len(speakers):
         raise ValueError(
-            f"config key 'model.speakers' must be at least {len(speakers)}, the number of speakers "
-            f"in the data ({', '.join(speakers[:5])}...). Received: model.speakers={configured}"
+            f"config key 'model.num_speakers' must be at least {len(speakers)}, the number of speakers "
+            f"in the data ({', '.join(speakers[:5])}...). Received: model.num_speakers={configured}"
         )
     return configured

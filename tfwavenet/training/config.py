@@ -11,7 +11,7 @@
 | `data.max_seconds`, `with_mel`, `validation`, `test`, `split_seed` | those of `data.prepare` | how the corpus is prepared |
 | `data.batch_size` | 8 | crops per update |
 | `data.crop_frames` | 40 | length of a crop in frames of the recipe |
-| `training.teacher` | None | of a `ParallelWaveNet`: workdir of the trained model that it learns from, and whose statistics normalise the features |
+| `training.teacher` | None | of a `ParallelWaveNet`: workdir of the trained model that it learns from, and whose statistics normalize the features |
 | `training.steps` | 100 000 | updates in all; the only key that may change (grow) when a run is resumed |
 | `training.steps_per_epoch` | 1000 | updates between checkpoints, validations and lines of progress |
 | `training.learning_rate` | halved every 200 000 steps from 1e-3 | a number, or `{"class_name", "config"}` of `training.schedules` |
@@ -41,7 +41,7 @@ import ml_collections
 import tensorflow as tf
 
 from tfwavenet import models
-from tfwavenet.data.prepare import prepare
+from tfwavenet.data.preparation import prepare
 from tfwavenet.distributions.base import nearest_name
 from tfwavenet.models.distillation import Student
 from tfwavenet.training import schedules
@@ -160,7 +160,7 @@ def default_config(class_name: str = "WaveNet") -> ml_collections.ConfigDict:
 
     Example:
         >>> config = default_config()
-        >>> config.model.layers = 12
+        >>> config.model.num_layers = 12
         >>> config.training.steps
         100000
     """

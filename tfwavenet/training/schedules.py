@@ -18,7 +18,7 @@ LearningRate = Union[float, tf.keras.optimizers.schedules.LearningRateSchedule]
 
 
 class _Schedule(tf.keras.optimizers.schedules.LearningRateSchedule):
-    """Serialisation shared by the schedules: every argument is an attribute of that name."""
+    """Serialization shared by the schedules: every argument is an attribute of that name."""
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments as JSON values."""

@@ -13,8 +13,8 @@ import tensorflow as tf
 from absl import logging
 
 from tfwavenet import files
-from tfwavenet.audio import files as audio_files
-from tfwavenet.training import pictures
+from tfwavenet.audio import audio_files
+from tfwavenet.training import mel_figure
 from tfwavenet.training.ema import ExponentialMovingAverage
 
 Logs = Optional[dict[str, Any]]
@@ -158,10 +158,10 @@ class SampleSummaries(tf.keras.callbacks.Callback):
     def _draw(
         self, example: Example, audio: Mapping[str, np.ndarray], folder: pathlib.Path
     ) -> None:
-        """Draws the mels of float32 [samples] by title, before their normalisation."""
+        """Draws the mels of float32 [samples] by title, before their normalization."""
         mels = {title: self._recipe.compressed_mel(one).numpy() for title, one in audio.items()}
         seconds = self._recipe.hop_samples / self._recipe.sample_rate
-        png = pictures.to_png(pictures.mel_figure(mels, frame_seconds=seconds))
+        png = mel_figure.to_png(mel_figure.mel_figure(mels, frame_seconds=seconds))
         with files.atomic_write(folder / f"{example.file_name}.png") as file:
             file.write(png)
         tf.summary.image(f"{example.name}/mel", tf.image.decode_png(png, channels=3)[tf.newaxis])

@@ -31,7 +31,9 @@ class TextSummaries(SampleSummaries):
 
     def _continued(self, text: str, seed: int) -> str:
         given = text[: len(text) // 2]
-        return given + self.model.generate_text(given, characters=len(text) - len(given), seed=seed)
+        return given + self.model.generate_text(
+            given, num_characters=len(text) - len(given), seed=seed
+        )
 
     def _write(self, example: Example, made: Any, folder: pathlib.Path) -> None:
         name, held_out = f"{example.file_name}.txt", self._recipe.decode(example.signal)

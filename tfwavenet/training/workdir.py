@@ -284,7 +284,7 @@ def load_teacher(config: ml_collections.ConfigDict) -> Optional[tf.keras.Model]:
 def with_teachers_statistics(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
     """Returns the config that a student's data are prepared by; that of other models as it is.
 
-    The features are normalised by what the teacher's were, whatever the student's corpus is.
+    The features are normalized by what the teacher's were, whatever the student's corpus is.
 
     Args:
         config: a resolved config; not changed.
@@ -350,7 +350,7 @@ def store(
         raise ValueError(f"Expected a new workdir. Received: workdir={str(folder.path)!r}")
     if model.recipe is None:
         raise ValueError("A model with a feature recipe is expected. Received: recipe=None")
-    count = model.speakers or 0
+    count = model.num_speakers or 0
     if model.speaker_channels and not count:
         raise ValueError("A workdir's speakers have numbers. Received: a model of speaker vectors")
     speakers = list(speakers) or [str(number) for number in range(count)]

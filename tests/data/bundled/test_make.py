@@ -7,7 +7,7 @@ import shutil
 import pytest
 
 from tfwavenet import files
-from tfwavenet.audio import files as audio_files
+from tfwavenet.audio import audio_files
 from tfwavenet.data.bundled import make
 from tfwavenet.data.corpora import BUNDLED_ROOT
 

@@ -61,7 +61,7 @@ TEST = (
 )
 
 
-def synthesise(path: str, *, speaker: str, text: str) -> None:
+def synthesize(path: str, *, speaker: str, text: str) -> None:
     """Writes one sentence as 16 kHz mono FLAC, peak at -3 dB.
 
     Args:
@@ -103,7 +103,7 @@ def make(folder: str) -> list[dict[str, str]]:
     for speaker in VOICES:
         for index, (split, text) in enumerate(sentences(speaker)):
             name = f"{speaker}_{index:02d}.flac"
-            synthesise(os.path.join(folder, name), speaker=speaker, text=text)
+            synthesize(os.path.join(folder, name), speaker=speaker, text=text)
             metadata.append({"file": name, "speaker": speaker, "split": split, "text": text})
     files.write_json(os.path.join(folder, "metadata.json"), metadata)
     return metadata

@@ -1,4 +1,4 @@
-"""The statistics that r9y9/wavenet_vocoder normalises features with, from its `meanvar.joblib`."""
+"""The statistics that r9y9/wavenet_vocoder normalizes features with, from its `meanvar.joblib`."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ import soundfile
 
 from tests.support.clips import clip, diffusion_network, network
 from tfwavenet import evaluation
-from tfwavenet.audio import comparison, files, recipes
+from tfwavenet.audio import audio_files, comparison, recipes
 from tfwavenet.evaluation import page
 
 RECIPE = recipes.get("speech_8k")
@@ -34,7 +34,7 @@ def _clips():
 def evaluated(tmp_path_factory):
     folder = tmp_path_factory.mktemp("evaluation") / "new"
     result = evaluation.evaluate(
-        network(speakers=2, speaker_channels=2),
+        network(num_speakers=2, speaker_channels=2),
         iter(_clips()),
         output_dir=folder,
         speakers=["ann", "b<o>b"],
@@ -102,7 +102,7 @@ def test_short_recordings_of_a_speaker_are_joined(evaluated):
     assert rows["x/one … three"]["utterances"] == 2
 
 
-@pytest.mark.parametrize("system", ["model", "griffin_lim", "quantised"])
+@pytest.mark.parametrize("system", ["model", "griffin_lim", "quantized"])
 def test_every_system_has_every_metric(evaluated, system):
     _, result = evaluated
     found = result["systems"][system]
@@ -130,13 +130,15 @@ def test_differences_are_the_model_minus_griffin_lim(evaluated):
 def test_audio_files_are_what_was_measured(evaluated):
     folder, result = evaluated
     names = {path.name for path in (folder / "audio").iterdir()}
-    versions = ("recording", "model", "griffin_lim", "quantised")
+    versions = ("recording", "model", "griffin_lim", "quantized")
     assert names == {f"{stem}.{v}.wav" for stem in ("x_one", "two", "three") for v in versions}
-    pair = [files.read(folder / "audio" / f"two.{v}.wav")[0] for v in ("recording", "quantised")]
+    pair = [
+        audio_files.read(folder / "audio" / f"two.{v}.wav")[0] for v in ("recording", "quantized")
+    ]
     scores = comparison.compare(*pair, sample_rate=8000)
     row = next(row for row in result["segments"] if row["name"] == "two")
     for name in ("spectral_convergence", "mcd", "f0_frame_error"):
-        assert row["scores"]["quantised"][name] == pytest.approx(scores[name].value, rel=0.02)
+        assert row["scores"]["quantized"][name] == pytest.approx(scores[name].value, rel=0.02)
 
 
 def test_the_page_needs_no_other_file(evaluated):
@@ -157,7 +159,7 @@ def test_the_page_plays_every_version(evaluated):
     assert kind == "data:audio/wav;base64"
     audio, rate = soundfile.read(io.BytesIO(base64.b64decode(data)))
     files_on_disk = [
-        files.read(folder / "audio" / f"{n}.recording.wav")[0] for n in ("x_one", "three")
+        audio_files.read(folder / "audio" / f"{n}.recording.wav")[0] for n in ("x_one", "three")
     ]
     np.testing.assert_allclose(audio, np.concatenate(files_on_disk), atol=1e-4)
     assert rate == 8000
@@ -185,7 +187,7 @@ def test_the_page_marks_the_better_system(evaluated):
     text = (folder / "index.html").read_text("utf-8")
     marked = [page.best_system(result, metric) for metric in result["metrics"]]
     assert len(re.findall('<td class="best">', text)) == sum(name is not None for name in marked)
-    # An untrained network is worse; the quantised recording does not compete.
+    # An untrained network is worse; the quantized recording does not compete.
     assert set(marked) <= {"griffin_lim", None}
     assert "worse than</span> Griffin-Lim" in text or "even with</span> Griffin-Lim" in text
 

@@ -73,7 +73,7 @@ def test_texts_are_continued(model, report):
         known = model.recipe.decode(model.recipe.encode(text))
         assert known.startswith(row["given"] + row["held_out"])
         assert row["generated"] == model.generate_text(
-            row["given"], characters=400, seed=3 + index, temperature=0.7
+            row["given"], num_characters=400, seed=3 + index, temperature=0.7
         )
     assert len(rows[0]["given"]) == len(TEXTS[0]) // 2
 

@@ -10,8 +10,8 @@ from tests.support import tiny_models
 from tests.support.tiny_models import HOP, MELS, mel
 from tfwavenet import rng
 from tfwavenet.audio.features import FeatureRecipe
-from tfwavenet.generation import diffusion
-from tfwavenet.generation.diffusion import compiled_programs
+from tfwavenet.generation import reverse_diffusion
+from tfwavenet.generation.reverse_diffusion import compiled_programs
 from tfwavenet.models import DiffWave
 
 FAST = [0.02, 0.1, 0.3]
@@ -21,10 +21,10 @@ RECIPE = FeatureRecipe(
 UPSAMPLERS = {name: tiny_models.UPSAMPLERS[name] for name in ("stretch", "overlapping")}
 
 
-def tiny(upsampler=None, speakers=None, **options):
+def tiny(upsampler=None, num_speakers=None, **options):
     tf.keras.utils.set_random_seed(1)
     model = DiffWave(
-        layers=4,
+        num_layers=4,
         dilation_cycle=3,
         residual_channels=6,
         step_channels=8,
@@ -32,8 +32,8 @@ def tiny(upsampler=None, speakers=None, **options):
         inference_schedule=FAST,
         upsampler=UPSAMPLERS[upsampler]() if upsampler else None,
         local_channels=MELS if upsampler else None,
-        speakers=speakers,
-        speaker_channels=3 if speakers else None,
+        num_speakers=num_speakers,
+        speaker_channels=3 if num_speakers else None,
         **options,
     )
     model.build()
@@ -47,7 +47,7 @@ def assert_same_audio(one, other):
 
 @pytest.mark.parametrize("prior", ["standard", 2.0, "energy"])
 def test_audio_is_what_the_reverse_steps_of_the_whole_network_make(prior):
-    model = tiny("stretch", speakers=3, prior=prior, recipe=RECIPE)
+    model = tiny("stretch", num_speakers=3, prior=prior, recipe=RECIPE)
     features = mel(7)
     padded = np.pad(features, ((1, 1), (0, 0)), mode="edge")[np.newaxis]
     schedule = model.inference_schedule
@@ -84,10 +84,10 @@ def test_conditioning_that_is_too_large_to_keep_is_computed_in_every_step(
 ):
     model, windows = tiny("stretch"), []
     whole = model.generate(mel(7), jit_compile=False)
-    window = diffusion.Windows.window
-    monkeypatch.setattr(diffusion, "_KEPT_CONDITIONING_BYTES", limit)
+    window = reverse_diffusion.Windows.window
+    monkeypatch.setattr(reverse_diffusion, "_KEPT_CONDITIONING_BYTES", limit)
     monkeypatch.setattr(
-        diffusion.Windows, "window", lambda *given: windows.append(given) or window(*given)
+        reverse_diffusion.Windows, "window", lambda *given: windows.append(given) or window(*given)
     )
     audio = model.generate(mel(7), chunk_samples=18, jit_compile=False)
     assert len(windows) == computed  # of three chunks, for three steps
@@ -96,7 +96,7 @@ def test_conditioning_that_is_too_large_to_keep_is_computed_in_every_step(
 
 @pytest.mark.parametrize("upsampler", UPSAMPLERS)
 def test_an_utterance_alone_equals_itself_in_a_batch(upsampler):
-    model = tiny(upsampler, speakers=4)
+    model = tiny(upsampler, num_speakers=4)
     mels = [mel(frames, frames) for frames in (7, 1, 4)]
     batch = model.generate(mels, speaker=[0, 1, 3], seed=[10, 11, 12])
     for index, features in enumerate(mels):
@@ -106,7 +106,7 @@ def test_an_utterance_alone_equals_itself_in_a_batch(upsampler):
 
 
 def test_batches_of_similar_lengths_give_the_same_audio():
-    model, seen, steps = tiny("stretch", speakers=3), [], []
+    model, seen, steps = tiny("stretch", num_speakers=3), [], []
     mels = [mel(frames, frames) for frames in (9, 2, 5, 3, 7)]
     together = model.generate(
         mels,
@@ -161,13 +161,13 @@ def test_seeds_and_temperature_matter():
 def test_deterministic_sampling_draws_only_the_start(seed, eta, is_same, monkeypatch):
     model, steps = tiny(), len(FAST)
     expected = model.generate(samples=40, eta=eta, seed=seed, jit_compile=False)
-    noise_of = diffusion.noise_of
+    noise_of = reverse_diffusion.noise_of
 
     def junk_behind_the_start(seeds, stream, position, count):
         noise = noise_of(seeds, stream, position, count)
         return tf.where(tf.equal(stream, steps), noise, 100 - noise)
 
-    monkeypatch.setattr(diffusion, "noise_of", junk_behind_the_start)
+    monkeypatch.setattr(reverse_diffusion, "noise_of", junk_behind_the_start)
     audio = tiny().generate(samples=40, eta=eta, seed=seed, jit_compile=False)
     assert np.array_equal(audio, expected) == is_same
 
@@ -227,4 +227,4 @@ def test_bad_arguments_of_an_unconditional_model_are_refused(arguments, message)
 )
 def test_bad_arguments_of_a_conditional_model_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
-        tiny("stretch", speakers=3).generate(**arguments)
+        tiny("stretch", num_speakers=3).generate(**arguments)

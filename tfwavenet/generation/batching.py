@@ -14,12 +14,12 @@ from typing import Any, cast
 import numpy as np
 import tensorflow as tf
 
-from tfwavenet.generation import autoregressive
-from tfwavenet.generation.autoregressive import ChunkModel, Program, State, StepModel
-from tfwavenet.generation.packing import slots_per_program
+from tfwavenet.generation import chunk
+from tfwavenet.generation.chunk import ChunkModel, Program, State, StepModel
+from tfwavenet.generation.conditioning_windows import Windows
+from tfwavenet.generation.cpu_affinity import keep_to_one_core
 from tfwavenet.generation.request import Request, check_batch_size, whole_number
-from tfwavenet.generation.threads import keep_to_one_core
-from tfwavenet.generation.windows import Windows
+from tfwavenet.generation.slot_planning import slots_per_program
 
 # Without XLA, and on a GPU, a step of more sequences takes hardly longer.
 _DEFAULT_BATCH = 64
@@ -59,7 +59,7 @@ def generate(
     """Generates the utterances of a request; see `AutoregressiveModel.generate`.
 
     Returns:
-        Audio, float32 [samples], of each utterance, without the priming samples; or its codes,
+        Audio, float32 [samples], of each utterance, without the prompting samples; or its codes,
         int32, of a network over text.
     """
     check_batch_size(batch_size)
@@ -74,8 +74,8 @@ def generate(
         jit_compile=jit_compile,
     )
     windows = Windows(model, request)
-    primed, hop = request.primed_samples, windows.hop_samples
-    pieces = [Piece(i, primed, int(samples)) for i, samples in enumerate(request.samples)]
+    prompted, hop = request.prompt_samples, windows.hop_samples
+    pieces = [Piece(i, prompted, int(samples)) for i, samples in enumerate(request.samples)]
     collected: _Collected
     if fold_frames is None:
         collected = _Collected(model, pieces, on_chunk)
@@ -146,8 +146,8 @@ def _check_fold(model: ChunkModel, request: Request, fold_frames: int, overlap_f
             "Expected an overlap that is not longer than the pieces. "
             f"Received: fold_frames={fold_frames}, overlap_frames={overlap_frames}"
         )
-    if request.prime is not None:
-        raise ValueError("What continues a recording cannot be folded. Received: prime")
+    if request.prompt is not None:
+        raise ValueError("What continues a recording cannot be folded. Received: prompt")
 
 
 def folded(whole: Piece, length: int, overlap: int) -> list[Piece]:
@@ -293,7 +293,7 @@ class _Slots:
             # A slot without utterance goes on with any, unheard.
             chosen = [0 if piece is None else piece.utterance for piece in self._held]
             if begun.any():
-                with collected.lock:  # weight normalisation is not for two threads at a time
+                with collected.lock:  # weight normalization is not for two threads at a time
                     started = self._start(chosen)
                 state = self._program.merge(tf.constant(begun), started, state)
             window = self._windows.window(self._first, self._program.chunk_samples, chosen)
@@ -316,14 +316,14 @@ class _Slots:
 
     def _start(self, chosen: list[int]) -> State:
         """The state before the first sample to be generated of each piece."""
-        if self._request.prime is None:
+        if self._request.prompt is None:
             state = self._program.initial_state(len(chosen))
             return {**state, "position": tf.constant(self._first)}
-        # A network that can be primed is computed step by step.
+        # A network that can be prompted is computed step by step.
         model, hop = cast(StepModel, self._program.model), self._windows.hop_samples
-        values = model.to_values(tf.constant(self._request.prime[chosen]))
-        primed = values.shape[1]
+        values = model.to_values(tf.constant(self._request.prompt[chosen]))
+        prompted = values.shape[1]
         # The state can depend on the receptive field only; whole frames of it are run in parallel.
-        first = max(0, primed - -(-model.receptive_field // hop) * hop)
-        window = self._windows.window(first, primed - first, chosen)
-        return autoregressive.state_after(model, values, window, first)
+        first = max(0, prompted - -(-model.receptive_field // hop) * hop)
+        window = self._windows.window(first, prompted - first, chosen)
+        return chunk.state_after(model, values, window, first)

@@ -10,9 +10,9 @@ from typing import Any, Protocol, cast
 import tensorflow as tf
 
 from tfwavenet import rng
-from tfwavenet.generation.ahead import Ahead, block_steps, row_of
+from tfwavenet.generation.conditioning_windows import bucket
 from tfwavenet.generation.request import check_temperature, whole_number
-from tfwavenet.generation.windows import bucket
+from tfwavenet.generation.step_inputs import Ahead, block_steps, row_of
 from tfwavenet.layers import ring_buffer
 from tfwavenet.layers.fusion import fused_elementwise
 

@@ -12,7 +12,7 @@ import pytest
 import soundfile
 
 from tests.support import shared
-from tfwavenet.audio import containers, files
+from tfwavenet.audio import audio_files, containers
 
 RATE = 16000
 # (extension, container, encoding, largest error). Lossy codecs are compared with soundfile itself.
@@ -51,8 +51,8 @@ def store(folder, audio, extension="wav", container="WAV", encoding="PCM_16", **
 
 def message(path, **arguments):
     """The error's text: one line that names the file."""
-    with pytest.raises(files.AudioFileError) as caught:
-        files.read(path, **arguments)
+    with pytest.raises(audio_files.AudioFileError) as caught:
+        audio_files.read(path, **arguments)
     text = str(caught.value)
     assert repr(str(path)) in text and "\n" not in text and "Received: " in text
     return text
@@ -61,7 +61,7 @@ def message(path, **arguments):
 @pytest.mark.parametrize(("extension", "container", "encoding", "atol"), LOSSLESS)
 def test_lossless_formats(tmp_path, extension, container, encoding, atol):
     path = store(tmp_path, tone(), extension, container, encoding)
-    audio, rate = files.read(path)
+    audio, rate = audio_files.read(path)
     assert (audio.dtype, audio.shape, rate) == (np.float32, (RATE,), RATE)
     np.testing.assert_allclose(audio, tone(), atol=atol)
 
@@ -69,7 +69,7 @@ def test_lossless_formats(tmp_path, extension, container, encoding, atol):
 @pytest.mark.parametrize(("extension", "container", "encoding"), LOSSY)
 def test_lossy_formats(tmp_path, extension, container, encoding):
     path = store(tmp_path, tone(), extension, container, encoding)
-    audio, rate = files.read(path)
+    audio, rate = audio_files.read(path)
     assert rate == RATE and audio.shape == (RATE,)
     np.testing.assert_allclose(audio, soundfile.read(path, dtype="float32")[0], atol=1e-6)
     assert np.abs(audio[1000:-1000] - tone()[1000:-1000]).max() < 0.05
@@ -78,33 +78,33 @@ def test_lossy_formats(tmp_path, extension, container, encoding):
 def test_channels_are_averaged(tmp_path):
     stereo = np.stack([tone(), -0.5 * tone(hz=300.0)], axis=1)
     path = store(tmp_path, stereo, encoding="FLOAT")
-    np.testing.assert_allclose(files.read(path)[0], stereo.mean(axis=1), atol=1e-7)
-    audio, _ = files.read(path, mono=False)
+    np.testing.assert_allclose(audio_files.read(path)[0], stereo.mean(axis=1), atol=1e-7)
+    audio, _ = audio_files.read(path, mono=False)
     np.testing.assert_array_equal(audio, stereo)
-    assert files.read(store(tmp_path, tone()), mono=False)[0].shape == (RATE, 1)
+    assert audio_files.read(store(tmp_path, tone()), mono=False)[0].shape == (RATE, 1)
 
 
 @pytest.mark.parametrize("mono", [True, False])
 @pytest.mark.parametrize(("rate", "target"), [(22050, 16000), (8000, 16000), (16000, 16000)])
 def test_resampling(tmp_path, rate, target, mono):
     path = store(tmp_path, tone(rate=rate), encoding="FLOAT", rate=rate)
-    audio, found = files.read(path, sample_rate=target, mono=mono)
+    audio, found = audio_files.read(path, sample_rate=target, mono=mono)
     audio = audio if mono else audio[:, 0]
     assert found == target and len(audio) == target
     np.testing.assert_allclose(audio[500:-500], tone(rate=target)[500:-500], atol=1e-3)
 
 
 def test_info(tmp_path):
-    found = files.info(store(tmp_path, np.stack([tone(0.5)] * 2, axis=1), "flac", "FLAC"))
-    assert found == files.AudioInfo(RATE // 2, RATE, 2, "FLAC", "PCM_16")
+    found = audio_files.info(store(tmp_path, np.stack([tone(0.5)] * 2, axis=1), "flac", "FLAC"))
+    assert found == audio_files.AudioInfo(RATE // 2, RATE, 2, "FLAC", "PCM_16")
     assert found.seconds == 0.5
 
 
 def test_longer_than_one_block(tmp_path, monkeypatch):
-    monkeypatch.setattr(files, "_BLOCK_FRAMES", 1000)
+    monkeypatch.setattr(audio_files, "_BLOCK_FRAMES", 1000)
     for samples in (999, 1000, 1001, 5000):
         path = store(tmp_path, tone()[:samples], encoding="FLOAT")
-        np.testing.assert_array_equal(files.read(path)[0], tone()[:samples])
+        np.testing.assert_array_equal(audio_files.read(path)[0], tone()[:samples])
 
 
 def test_missing_directory_and_empty(tmp_path):
@@ -112,14 +112,14 @@ def test_missing_directory_and_empty(tmp_path):
     assert "a directory" in message(tmp_path)
     (tmp_path / "empty.wav").touch()
     assert "an empty file of 0 bytes" in message(tmp_path / "empty.wav")
-    with pytest.raises(files.AudioFileError, match="no such file"):
-        files.info(tmp_path / "absent.wav")
+    with pytest.raises(audio_files.AudioFileError, match="no such file"):
+        audio_files.info(tmp_path / "absent.wav")
 
 
 def test_names_with_odd_characters(tmp_path):
     path = tmp_path / "ein Lied, für 'dich' 雪.wav"
-    files.write(path, tone(), RATE)
-    assert files.read(path)[0].shape == (RATE,)
+    audio_files.write(path, tone(), RATE)
+    assert audio_files.read(path)[0].shape == (RATE,)
 
 
 @pytest.mark.parametrize("extension", ["wav", "flac", "ogg", "mp3", "raw", "txt"])
@@ -183,7 +183,7 @@ def test_no_samples(tmp_path, extension, container, encoding):
 def test_integers_stored_as_floats_are_refused(tmp_path):
     audio = np.sin(np.arange(100) / 5).astype(np.float32)
     assert "full scale is 1" in message(store(tmp_path, 32767 * audio, encoding="FLOAT"))
-    files.read(store(tmp_path, 2 * audio, encoding="FLOAT"))
+    audio_files.read(store(tmp_path, 2 * audio, encoding="FLOAT"))
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
@@ -215,7 +215,7 @@ def test_unusual_but_whole_wav_files_are_read(tmp_path):
     ):
         path = tmp_path / "clip.wav"
         path.write_bytes(content)
-        np.testing.assert_allclose(files.read(path)[0], tone(), atol=2**-15)
+        np.testing.assert_allclose(audio_files.read(path)[0], tone(), atol=2**-15)
 
 
 def test_a_wav_of_unknown_length_is_read(tmp_path):
@@ -224,7 +224,7 @@ def test_a_wav_of_unknown_length_is_read(tmp_path):
     content = bytearray(wav_bytes([LAYOUT, (b"data", (tone() * 32768).astype("<i2").tobytes())]))
     content[40:44] = b"\xff" * 4
     path.write_bytes(content)
-    np.testing.assert_allclose(files.read(path)[0], tone(), atol=2**-15)
+    np.testing.assert_allclose(audio_files.read(path)[0], tone(), atol=2**-15)
 
 
 def test_an_mp3_without_its_length_is_read(tmp_path):
@@ -236,7 +236,7 @@ def test_an_mp3_without_its_length_is_read(tmp_path):
     content = path.read_bytes()
     second_frame = content.find(content[:2], 10)
     path.write_bytes(content[second_frame:])
-    found, _ = files.read(path)
+    found, _ = audio_files.read(path)
     assert abs(len(found) - 4 * RATE) < 2000
 
 
@@ -252,32 +252,34 @@ def test_an_mp3_without_its_length_is_read(tmp_path):
     ],
 )
 def test_is_silent(audio, silent):
-    assert files.is_silent(audio) is silent
+    assert audio_files.is_silent(audio) is silent
 
 
 def test_is_silent_has_a_threshold():
-    assert not files.is_silent(np.array([0.0, 1e-4]), threshold_db=-90.0)
+    assert not audio_files.is_silent(np.array([0.0, 1e-4]), threshold_db=-90.0)
 
 
 def test_16_bit_samples_survive_to_the_bit(tmp_path):
     every = np.arange(-32768, 32768, dtype=np.int16)
     soundfile.write(tmp_path / "a.wav", every, RATE)
-    audio, rate = files.read(tmp_path / "a.wav")
-    files.write(tmp_path / "b.wav", audio, rate)
+    audio, rate = audio_files.read(tmp_path / "a.wav")
+    audio_files.write(tmp_path / "b.wav", audio, rate)
     np.testing.assert_array_equal(soundfile.read(tmp_path / "b.wav", dtype="int16")[0], every)
-    assert files.info(tmp_path / "b.wav").encoding == "PCM_16"
+    assert audio_files.info(tmp_path / "b.wav").encoding == "PCM_16"
 
 
 def test_writing_clips_without_wrapping(tmp_path):
-    files.write(tmp_path / "a.wav", np.array([1.0, 1.5, 1e9, -1.0, -1.5, -1e9]), RATE)
+    audio_files.write(tmp_path / "a.wav", np.array([1.0, 1.5, 1e9, -1.0, -1.5, -1e9]), RATE)
     found, _ = soundfile.read(tmp_path / "a.wav", dtype="int16")
     assert found.tolist() == [32767, 32767, 32767, -32768, -32768, -32768]
 
 
 def test_writing_channels(tmp_path):
     stereo = np.stack([tone(), -tone()], axis=1)
-    files.write(tmp_path / "a.wav", stereo, RATE)
-    np.testing.assert_allclose(files.read(tmp_path / "a.wav", mono=False)[0], stereo, atol=2**-15)
+    audio_files.write(tmp_path / "a.wav", stereo, RATE)
+    np.testing.assert_allclose(
+        audio_files.read(tmp_path / "a.wav", mono=False)[0], stereo, atol=2**-15
+    )
 
 
 @pytest.mark.parametrize(
@@ -294,14 +296,14 @@ def test_what_cannot_be_written(tmp_path, audio, rate, expected):
     path = tmp_path / "a.wav"
     path.write_bytes(b"what was there before")
     with pytest.raises(ValueError, match=expected):
-        files.write(path, audio, rate)
+        audio_files.write(path, audio, rate)
     assert path.read_bytes() == b"what was there before" and os.listdir(tmp_path) == ["a.wav"]
 
 
 FULL_DISK = """
 import resource, sys
 import numpy as np
-from tfwavenet.audio import containers, files
+from tfwavenet.audio import containers, audio_files
 resource.setrlimit(resource.RLIMIT_FSIZE, (20000, 20000))
 try:
     files.write(sys.argv[1], np.zeros(16000), 16000)
@@ -324,4 +326,4 @@ def test_a_full_disk_leaves_what_was_there(tmp_path):
 def test_a_directory_that_cannot_be_written(tmp_path):
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(OSError, match="file"):
-        files.write(tmp_path / "file" / "clip.wav", tone(), RATE)
+        audio_files.write(tmp_path / "file" / "clip.wav", tone(), RATE)

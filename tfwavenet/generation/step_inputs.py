@@ -9,7 +9,7 @@ import tensorflow as tf
 from tfwavenet import rng
 
 if TYPE_CHECKING:
-    from tfwavenet.generation.autoregressive import StepModel
+    from tfwavenet.generation.chunk import StepModel
 
 # Conditioning and noise are made ahead of the steps, but only for so many rows (steps times batch)
 # and steps of them: of a whole chunk they are hundreds of megabytes, written and read again at the

@@ -11,8 +11,8 @@ from typing import Any, Optional
 from absl import logging
 
 from tfwavenet import files
-from tfwavenet.audio import files as audio_files
-from tfwavenet.evaluation import page, report, synthesis, texts
+from tfwavenet.audio import audio_files
+from tfwavenet.evaluation import page, report, synthesis, text_continuation
 from tfwavenet.evaluation.clips import Clip
 from tfwavenet.evaluation.loss import held_out_loss
 
@@ -90,7 +90,7 @@ def evaluate(
     }
     if model.takes_text:
         drawing = {"seed": seed, "temperature": temperature, **(sampling or {})}
-        result, html = texts.evaluate(
+        result, html = text_continuation.evaluate(
             model, clips, loss=loss, about=about, sampling=drawing, config=config
         )
         _write(output_dir, result, html)

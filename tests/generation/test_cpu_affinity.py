@@ -5,7 +5,7 @@ import os
 import tensorflow as tf
 
 from tests.support.tiny_models import mel, tiny
-from tfwavenet.generation import threads, utterances
+from tfwavenet.generation import batching, cpu_affinity
 
 
 def parallelism_of_this_thread():
@@ -16,13 +16,13 @@ def parallelism_of_this_thread():
 
 def test_only_the_calling_thread_is_kept_to_one_core():
     with concurrent.futures.ThreadPoolExecutor(1) as executor:
-        assert executor.submit(threads.keep_to_one_core).result()
+        assert executor.submit(cpu_affinity.keep_to_one_core).result()
         assert executor.submit(parallelism_of_this_thread).result() == 1
     assert parallelism_of_this_thread() > 1
 
 
 def test_utterances_on_several_cores_are_generated_on_one_each(monkeypatch):
-    monkeypatch.setattr(utterances, "usable_cores", lambda: 2)
+    monkeypatch.setattr(batching, "usable_cores", lambda: 2)
     seen = []
     tiny("Gaussian", "stretch").generate(
         [mel(4), mel(4)],
@@ -33,7 +33,7 @@ def test_utterances_on_several_cores_are_generated_on_one_each(monkeypatch):
 
 
 def test_a_tensorflow_without_that_setting_is_used_as_it_is(monkeypatch):
-    monkeypatch.setattr(threads, "_FUNCTION", "gone")
-    assert not threads.keep_to_one_core()
-    monkeypatch.setattr(threads, "_LIBRARY", "gone.so")
-    assert not threads.keep_to_one_core()
+    monkeypatch.setattr(cpu_affinity, "_FUNCTION", "gone")
+    assert not cpu_affinity.keep_to_one_core()
+    monkeypatch.setattr(cpu_affinity, "_LIBRARY", "gone.so")
+    assert not cpu_affinity.keep_to_one_core()

@@ -8,10 +8,10 @@ import tensorflow as tf
 
 from tests.support.tiny_models import DISTRIBUTIONS, HOP, UPSAMPLERS, mel, stir, tiny
 from tfwavenet import rng
-from tfwavenet.generation import autoregressive, utterances
-from tfwavenet.generation.autoregressive import Program, compiled_advance
+from tfwavenet.generation import batching, chunk
+from tfwavenet.generation.chunk import Program, compiled_advance
+from tfwavenet.generation.conditioning_windows import Windows
 from tfwavenet.generation.request import Request
-from tfwavenet.generation.windows import Windows
 
 
 def parallel_params(model, audio, features=None, speaker=None):
@@ -50,7 +50,7 @@ def test_greedy_generation_equals_the_parallel_network(upsampler, distribution):
 
 @pytest.mark.parametrize("distribution", DISTRIBUTIONS)
 def test_sampled_generation_equals_sampling_from_the_parallel_network(distribution):
-    model = tiny(distribution, "stretch", speakers=4)
+    model = tiny(distribution, "stretch", num_speakers=4)
     audio = plain(model, mel(7), speaker=2, seed=5, chunk_samples=12)
     params = parallel_params(model, audio, mel(7), speaker=2)
     seeds = rng.make_seed(5)[tf.newaxis]
@@ -69,7 +69,7 @@ def test_chunks_of_any_size_give_the_same_audio(chunk_samples, upsampler):
 
 @pytest.mark.parametrize("upsampler", UPSAMPLERS)
 def test_an_utterance_alone_equals_itself_in_a_batch(upsampler):
-    model = tiny("MixtureOfLogistics", upsampler, speakers=4)
+    model = tiny("MixtureOfLogistics", upsampler, num_speakers=4)
     mels = [mel(frames, frames) for frames in (7, 1, 4)]
     batch = plain(model, mels, speaker=[0, 1, 3], seed=[10, 11, 12], chunk_samples=12)
     for index, features in enumerate(mels):
@@ -102,11 +102,11 @@ def test_priming_continues_as_if_the_recording_had_been_generated(
     model = tiny(distribution, upsampler)
     arguments = {"mel": mel(7)} if upsampler else {"samples": 42}
     whole = np.ravel(plain(model, **arguments, seed=3))
-    primed = primed_frames * HOP
+    prompted = primed_frames * HOP
     if upsampler is None:
-        arguments = {"samples": 42 - primed}
-    continued = plain(model, **arguments, seed=3, prime=whole[:primed], chunk_samples=12)
-    assert_same_audio(np.ravel(continued), whole[primed:])
+        arguments = {"samples": 42 - prompted}
+    continued = plain(model, **arguments, seed=3, prompt=whole[:prompted], chunk_samples=12)
+    assert_same_audio(np.ravel(continued), whole[prompted:])
 
 
 @pytest.mark.parametrize("distribution", DISTRIBUTIONS)
@@ -136,14 +136,14 @@ def test_on_chunk_sees_the_audio_as_it_is_made():
 @pytest.mark.parametrize("upsampler", [None, "stretch"])
 @pytest.mark.parametrize("primed_frames", [0, 2])
 def test_utterances_that_wait_for_a_slot_equal_themselves_alone(primed_frames, upsampler):
-    model = tiny("MixtureOfLogistics", upsampler, speakers=4, kernel_size=3)
+    model = tiny("MixtureOfLogistics", upsampler, num_speakers=4, kernel_size=3)
     frames = [5, 9, 3, 7, 4] if upsampler else [5] * 5
-    prime = 0.1 * mel(5)[:, :1] + np.zeros([1, primed_frames * HOP], np.float32)
+    prompt = 0.1 * mel(5)[:, :1] + np.zeros([1, primed_frames * HOP], np.float32)
     options = [
         {
             "speaker": index % 4,
             "seed": 10 + index,
-            **({"prime": prime[index]} if primed_frames else {}),
+            **({"prompt": prompt[index]} if primed_frames else {}),
             **({"mel": mel(length, length)} if upsampler else {"samples": length * HOP}),
         }
         for index, length in enumerate(frames)
@@ -163,7 +163,7 @@ def test_utterances_that_wait_for_a_slot_equal_themselves_alone(primed_frames, u
 
 
 def test_every_core_has_its_share_of_the_slots(monkeypatch):
-    monkeypatch.setattr(utterances, "usable_cores", lambda: 3)
+    monkeypatch.setattr(batching, "usable_cores", lambda: 3)
     model, threads = tiny("MixtureOfLogistics", "stretch"), set()
     mels = [mel(frames, frames) for frames in (5, 9, 3, 7, 4, 2, 8)]
     audio = model.generate(
@@ -180,9 +180,9 @@ def test_every_core_has_its_share_of_the_slots(monkeypatch):
 
 
 def test_weights_are_folded_once_for_all_chunks_and_threads(monkeypatch):
-    monkeypatch.setattr(utterances, "usable_cores", lambda: 2)
+    monkeypatch.setattr(batching, "usable_cores", lambda: 2)
     model, folded = tiny("Gaussian", "stretch"), []
-    folding = autoregressive.compiled_folding(model)
+    folding = chunk.compiled_folding(model)
     monkeypatch.setitem(model.__dict__, "_folding", lambda: folded.append(1) or folding())
     audio = model.generate([mel(7), mel(5)], seed=3, chunk_samples=12)
     assert len(folded) == 1
@@ -192,7 +192,7 @@ def test_weights_are_folded_once_for_all_chunks_and_threads(monkeypatch):
 
 
 def test_a_failure_in_one_thread_ends_all(monkeypatch):
-    monkeypatch.setattr(utterances, "usable_cores", lambda: 2)
+    monkeypatch.setattr(batching, "usable_cores", lambda: 2)
     model, calls = tiny("Gaussian"), []
 
     def fail(audio):
@@ -217,7 +217,7 @@ def test_finished_utterances_make_room():
 @pytest.mark.parametrize("upsampler", UPSAMPLERS)
 def test_folded_pieces_equal_the_whole_as_soon_as_they_have_its_past(upsampler):
     # Greedy and without feedback to speak of, the past beyond the receptive field is forgotten.
-    model = tiny("Gaussian", upsampler, speakers=4)
+    model = tiny("Gaussian", upsampler, num_speakers=4)
     model.input_conv.set_weights([0.02 * weight for weight in model.input_conv.get_weights()])
     options = {"temperature": 0.0, "speaker": 1, "chunk_samples": 12}
     whole = plain(model, [mel(13), mel(4)], **options)
@@ -237,9 +237,9 @@ def test_without_overlap_every_piece_begins_from_silence():
 
 
 def test_pieces_are_faded_into_one_another():
-    pieces = utterances.folded(utterances.Piece(0, 0, 30), 12, 8)
+    pieces = batching.folded(batching.Piece(0, 0, 30), 12, 8)
     assert [(p.first, p.stop, p.fade_in) for p in pieces] == [(0, 12, 0), (4, 24, 8), (16, 30, 8)]
-    collected = utterances._Folded(tiny("Gaussian"), pieces, None)
+    collected = batching._Folded(tiny("Gaussian"), pieces, None)
     collected.add({p: np.full(p.stop - p.first, i, np.float32) for i, p in enumerate(pieces)})
     fade = [0.125, 0.375, 0.625, 0.875]
     expected = [0] * 8 + fade + [1] * 8 + [1 + f for f in fade] + [2] * 6
@@ -259,7 +259,7 @@ def test_folding_is_heard_at_its_end():
         ({"fold_frames": 0}, "fold_frames=0"),
         ({"fold_frames": 3, "overlap_frames": 4}, "overlap_frames=4"),
         ({"fold_frames": 3, "overlap_frames": -1}, "overlap_frames=-1"),
-        ({"fold_frames": 3, "overlap_frames": 1, "prime": np.zeros(6)}, "cannot be folded"),
+        ({"fold_frames": 3, "overlap_frames": 1, "prompt": np.zeros(6)}, "cannot be folded"),
         ({"batch_size": 0}, "batch_size=0"),
     ],
 )
@@ -310,14 +310,14 @@ def test_codes_may_come_before():
     recording = np.linspace(-0.5, 0.5, 40, dtype=np.float32)
     codes = model.to_values(recording).numpy()
     np.testing.assert_array_equal(
-        model.generate(samples=30, prime=codes), model.generate(samples=30, prime=recording)
+        model.generate(samples=30, prompt=codes), model.generate(samples=30, prompt=recording)
     )
     with pytest.raises(ValueError, match="codes from 0 to 15. Received: 3 to 16"):
-        model.generate(samples=30, prime=np.array([3, 16]))
+        model.generate(samples=30, prompt=np.array([3, 16]))
 
 
 def test_states_after_a_prime_are_not_computed_at_the_same_time(monkeypatch):
-    # The weight normalisation of a layer that runs eagerly is not for two threads.
+    # The weight normalization of a layer that runs eagerly is not for two threads.
     model, running, most = tiny("Categorical"), [], []
     state_after = model.state_after
 
@@ -331,8 +331,8 @@ def test_states_after_a_prime_are_not_computed_at_the_same_time(monkeypatch):
             running.pop()
 
     monkeypatch.setattr(model, "state_after", watched)
-    monkeypatch.setattr(utterances, "usable_cores", lambda: 2)
-    model.generate(samples=5, seed=[1, 2], prime=np.zeros([2, 20]))
+    monkeypatch.setattr(batching, "usable_cores", lambda: 2)
+    model.generate(samples=5, seed=[1, 2], prompt=np.zeros([2, 20]))
     assert most == [1, 1]
 
 
@@ -355,7 +355,7 @@ def test_another_length_does_not_compile_again():
 
 
 def test_pieces_and_batches_come_in_few_sizes(monkeypatch):
-    monkeypatch.setattr(utterances, "usable_cores", lambda: 1)
+    monkeypatch.setattr(batching, "usable_cores", lambda: 1)
     model = tiny("Gaussian", "stretch")
     options = {"chunk_samples": 12, "overlap_frames": 2}
     # 18, 19 and 20 pieces, which are 20 slots; 17 utterances are as well.
@@ -375,13 +375,18 @@ def test_pieces_and_batches_come_in_few_sizes(monkeypatch):
         (4, 2, None, {"top_p": 0.9}),
         (4, 2, "stretch", {"top_p": 0.9}),
         (4, 2, None, {"top_k": 3}),
-        (24, 3, "stretch", {"distribution": "MixtureOfLogistics", "speakers": 4}),
+        (24, 3, "stretch", {"distribution": "MixtureOfLogistics", "num_speakers": 4}),
         (1, 2, "stretch", {"distribution": "Gaussian", "input_kernel_size": 2}),
-        (24, 2, None, {"distribution": "Gaussian", "speakers": 4, "skip_mode": "recursive"}),
+        (24, 2, None, {"distribution": "Gaussian", "num_speakers": 4, "skip_mode": "recursive"}),
     ],
 )
 def test_the_ring_buffers_are_updated_in_place(batch, kernel_size, upsampler, options):
-    sizes = {"layers": 8, "dilation_cycle": 8, "kernel_size": kernel_size, "residual_channels": 6}
+    sizes = {
+        "num_layers": 8,
+        "dilation_cycle": 8,
+        "kernel_size": kernel_size,
+        "residual_channels": 6,
+    }
     sampling = {name: options[name] for name in ("top_k", "top_p") if name in options}
     options = {name: value for name, value in options.items() if name not in sampling}
     computations = _computations(
@@ -400,11 +405,11 @@ def test_the_ring_buffers_are_updated_in_place(batch, kernel_size, upsampler, op
 
 
 def _chunk_of_three_blocks(model, batch, sampling):
-    """The optimised program of a chunk, in which the steps are a loop inside of another."""
+    """The optimized program of a chunk, in which the steps are a loop inside of another."""
     sampling = {"temperature": 1.0, "top_p": 1.0, **sampling}
     program = Program(model, chunk_samples=96, jit_compile=True, **sampling)
     mels = None if model.upsampler is None else [mel(96 // HOP)] * batch
-    speaker = np.zeros([batch], np.int32) if model.speakers else None
+    speaker = np.zeros([batch], np.int32) if model.num_speakers else None
     request = Request(np.full(batch, 96), tuple(range(batch)), mels, speaker)
     window = Windows(model, request).window(0, 96)
     arguments = program.arguments(program.initial_state(batch), window, range(batch))

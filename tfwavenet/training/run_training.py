@@ -15,7 +15,7 @@ from tensorflow.python.framework import config as tf_config
 
 from tfwavenet import files
 from tfwavenet.data.pipeline import Records
-from tfwavenet.data.prepare import prepare_from_config
+from tfwavenet.data.preparation import prepare_from_config
 from tfwavenet.data.splits import Split
 from tfwavenet.text import TextRecipe
 from tfwavenet.training import building, callbacks, summaries

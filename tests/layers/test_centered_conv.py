@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from tfwavenet import rng
-from tfwavenet.layers import CentredConv1D
+from tfwavenet.layers import CenteredConv1D
 
 
 def audio(*shape):
@@ -17,7 +17,7 @@ def audio(*shape):
 @pytest.mark.parametrize("length", [1, 4, 9])
 @pytest.mark.parametrize(("kernel_size", "dilation"), [(1, 1), (3, 1), (3, 4), (5, 3)])
 def test_output_and_gradients_equal_those_of_keras(kernel_size, dilation, length):
-    ours = CentredConv1D(4, kernel_size, dilation_rate=dilation)
+    ours = CenteredConv1D(4, kernel_size, dilation_rate=dilation)
     keras = tf.keras.layers.Conv1D(4, kernel_size, dilation_rate=dilation, padding="same")
     inputs, results = audio(2, length, 3), []
     for layer in (ours, keras):
@@ -33,7 +33,7 @@ def test_output_and_gradients_equal_those_of_keras(kernel_size, dilation, length
 
 
 def test_reach_is_how_far_an_output_looks():
-    layer = CentredConv1D(1, 3, dilation_rate=4)
+    layer = CenteredConv1D(1, 3, dilation_rate=4)
     layer.build([None, None, 1])
     impulse = tf.one_hot([10], 21)[..., tf.newaxis]
     touched = np.flatnonzero(layer(impulse)[0, :, 0])
@@ -42,4 +42,4 @@ def test_reach_is_how_far_an_output_looks():
 
 def test_even_kernels_are_refused():
     with pytest.raises(ValueError, match="must be odd. Received: kernel_size=2"):
-        CentredConv1D(4, 2)
+        CenteredConv1D(4, 2)

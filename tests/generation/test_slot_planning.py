@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from tfwavenet.generation.packing import SLOTS, slots_per_program
+from tfwavenet.generation.slot_planning import SLOTS, slots_per_program
 
 
 @pytest.mark.parametrize(

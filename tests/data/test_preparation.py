@@ -17,12 +17,11 @@ import soundfile
 from tests.support.full_disk import file_size_limit
 from tests.support.prepare_kills import content
 from tests.support.recordings import RECIPE, noise, write_corpus
-from tfwavenet.audio import files as audio_files
-from tfwavenet.audio import recipes
+from tfwavenet.audio import audio_files, recipes
 from tfwavenet.data import corpora, progress, workers
-from tfwavenet.data import prepare as module
+from tfwavenet.data import preparation as module
 from tfwavenet.data.pipeline import Records
-from tfwavenet.data.prepare import prepare, prepare_from_config
+from tfwavenet.data.preparation import prepare, prepare_from_config
 
 HOP = RECIPE.hop_samples
 

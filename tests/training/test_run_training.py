@@ -1,4 +1,4 @@
-"""`tfwavenet.training.run`: trains, resumes to the bit, keeps its folder in order, says no clearly."""
+"""`tfwavenet.training.run_training`: trains, resumes to the bit, keeps its folder in order, says no clearly."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from tensorflow.python.framework import config as tf_config
 from tests.support.full_disk import file_size_limit
 from tests.training.conftest import RECIPE, write_corpus
 from tfwavenet import training
-from tfwavenet.audio import files as audio_files
-from tfwavenet.training import pictures
+from tfwavenet.audio import audio_files
+from tfwavenet.training import mel_figure
 from tfwavenet.training.callbacks import NonFiniteLossError
 from tfwavenet.training.checkpoints import steps_in
 from tfwavenet.training.workdir import Workdir
@@ -72,11 +72,11 @@ def assert_shows(png, audio, recipe):
     """Asserts that a picture is that of the mels of audio by title, in this order."""
     mels = {title: recipe.compressed_mel(one).numpy() for title, one in audio.items()}
     seconds = recipe.hop_samples / recipe.sample_rate
-    expected = pictures.to_png(pictures.mel_figure(mels, frame_seconds=seconds))
+    expected = mel_figure.to_png(mel_figure.mel_figure(mels, frame_seconds=seconds))
     shown, expected = (
         tf.image.decode_png(one, channels=3).numpy().astype(int) for one in (png, expected)
     )
-    # The audio was rounded to 16 bits, which moves some colours a little.
+    # The audio was rounded to 16 bits, which moves some colors a little.
     assert np.mean(np.abs(shown - expected)) < 1
 
 
@@ -186,7 +186,7 @@ def test_a_diffusion_model_trains_and_resumes_to_the_bit(precision, make_config,
         config = make_config(steps=steps, precision=precision, **options)
         config["model"] = {
             "class_name": "DiffWave",
-            "layers": 2,
+            "num_layers": 2,
             "dilation_cycle": 2,
             "residual_channels": 4,
             "step_channels": 8,
@@ -413,7 +413,7 @@ def test_speaker_channels_need_several_speakers(make_config, tmp_path):
 
 def test_too_few_speakers_are_refused(make_config, tmp_path):
     with pytest.raises(ValueError, match=r"model\.speakers' must be at least 2"):
-        training.run(make_config(model={"speakers": 1}), tmp_path / "run")
+        training.run(make_config(model={"num_speakers": 1}), tmp_path / "run")
 
 
 @pytest.mark.slow

@@ -47,7 +47,7 @@ def prepare(
     """Prepares a corpus for training.
 
     Files of another sample rate are resampled, several channels are averaged. A recording longer
-    than `max_seconds` becomes several records. With a recipe that normalises by the statistics of
+    than `max_seconds` becomes several records. With a recipe that normalizes by the statistics of
     the training set and has none yet, they are fitted in a first pass. So is the vocabulary of a
     text recipe.
 

@@ -162,9 +162,9 @@ def _trimmed(audio: np.ndarray, recipe: FeatureRecipe) -> np.ndarray:
     if recipe.trim_top_db is None:
         return audio
     coefficient = recipe.trim_pre_emphasis
-    emphasised, _ = emphasis.pre_emphasis(audio, coefficient=coefficient)
+    emphasized, _ = emphasis.pre_emphasis(audio, coefficient=coefficient)
     trimmed = trim.trim_silence(
-        emphasised,
+        emphasized,
         top_db=recipe.trim_top_db,
         frame_samples=recipe.trim_frame_samples,
         hop_samples=recipe.trim_hop_samples,

@@ -14,7 +14,7 @@ _INCHES_PER_ROW = 2.2
 
 
 def mel_figure(mels: Mapping[str, np.ndarray], *, frame_seconds: float) -> Figure:
-    """Draws mel features below each other on one scale of time and of colour.
+    """Draws mel features below each other on one scale of time and of color.
 
     Args:
         mels: title -> float [frames, n_mels], at least one.

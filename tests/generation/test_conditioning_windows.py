@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from tests.support.tiny_models import MELS, UPSAMPLERS, mel
-from tfwavenet.generation.windows import Features, stacked, window_of
+from tfwavenet.generation.conditioning_windows import Features, stacked, window_of
 
 FRAMES = 9
 

@@ -47,18 +47,18 @@ def spectrogram_jpeg(audio: np.ndarray, *, sample_rate: int, top_db: float) -> b
     Args:
         audio: floating [samples].
         sample_rate: int > 0, in Hz.
-        top_db: level of the brightest colour; `RANGE_DB` below it is the darkest. Give pictures
+        top_db: level of the brightest color; `RANGE_DB` below it is the darkest. Give pictures
             that are to be compared the same.
 
     Returns:
         The bytes of the file.
     """
     levels = (levels_db(audio, sample_rate=sample_rate) - top_db) / RANGE_DB + 1
-    colours = colormaps["magma"](np.clip(levels, 0, 1), bytes=True)[..., :3]
+    colors = colormaps["magma"](np.clip(levels, 0, 1), bytes=True)[..., :3]
     file = io.BytesIO()
     image.imsave(
         file,
-        np.ascontiguousarray(colours),
+        np.ascontiguousarray(colors),
         format="jpg",
         pil_kwargs={"quality": _JPEG_QUALITY, "subsampling": 0},
     )

@@ -10,7 +10,7 @@ from tfwavenet.layers.convolution import dilated_conv1d
 
 
 @tf.keras.saving.register_keras_serializable("tfwavenet")
-class CentredConv1D(tf.keras.layers.Conv1D):
+class CenteredConv1D(tf.keras.layers.Conv1D):
     """A convolution whose output at time t depends on as many later inputs as earlier ones.
 
     What `tf.keras.layers.Conv1D` computes with `padding="same"`, with a faster gradient on CPU.
@@ -31,7 +31,7 @@ class CentredConv1D(tf.keras.layers.Conv1D):
         ValueError: if `kernel_size` is even.
 
     Example:
-        >>> CentredConv1D(8, 3, dilation_rate=4)(tf.ones([1, 10, 3])).shape
+        >>> CenteredConv1D(8, 3, dilation_rate=4)(tf.ones([1, 10, 3])).shape
         TensorShape([1, 10, 8])
 
     Source: Kong et al., "DiffWave", arXiv:2009.09761, section 3.

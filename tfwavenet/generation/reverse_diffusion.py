@@ -10,13 +10,13 @@ import tensorflow as tf
 
 from tfwavenet import rng
 from tfwavenet.diffusion import NoiseSchedule
+from tfwavenet.generation.conditioning_windows import Windows, bucket
 from tfwavenet.generation.request import (
     Request,
     check_batch_size,
     check_temperature,
     whole_number,
 )
-from tfwavenet.generation.windows import Windows, bucket
 from tfwavenet.layers.fusion import compiles_whole, fused_elementwise, fusible
 
 # The conditioning of all chunks is kept from step to step if it is not larger than this.

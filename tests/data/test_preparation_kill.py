@@ -48,7 +48,7 @@ def test_many_kills_change_nothing(tmp_path):
 _WITH_WORKERS = textwrap.dedent("""
     import sys
     from tests.support.recordings import RECIPE
-    from tfwavenet.data import prepare
+    from tfwavenet.data import preparation
 
     if __name__ == "__main__":
         prepare._SHARD_FILES = 1

@@ -107,7 +107,7 @@ def continuations(
         text = model.recipe.decode(clip.signal)
         given = text[: min(_GIVEN_CHARACTERS, len(text) // 2)]
         generated = model.generate_text(
-            given, characters=_CHARACTERS, seed=seed + index, **sampling
+            given, num_characters=_CHARACTERS, seed=seed + index, **sampling
         )
         held_out = text[len(given) : len(given) + _CHARACTERS]
         found.append(

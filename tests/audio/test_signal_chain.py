@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 from scipy import signal as scipy_signal
 
-from tfwavenet.audio import recipes, waveform
+from tfwavenet.audio import recipes, signal_chain
 
 RECIPE = recipes.get({"base": "speech_8k", "gain": 0.9})
 
@@ -67,10 +67,10 @@ def test_peak_and_silence():
 
 
 def test_high_pass_removes_a_constant_and_keeps_the_voice():
-    filtered = waveform.high_pass(np.ones(2000), cutoff_hz=70.0, sample_rate=8000)
+    filtered = signal_chain.high_pass(np.ones(2000), cutoff_hz=70.0, sample_rate=8000)
     assert abs(filtered[-1]) < 0.01
     tone = np.sin(2 * np.pi * 440 * np.arange(4000) / 8000)
-    filtered = waveform.high_pass(tone, cutoff_hz=70.0, sample_rate=8000)
+    filtered = signal_chain.high_pass(tone, cutoff_hz=70.0, sample_rate=8000)
     np.testing.assert_allclose(filtered[1127:], tone[1000:-127], atol=0.01)
 
 
@@ -78,7 +78,7 @@ def test_high_pass_is_the_fir_filter():
     audio = noise(1000).astype(np.float64)
     taps = scipy_signal.firwin(255, 70 / (22050 // 2), pass_zero=False)
     expected = np.convolve(audio, taps)[:1000]
-    found = waveform.high_pass(audio, cutoff_hz=70.0, sample_rate=22050)
+    found = signal_chain.high_pass(audio, cutoff_hz=70.0, sample_rate=22050)
     np.testing.assert_allclose(found, expected, atol=1e-12)
 
 
@@ -102,13 +102,13 @@ def test_the_graph_prepares_as_numpy_does(changes):
     recipe = dataclasses.replace(RECIPE, **changes)
     audio = noise(3, 1000)
     expected = [recipe.prepare_audio(row) for row in audio]
-    prepared = waveform.prepare_graph(tf.constant(audio), recipe=recipe)
+    prepared = signal_chain.prepare_graph(tf.constant(audio), recipe=recipe)
     np.testing.assert_allclose(prepared, expected, rtol=0, atol=1e-12)
 
 
 def test_the_graph_gives_the_audio_that_numpy_gives():
     signal = noise(2, 1000)
-    audio, _ = waveform.from_signal_graph(
+    audio, _ = signal_chain.from_signal_graph(
         tf.constant(signal), recipe=RECIPE, state=tf.zeros([2], tf.float64)
     )
     np.testing.assert_allclose(audio, RECIPE.to_audio(signal)[0], rtol=1e-6, atol=1e-7)
@@ -126,5 +126,5 @@ def test_audio_stays_within_full_scale_and_chunks_agree():
         parts.append(part)
     np.testing.assert_array_equal(np.concatenate(parts), whole)
     zeros = tf.zeros([1], tf.float64)
-    graph, _ = waveform.from_signal_graph(signal[np.newaxis], recipe=recipe, state=zeros)
+    graph, _ = signal_chain.from_signal_graph(signal[np.newaxis], recipe=recipe, state=zeros)
     np.testing.assert_allclose(graph[0], whole, rtol=1e-5, atol=1e-6)
