@@ -70,7 +70,7 @@ def _model(tensors: Tensors, hyper: Hyperparameters, stacks: int) -> WaveNet:
         last_residual=True,
         upsampler=upsampler,
         local_channels=sound.agreed("Mel_Dim", mels),
-        speakers=sizes.agreed("Speaker_Count", speakers),
+        num_speakers=sizes.agreed("Speaker_Count", speakers),
         speaker_channels=speaker_channels,
         head_weight_norm=False,
         recipe=_recipe(sound, mels, upsampler),

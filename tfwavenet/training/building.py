@@ -54,7 +54,7 @@ def check_model(config: ml_collections.ConfigDict) -> None:
         ValueError: If recipe or model are not valid, or do not fit each other.
     """
     with precision_policy(config.training.precision):
-        model = _create(config, recipes.of_any_kind(_recipe_identifier(config)), num_speakers=None)
+        model = _create(config, recipes.of_any_kind(_recipe_identifier(config)), speakers=None)
     if model.upsampler is not None and not config.data.with_mel and not config.data.records:
         raise ValueError(
             "config key 'data.with_mel' must be True for a model with an upsampler. "
@@ -92,7 +92,7 @@ def check_teacher(config: ml_collections.ConfigDict, teacher: tf.keras.Model) ->
     """
     recipe = recipes.get(_recipe_identifier(config))
     with precision_policy(config.training.precision):
-        student = _create(config, recipe, num_speakers=None)
+        student = _create(config, recipe, speakers=None)
     if student.num_speakers is None:
         # Their number follows from the data; that it is the teacher's is checked again then.
         student.num_speakers = getattr(teacher, "num_speakers", None)
