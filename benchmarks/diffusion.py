@@ -100,7 +100,7 @@ def dump(model: Any, frames: int, folder: str, name: str) -> None:
     from tfwavenet.generation import conditioning_windows, request, reverse_diffusion  # noqa: PLC0415
 
     mel = np.zeros([frames, model.local_channels], np.float32)
-    asked = request.Request.create(model, mel=mel, speaker=None, samples=None, seed=0, prompt=None)
+    asked = request.Request.create(model, mel=mel)
     samples = int(asked.samples[0])
     condition, step = reverse_diffusion.compiled_programs(model, True)
     seeds, zero = rng.make_seed(0)[tf.newaxis], tf.constant(0, tf.int64)

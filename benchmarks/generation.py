@@ -86,7 +86,7 @@ def build_model(name: str, **sizes: Any) -> Any:
         recipe = dataclasses.replace(recipe, characters="".join(characters))
     elif recipe.normalization == "standard":
         recipe = recipe.with_statistics(np.zeros(recipe.n_mels), np.ones(recipe.n_mels))
-    speakers = [f"speaker {i}" for i in range(config.model.get("speakers") or 8)]
+    speakers = [f"speaker {i}" for i in range(config.model.get("num_speakers") or 8)]
     return building.build_model(config, recipe=recipe, speakers=speakers, precision="float32")
 
 
@@ -94,7 +94,7 @@ def weight_bytes(model: Any) -> int:
     """Bytes of the folded weights that one step reads; of look-up tables, one row."""
     import tensorflow as tf  # noqa: PLC0415
 
-    weights = model.folded_weights()
+    weights = model.network.folded_weights()
     used = tf.nest.flatten([weights["blocks"], weights["head"]])
     return sum(w.shape.num_elements() * w.dtype.size for w in used if w is not None)
 
@@ -157,13 +157,15 @@ def schedule(
 def dump(model: Any, options: dict[str, Any], folder: str, name: str) -> None:
     """Writes the program of a chunk of the whole batch and its arguments."""
     from benchmarks import programs  # noqa: PLC0415
-    from tfwavenet.generation import chunk, conditioning_windows, request  # noqa: PLC0415
-
-    everything = {"mel": None, "speaker": None, "samples": None, "prompt": None, **options}
-    asked = request.Request.create(model, **everything)
-    program = chunk.Program(
-        model, temperature=1.0, top_p=1.0, chunk_samples=CHUNK, jit_compile=True
+    from tfwavenet.generation import (  # noqa: PLC0415
+        chunk,
+        conditioning_windows,
+        request,
+        sampler,
     )
+
+    asked = request.Request.create(model, **options)
+    program = chunk.Program(model, sampler=sampler.Sampler(), chunk_samples=CHUNK, jit_compile=True)
     arguments = program.arguments(
         program.initial_state(len(asked.seeds)),
         conditioning_windows.Windows(model, asked).window(0, program.chunk_samples),

@@ -37,7 +37,7 @@ def request_for(model: Any, audio_seconds: float) -> tuple[dict[str, Any], float
     recipe = model.recipe
     request: dict[str, Any] = {"temperature": np.float32(1), "seed": np.array([0])}
     samples = round(audio_seconds * recipe.sample_rate)
-    if model.takes_codes:
+    if model.codec.num_codes:
         request["top_p"] = np.float32(1)
     if model.speaker_channels:
         request["speaker"] = np.array([0], np.int32)

@@ -94,7 +94,7 @@ def batch(model, frames=2):
     generator = np.random.default_rng(0)
     samples = frames * model.recipe.hop_samples
     made = {"audio": generator.uniform(-0.5, 0.5, (2, samples)).astype(np.float32)}
-    if model.takes_text:
+    if model.writes_text:
         made = {"audio": generator.integers(0, model.recipe.classes, (2, samples), np.int32)}
     if model.upsampler is not None:
         given = frames + 2 * model.upsampler.padding_frames

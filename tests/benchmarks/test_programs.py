@@ -59,7 +59,7 @@ def test_a_chunk_of_generation(upsampler, expected, tmp_path):
     options = generation.utterances(model, batch=2, samples=12)
     generation.dump(model, options, tmp_path, "program")
     assert_whole(tmp_path, expected)
-    assert len(expected) > len(tf.nest.flatten(model.folded_weights()))
+    assert len(expected) > len(tf.nest.flatten(model.network.folded_weights()))
 
 
 def test_a_step_of_diffusion(expected, tmp_path):

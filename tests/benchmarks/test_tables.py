@@ -72,7 +72,7 @@ def test_every_autoregressive_config_is_measured():
     waves = {name for name, config in configs.items() if config.model.class_name == "WaveNet"}
     assert set(generation.CONFIGS) == waves
     model = generation.build_model("text")
-    assert model.takes_text and len(model.generate(samples=4, jit_compile=False)[0]) == 4
+    assert model.writes_text and len(model.generate(samples=4, jit_compile=False)[0]) == 4
 
 
 TINY = {"residual_channels": 4, "gate_channels": 8, "skip_channels": 4}

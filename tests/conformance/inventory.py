@@ -19,7 +19,6 @@ import tensorflow as tf
 import tfwavenet
 from tfwavenet import distributions, layers, models
 from tfwavenet.audio.features import FeatureRecipe
-from tfwavenet.models.flow import Flow
 from tfwavenet.text import TextRecipe
 from tfwavenet.training import callbacks, ema, schedules, summaries, text_summaries
 from tfwavenet.training.checkpoints import Checkpoints
@@ -27,9 +26,6 @@ from tfwavenet.training.checkpoints import Checkpoints
 # What is public but cannot stand alone.
 ABSTRACT = {
     "AudioModel": "the base class of the models",
-    "Denoiser": "the base class of networks that predict noise",
-    "AutoregressiveModel": "the base class of the autoregressive networks",
-    "Student": "the base class of networks with a teacher",
     "Distribution": "the base class of the distributions",
     "Upsampler": "the base class of the upsamplers",
 }
@@ -40,11 +36,28 @@ class LayerEntry(NamedTuple):
 
     build: Callable[[], tf.keras.layers.Layer]
     inputs: dict[str, np.ndarray]  # by the names of `call`'s arguments, `inputs` first
+    outputs_float32: bool = False  # whatever the precision policy
 
 
 def noise(*shape: int) -> np.ndarray:
     return np.random.default_rng(0).normal(size=shape).astype(np.float32)
 
+
+def stirred(layer: tf.keras.layers.Layer) -> tf.keras.layers.Layer:
+    """The layer with noise on its weights: zeros would stop all gradients."""
+    layer.build(None)
+    for weight in layer.trainable_weights:
+        weight.assign_add(noise(*weight.shape) / 10)
+    return layer
+
+
+STACK = {"num_layers": 2, "dilation_cycle": 2, "residual_channels": 4}
+CAUSAL_STACK = {**STACK, "gate_channels": 8, "skip_channels": 6}
+SEQUENCE = {
+    "inputs": noise(2, 9),
+    "local_inputs": noise(2, 9, 5),
+    "global_inputs": noise(2, 3),
+}
 
 FRAMES = {"inputs": noise(2, 5, 6)}
 
@@ -59,12 +72,22 @@ LAYERS: dict[str, LayerEntry] = {
         lambda: layers.CodeConv1D(4, 8, kernel_size=2),
         {"inputs": np.array([[0, 3, 7, 1], [2, 2, 5, 6]], np.int32)},
     ),
+    "DiffWaveStack": LayerEntry(
+        lambda: stirred(layers.DiffWaveStack(20, **STACK, step_channels=8)),
+        {"inputs": noise(2, 9), "step": np.array([0.0, 3.5], np.float32)},
+        outputs_float32=True,
+    ),
     "DiffusionResidualBlock": LayerEntry(
         lambda: layers.DiffusionResidualBlock(4, 6, 5, dilation_rate=2),
         {"inputs": noise(2, 9, 4), "step": noise(2, 5), "conditioning": noise(2, 9, 8)},
     ),
     "DiffusionStepEmbedding": LayerEntry(
         lambda: layers.DiffusionStepEmbedding(20, 6), {"inputs": np.array([0.0, 3.5], np.float32)}
+    ),
+    "Flow": LayerEntry(
+        lambda: stirred(layers.Flow(**CAUSAL_STACK, local_channels=5, global_channels=3)),
+        SEQUENCE,
+        outputs_float32=True,
     ),
     "GatedResidualBlock": LayerEntry(
         lambda: layers.GatedResidualBlock(
@@ -76,6 +99,7 @@ LAYERS: dict[str, LayerEntry] = {
             "global_inputs": noise(2, 3),
         },
     ),
+    "IdentityUpsampler": LayerEntry(layers.IdentityUpsampler, FRAMES),
     "LearnedUpsampler": LayerEntry(lambda: layers.LearnedUpsampler((4,), kernel_frames=2), FRAMES),
     "SpeakerEmbedding": LayerEntry(
         lambda: layers.SpeakerEmbedding(5, 4), {"inputs": np.array([0, 4, 2], np.int32)}
@@ -85,6 +109,13 @@ LAYERS: dict[str, LayerEntry] = {
     ),
     "TransposedUpsampler": LayerEntry(
         lambda: layers.TransposedUpsampler((2, 4), overlap=2, negative_slope=0.4), FRAMES
+    ),
+    "WaveNetStack": LayerEntry(
+        lambda: stirred(
+            layers.WaveNetStack(7, **CAUSAL_STACK, local_channels=5, global_channels=3)
+        ),
+        SEQUENCE,
+        outputs_float32=True,
     ),
     "WeightNormalization": LayerEntry(
         lambda: layers.WeightNormalization(layers.CausalConv1D(4, 2)), {"inputs": noise(2, 9, 3)}
@@ -228,20 +259,11 @@ MODELS: dict[str, ModelEntry] = {
         lambda: models.WaveNet(
             **SMALL,
             distribution="Gaussian",
-            upsampler={"class_name": "StretchUpsampler", "config": {"scales": ()}},
+            upsampler={"class_name": "IdentityUpsampler", "config": {}},
             local_channels=2 * 8,
             project_local=False,
         ),
         {**AUDIO, "mel": noise(2, 24, 2 * 8)},
-    ),
-    "Flow": ModelEntry(
-        lambda: Flow(
-            **SMALL,
-            distribution="Gaussian",
-            upsampler={"class_name": "StretchUpsampler", "config": {"scales": ()}},
-            local_channels=3,
-        ),
-        {**AUDIO, "mel": noise(2, 24, 3)},
     ),
     "ParallelWaveNet-gaussian": ModelEntry(
         lambda: models.ParallelWaveNet(

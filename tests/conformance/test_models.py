@@ -137,4 +137,4 @@ def test_generation_from_a_reloaded_model_is_the_same(name, tmp_path):
     loaded = tf.keras.models.load_model(tmp_path / "model.keras")
     first, second = (each.generate(**options) for each in (model, loaded))
     np.testing.assert_array_equal(first, second)
-    assert model.takes_text or np.all(np.abs(first) <= 1)
+    assert model.writes_text or np.all(np.abs(first) <= 1)

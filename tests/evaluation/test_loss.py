@@ -14,7 +14,7 @@ from tfwavenet.evaluation import loss
 
 def _by_steps(model, item):
     """Sum of the negative log-likelihoods, sample by sample, in nats."""
-    values = model.to_values(tf.constant(item.signal[np.newaxis]))
+    values = model.codec.encode(tf.constant(item.signal[np.newaxis]))
     conditioning = [None] * len(model.blocks)
     speaker = None if item.speaker is None else tf.constant([item.speaker])
     if model.upsampler is not None:
@@ -28,10 +28,10 @@ def _by_steps(model, item):
 
     @tf.function
     def step(previous, current, state, at):
-        params, state = model.step(previous, state, at)
+        params, state = model.network.step(previous, state, at)
         return model.distribution.log_prob(params, current)[0], state
 
-    state, previous, total = model.initial_state(1), model.initial_values(1), 0.0
+    state, previous, total = model.network.initial_state(1), model.codec.initial_values(1), 0.0
     for t in range(values.shape[1]):
         at = [None if c is None else c[:, min(t, c.shape[1] - 1)] for c in conditioning]
         log_prob, state = step(previous, values[:, t], state, at)

@@ -52,7 +52,7 @@ def imported(name, folder):
 
 def conditions(model):
     """What begins two utterances of a network."""
-    top_p = {"top_p": 0.8} if model.takes_codes else {}
+    top_p = {"top_p": 0.8} if model.codec.num_codes else {}
     return {**GIVEN, **top_p, **({"speaker": [2, 1]} if model.speaker_channels else {})}
 
 

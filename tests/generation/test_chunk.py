@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from tests.support.tiny_models import DISTRIBUTIONS, HOP, UPSAMPLERS, mel, stir, tiny
 from tfwavenet import rng
-from tfwavenet.generation import batching, chunk
+from tfwavenet.generation import Sampler, batching, chunk
 from tfwavenet.generation.chunk import Program, compiled_advance
 from tfwavenet.generation.conditioning_windows import Windows
 from tfwavenet.generation.request import Request
@@ -16,7 +16,7 @@ from tfwavenet.generation.request import Request
 
 def parallel_params(model, audio, features=None, speaker=None):
     """What the parallel network says of each of the samples `audio` [samples]."""
-    batch = {"audio": model.previous_values(model.to_values(tf.constant(audio)[tf.newaxis]))}
+    batch = {"audio": model.previous_values(model.codec.encode(tf.constant(audio)[tf.newaxis]))}
     if features is not None:
         padding = model.upsampler.padding_frames
         batch["mel"] = np.pad(features, ((padding, padding), (0, 0)), mode="edge")[np.newaxis]
@@ -308,7 +308,7 @@ def test_top_k_is_for_codes():
 def test_codes_may_come_before():
     model = tiny("Categorical")
     recording = np.linspace(-0.5, 0.5, 40, dtype=np.float32)
-    codes = model.to_values(recording).numpy()
+    codes = model.codec.encode(recording).numpy()
     np.testing.assert_array_equal(
         model.generate(samples=30, prompt=codes), model.generate(samples=30, prompt=recording)
     )
@@ -316,10 +316,10 @@ def test_codes_may_come_before():
         model.generate(samples=30, prompt=np.array([3, 16]))
 
 
-def test_states_after_a_prime_are_not_computed_at_the_same_time(monkeypatch):
+def test_states_after_a_prompt_are_not_computed_at_the_same_time(monkeypatch):
     # The weight normalization of a layer that runs eagerly is not for two threads.
     model, running, most = tiny("Categorical"), [], []
-    state_after = model.state_after
+    state_after = model.network.state_after
 
     def watched(*arguments, **named):
         running.append(1)
@@ -330,7 +330,7 @@ def test_states_after_a_prime_are_not_computed_at_the_same_time(monkeypatch):
         finally:
             running.pop()
 
-    monkeypatch.setattr(model, "state_after", watched)
+    monkeypatch.setattr(model.network, "state_after", watched)
     monkeypatch.setattr(batching, "usable_cores", lambda: 2)
     model.generate(samples=5, seed=[1, 2], prompt=np.zeros([2, 20]))
     assert most == [1, 1]
@@ -406,8 +406,7 @@ def test_the_ring_buffers_are_updated_in_place(batch, kernel_size, upsampler, op
 
 def _chunk_of_three_blocks(model, batch, sampling):
     """The optimized program of a chunk, in which the steps are a loop inside of another."""
-    sampling = {"temperature": 1.0, "top_p": 1.0, **sampling}
-    program = Program(model, chunk_samples=96, jit_compile=True, **sampling)
+    program = Program(model, sampler=Sampler(**sampling), chunk_samples=96, jit_compile=True)
     mels = None if model.upsampler is None else [mel(96 // HOP)] * batch
     speaker = np.zeros([batch], np.int32) if model.num_speakers else None
     request = Request(np.full(batch, 96), tuple(range(batch)), mels, speaker)

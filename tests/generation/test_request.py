@@ -48,7 +48,10 @@ NAN_MEL = np.where(np.arange(4)[:, np.newaxis] == 2, np.nan, MEL)
         ({"mel": MEL, "speaker": np.zeros([1, 9])}, r"vectors of shape \[batch, 2\]"),
         ({"mel": [MEL], "speaker": [0, 1]}, "same number of utterances.*'mel': 1, 'speaker': 2"),
         ({"mel": MEL, "speaker": 0, "samples": 9}, "Received: samples=9 beside mel"),
-        ({"mel": MEL, "speaker": 0, "prompt": np.zeros(5)}, "whole frames of 6 samples.*5 samples"),
+        (
+            {"mel": MEL, "speaker": 0, "prompt": np.zeros(5)},
+            "at least one frame of 6 samples. .*=5",
+        ),
         ({"mel": MEL, "speaker": 0, "prompt": np.zeros(24)}, "shorter than the features"),
         ({"mel": MEL, "speaker": 0, "prompt": [np.nan] * 6}, "finite prompt"),
         ({"mel": MEL, "speaker": 0, "temperature": -1}, "temperature of 0 or more. Received: .*-1"),

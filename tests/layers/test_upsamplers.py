@@ -3,7 +3,13 @@ import pytest
 import tensorflow as tf
 
 from tfwavenet import rng
-from tfwavenet.layers import LearnedUpsampler, StretchUpsampler, TransposedUpsampler, upsampler
+from tfwavenet.layers import (
+    IdentityUpsampler,
+    LearnedUpsampler,
+    StretchUpsampler,
+    TransposedUpsampler,
+    upsampler,
+)
 
 CHANNELS = 5
 UPSAMPLERS = {
@@ -14,7 +20,7 @@ UPSAMPLERS = {
     "stretch over frequency": lambda: StretchUpsampler(
         (3,), frequency_kernel_size=3, weight_norm=False
     ),
-    "at the sample rate": lambda: StretchUpsampler(()),
+    "at the sample rate": IdentityUpsampler,
     "transposed": lambda: TransposedUpsampler((2, 3)),
     "transposed, overlapping": lambda: TransposedUpsampler(
         (4, 2), overlap=2, negative_slope=0.4, weight_norm=False

@@ -117,12 +117,12 @@ def test_steps_over_given_values_equal_the_call_under_every_switch(switches):
     model.build()
     tiny_models.stir(model, 0.3)
     data = batch_for(model)
-    expected, values = model(data).numpy(), model.to_values(data["audio"])
-    conditioning, weights = conditioning_of(model, data), model.folded_weights()
-    state = model.initial_state(2)
+    expected, values = model(data).numpy(), model.codec.encode(data["audio"])
+    conditioning, weights = conditioning_of(model, data), model.network.folded_weights()
+    state = model.network.initial_state(2)
     for t in range(24):
         at = [None if c is None else c[:, t if c.shape[1] > 1 else 0] for c in conditioning]
-        params, state = model.step(values[:, t], state, at, weights)
+        params, state = model.network.step(values[:, t], state, at, weights)
         bound = streaming.TOLERANCE * np.max(np.abs(expected))
         np.testing.assert_allclose(params, expected[:, t], rtol=0, atol=bound, err_msg=str(t))
 

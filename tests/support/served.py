@@ -118,7 +118,7 @@ def conditions(kind: str, batch: int = 2) -> dict[str, Any]:
     """The inputs that all signatures which begin an utterance take."""
     model = network(kind)
     given: dict[str, Any] = {"temperature": 0.9, "seed": list(range(5, 5 + batch))}
-    if model.takes_codes:
+    if model.codec.num_codes:
         given["top_p"] = 0.8
     if model.speaker_channels and model.num_speakers:
         given["speaker"] = [2, 1, 3, 0][:batch]

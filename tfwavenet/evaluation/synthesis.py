@@ -15,8 +15,7 @@ from tfwavenet.audio import griffin_lim
 from tfwavenet.audio.features import FeatureRecipe
 from tfwavenet.evaluation.clips import Clip, mel_of, speaker_of
 from tfwavenet.evaluation.speed import Speedometer
-from tfwavenet.models import DiffWave
-from tfwavenet.models.distillation import Student
+from tfwavenet.models import DiffWave, ParallelWaveNet
 
 _FOLDING = ("fold_frames", "overlap_frames")
 
@@ -211,7 +210,7 @@ def systems(
     if whole != given:
         options.update(name="folded", label="Folded")
         found.append(model_system(model, clips, sampling=given, **options))
-    if isinstance(model, Student):
+    if isinstance(model, ParallelWaveNet):
         options.update(name="teacher", label="Teacher")
         found.append(model_system(model.teacher, clips, **options))
     if model.upsampler is not None:

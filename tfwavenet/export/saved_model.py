@@ -13,6 +13,7 @@ from tensorflow.core.framework import function_pb2
 from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 
 from tfwavenet import files
+from tfwavenet.codecs import Characters
 from tfwavenet.export import warmup
 from tfwavenet.export.checks import Axis
 from tfwavenet.export.signatures import Limits, Signature, signatures_of
@@ -22,7 +23,7 @@ Form = Literal["portable", "xla"]
 
 def export_saved_model(
     model: Any,
-    path: files.PathLike,
+    output_dir: files.PathLike,
     *,
     form: Form = "portable",
     version: int | None = None,
@@ -57,7 +58,7 @@ def export_saved_model(
 
     Args:
         model: a built WaveNet or DiffWave. A DiffWave takes the steps of its inference schedule.
-        path: the folder of all versions; this one is in a folder below it, named by its number,
+        output_dir: folder of all versions; this one is in a folder below it, named by its number,
             and appears there only when it is whole.
         form: "portable" holds nothing that XLA compiles and loads in every server. "xla" is
             compiled by the server, which must allow that, once per batch size.
@@ -82,7 +83,7 @@ def export_saved_model(
     """
     if form not in get_args(Form):
         raise ValueError(f"form must be one of {get_args(Form)}. Received: form={form!r}")
-    if model.takes_text:
+    if isinstance(model.codec, Characters):
         raise ValueError(
             "A model of audio is expected: the interface for TF Serving has no text. "
             "Received: a model with a text recipe"
@@ -97,7 +98,7 @@ def export_saved_model(
     signatures = signatures_of(
         model, chunk_samples=chunk_samples, limits=limits, jit_compile=form == "xla"
     )
-    target = pathlib.Path(path).expanduser()
+    target = pathlib.Path(output_dir).expanduser()
     target /= str(_next_version(target) if version is None else version)
     with files.atomic_directory(target) as folder:
         try:

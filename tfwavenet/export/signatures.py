@@ -11,9 +11,8 @@ import tensorflow as tf
 from tfwavenet.audio import signal_chain
 from tfwavenet.audio.recipe_checks import lacks_statistics
 from tfwavenet.export import checks
-from tfwavenet.export.autoregressive import Streams
 from tfwavenet.export.checks import Field, Range
-from tfwavenet.export.diffusion import Denoiser
+from tfwavenet.export.graphs import DiffusionGraph, StreamGraph
 from tfwavenet.export.state import StateCodec
 from tfwavenet.generation.stream import fingerprint
 from tfwavenet.models import DiffWave
@@ -65,32 +64,12 @@ def signatures_of(
     """The signatures of a model, by name; see `export_saved_model`."""
     maker = _Maker(model, limits)
     if isinstance(model, DiffWave):
-        denoiser = Denoiser(model, chunk_samples=chunk_samples, jit_compile=jit_compile)
-        found = maker.whole(denoiser.generate)
+        diffusion = DiffusionGraph(model, chunk_samples=chunk_samples, jit_compile=jit_compile)
+        found = maker.whole(diffusion.generate)
     else:
-        streams = Streams(model, chunk_samples=chunk_samples, jit_compile=jit_compile)
-        found = {**maker.whole(_whole(streams)), **maker.streamed(streams)}
+        streams = StreamGraph(model, chunk_samples=chunk_samples, jit_compile=jit_compile)
+        found = {**maker.whole(streams.generate), **maker.streamed(streams)}
     return {**found, **maker.recipe()}
-
-
-def _whole(streams: Streams) -> Callable[..., tf.Tensor]:
-    """Whole utterances: a stream that gets all its features at once."""
-
-    def generate(
-        seeds: tf.Tensor,
-        temperature: tf.Tensor,
-        *,
-        top_p: tf.Tensor | None = None,
-        speaker: tf.Tensor | None = None,
-        mel: tf.Tensor | None = None,
-        samples: tf.Tensor | None = None,
-    ) -> tf.Tensor:
-        state = streams.start(seeds, temperature, top_p, speaker)
-        if mel is None:
-            return streams.pull(state, samples)[0]
-        return streams.push(state, mel, tf.constant(True))[0]
-
-    return generate
 
 
 class _Maker:
@@ -116,12 +95,11 @@ class _Maker:
             found["vocode"] = self._signature(vocode, [audio, *self._common], _AUDIO)
         return found
 
-    def streamed(self, streams: Streams) -> dict[str, Signature]:
+    def streamed(self, streams: StreamGraph) -> dict[str, Signature]:
         """What begins a stream and goes on with it; the client holds the state in between."""
 
         def start(seed: tf.Tensor, **given: tf.Tensor) -> Any:
-            begin = streams.start_after if "prompt" in given else streams.start
-            return begin(seeds=_seeds(seed), **given)
+            return streams.start(_seeds(seed), **given)
 
         specs = {field.name: _spec(field, field.shape) for field in self._common}
         traced = tf.function(start, autograph=False).get_concrete_function(**specs)
@@ -133,7 +111,7 @@ class _Maker:
         def step(state_bytes: tf.Tensor, **given: tf.Tensor) -> Tensors:
             state, batch = codec.unpack(state_bytes)
             if "mel" in given:
-                given = checks.after(list(_step_checks(state, batch, given["mel"])), given)
+                given = checks.after(list(_step_checks(state["steps"], batch, given["mel"])), given)
                 audio, state = streams.push(state, **given)
             else:
                 audio, state = streams.pull(state, **given)
@@ -146,8 +124,8 @@ class _Maker:
             "stream_step": self._signature(step, inputs, outputs, least_frames=0),
         }
         if self._model.upsampler is None and not self._model.computes_in_parallel:
-            prompted = [_PROMPT, *self._common]
-            found["stream_prompt"] = self._signature(packed_start, prompted, _NEXT_STATE)
+            with_prompt = [_PROMPT, *self._common]
+            found["stream_prompt"] = self._signature(packed_start, with_prompt, _NEXT_STATE)
         return found
 
     def recipe(self) -> dict[str, Signature]:
@@ -176,7 +154,7 @@ class _Maker:
     @property
     def _common(self) -> list[Field]:
         """The inputs of all that begins an utterance."""
-        top_p = [_TOP_P] if self._model.takes_codes else []
+        top_p = [_TOP_P] if self._model.codec.num_codes else []
         return [*self._speaker, _TEMPERATURE, *top_p, _SEED]
 
     @property

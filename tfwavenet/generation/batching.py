@@ -14,11 +14,12 @@ from typing import Any, cast
 import numpy as np
 import tensorflow as tf
 
-from tfwavenet.generation import chunk
-from tfwavenet.generation.chunk import ChunkModel, Program, State, StepModel
+from tfwavenet.generation.chunk import Program, State, state_after
 from tfwavenet.generation.conditioning_windows import Windows
 from tfwavenet.generation.cpu_affinity import keep_to_one_core
-from tfwavenet.generation.request import Request, check_batch_size, whole_number
+from tfwavenet.generation.protocols import ChunkModel, GenerativeModel, StepModel
+from tfwavenet.generation.request import Request, check_batch_size
+from tfwavenet.generation.sampler import Sampler, whole_number
 from tfwavenet.generation.slot_planning import slots_per_program
 
 # Without XLA, and on a GPU, a step of more sequences takes hardly longer.
@@ -27,13 +28,13 @@ _DEFAULT_BATCH = 64
 
 @dataclasses.dataclass(frozen=True)
 class Piece:
-    """What one slot generates: an utterance or a part of one.
+    """The part of the work that one slot does: an utterance, or a part of one.
 
     Attributes:
-        utterance: its number.
-        first: its first sample.
-        stop: the sample after its last.
-        fade_in: samples at its beginning that are left out or faded in, half of them each.
+        utterance: number of the utterance.
+        first: first sample.
+        stop: sample after the last one.
+        fade_in: samples at the beginning that are left out or faded in, half of them each.
     """
 
     utterance: int
@@ -46,9 +47,7 @@ def generate(
     model: ChunkModel,
     request: Request,
     *,
-    temperature: float = 1.0,
-    top_k: int | None = None,
-    top_p: float = 1.0,
+    sampler: Sampler,
     chunk_samples: int = 1024,
     batch_size: int | None = None,
     fold_frames: int | None = None,
@@ -56,26 +55,24 @@ def generate(
     on_chunk: Callable[[list[np.ndarray]], None] | None = None,
     jit_compile: bool = True,
 ) -> list[np.ndarray]:
-    """Generates the utterances of a request; see `AutoregressiveModel.generate`.
+    """Generates the utterances of a request; see `WaveNet.generate`.
 
     Returns:
-        Audio, float32 [samples], of each utterance, without the prompting samples; or its codes,
-        int32, of a network over text.
+        Audio, float32 [samples], of each utterance, without the samples of the prompt; or codes,
+        int32, from a network over text.
     """
     check_batch_size(batch_size)
     if fold_frames is not None:
         _check_fold(model, request, fold_frames, overlap_frames)
     program = Program(
         model,
-        temperature=temperature,
-        top_k=top_k,
-        top_p=top_p,
+        sampler=sampler,
         chunk_samples=chunk_samples,
         jit_compile=jit_compile,
     )
     windows = Windows(model, request)
-    prompted, hop = request.prompt_samples, windows.hop_samples
-    pieces = [Piece(i, prompted, int(samples)) for i, samples in enumerate(request.samples)]
+    first, hop = request.prompt_samples, windows.hop_samples
+    pieces = [Piece(i, first, int(samples)) for i, samples in enumerate(request.samples)]
     collected: _Collected
     if fold_frames is None:
         collected = _Collected(model, pieces, on_chunk)
@@ -96,7 +93,7 @@ def generate(
 def _shares(
     pieces: list[Piece], chunk_samples: int, batch_size: int | None, jit_compile: bool
 ) -> tuple[int, int]:
-    """How many programs run at a time, and how many slots each has."""
+    """Returns the number of programs that run at a time, and the slots of each."""
     if not jit_compile:
         return 1, min(batch_size or _DEFAULT_BATCH, len(pieces))
     # XLA runs a program on one core: each gets its share of the slots.
@@ -108,7 +105,7 @@ def _shares(
 
 
 def usable_cores() -> int:
-    """How many programs can run at a time: on CPU the cores, otherwise one."""
+    """Returns the number of programs that can run at a time: on CPU the cores, otherwise one."""
     if not _on_cpu():
         return 1
     if hasattr(os, "sched_getaffinity"):
@@ -136,7 +133,7 @@ def _run_together(tasks: list[Callable[[threading.Event], None]]) -> None:
 
 
 def _check_fold(model: ChunkModel, request: Request, fold_frames: int, overlap_frames: int) -> None:
-    if model.signal_dtype.is_integer:
+    if model.codec.signal_dtype.is_integer:
         raise ValueError(
             f"Text cannot be folded: characters do not fade. Received: fold_frames={fold_frames}"
         )
@@ -147,11 +144,11 @@ def _check_fold(model: ChunkModel, request: Request, fold_frames: int, overlap_f
             f"Received: fold_frames={fold_frames}, overlap_frames={overlap_frames}"
         )
     if request.prompt is not None:
-        raise ValueError("What continues a recording cannot be folded. Received: prompt")
+        raise ValueError("The continuation of a prompt cannot be folded. Received: prompt")
 
 
 def folded(whole: Piece, length: int, overlap: int) -> list[Piece]:
-    """An utterance as pieces of `length` samples that begin `overlap` samples early."""
+    """Cuts an utterance into pieces of `length` samples that begin `overlap` samples early."""
     starts = range(whole.first, whole.stop, length)
     return [
         Piece(
@@ -165,31 +162,33 @@ def folded(whole: Piece, length: int, overlap: int) -> list[Piece]:
 
 
 class Decoder:
-    """Values of the network to audio in the recording's domain, chunk by chunk.
+    """Converts values of the network to audio as it was recorded, chunk by chunk.
+
+    The filter of the recipe runs in NumPy, sample after sample, so that chunks join to the bit.
 
     Args:
-        model: the network.
+        model: the model.
 
     Attributes:
-        dtype: of the audio.
-        filter: what is carried from chunk to chunk.
+        dtype: dtype of the audio.
+        filter: state of the recipe's filter between chunks.
     """
 
-    def __init__(self, model: ChunkModel) -> None:
+    def __init__(self, model: GenerativeModel) -> None:
         self._model = model
-        self.dtype = model.signal_dtype.as_numpy_dtype
+        self.dtype = model.codec.signal_dtype.as_numpy_dtype
         self.filter: Any = None
 
     def __call__(self, values: np.ndarray) -> np.ndarray:
-        """Audio of the next values [..., samples]."""
+        """Returns the audio of the next values [..., samples]."""
         return self.audio(self.signal(values))
 
     def signal(self, values: np.ndarray) -> np.ndarray:
-        """What the network means by its values, in [-1, 1]."""
-        return np.asarray(self._model.to_audio(values))
+        """Returns the signal in [-1, 1] that values stand for."""
+        return np.asarray(self._model.codec.decode(tf.constant(values)))
 
     def audio(self, signal: np.ndarray) -> np.ndarray:
-        """The next signal in the recording's domain."""
+        """Returns the next signal as it would have been recorded."""
         if self._model.recipe is None:
             return signal
         audio, self.filter = self._model.recipe.to_audio(signal, self.filter)
@@ -197,7 +196,7 @@ class Decoder:
 
 
 class _Collected:
-    """What has been generated of each utterance so far."""
+    """Collects what has been generated of each utterance so far."""
 
     def __init__(
         self,
@@ -212,19 +211,16 @@ class _Collected:
         self.lock = threading.Lock()
 
     def add(self, values: dict[Piece, np.ndarray]) -> list[Piece]:
-        """Takes the next values of some pieces; returns which of them have ended.
-
-        To be called under the lock.
-        """
+        """Takes the next values of some pieces, under the lock; returns the pieces that ended."""
         for piece, computed in values.items():
             new = computed[: self._remaining[piece]]
             self._parts[piece].append(new)
             self._remaining[piece] -= len(new)
-        self._hear(values)
+        self._pass_on(values)
         return [piece for piece in values if not self._remaining[piece]]
 
-    def _hear(self, pieces: Iterable[Piece]) -> None:
-        """Decodes what is new of some pieces, each an utterance, and tells the caller."""
+    def _pass_on(self, pieces: Iterable[Piece]) -> None:
+        """Decodes the new values of some pieces, and hands the audio to the caller."""
         chunk = [np.zeros([0], decoder.dtype) for decoder in self._decoders]
         for piece in pieces:
             parts = self._parts[piece]
@@ -234,18 +230,18 @@ class _Collected:
             self._on_chunk(chunk)
 
     def utterances(self) -> list[np.ndarray]:
-        """The audio of each."""
+        """Returns the audio of each utterance."""
         return [np.concatenate(parts) for parts in self._parts.values()]
 
 
 class _Folded(_Collected):
-    """The same for utterances in several pieces, which are heard when all is there."""
+    """Collects utterances in several pieces, which are joined when all are there."""
 
-    def _hear(self, pieces: Iterable[Piece]) -> None:
+    def _pass_on(self, pieces: Iterable[Piece]) -> None:
         pass
 
     def utterances(self) -> list[np.ndarray]:
-        """The pieces of each, faded into one another."""
+        """Returns the audio of each utterance, its pieces faded into one another."""
         utterances = [self._joined(number) for number in range(len(self._decoders))]
         if self._on_chunk is not None:
             self._on_chunk(utterances)
@@ -257,18 +253,18 @@ class _Folded(_Collected):
         signal = np.zeros([pieces[-1].stop], np.float32)
         for piece in pieces:
             new = decoder.signal(np.concatenate(self._parts[piece]))
-            silent = piece.fade_in // 2
+            left_out = piece.fade_in // 2
             weight = np.ones(len(new), np.float32)
-            weight[:silent] = 0
-            fade = piece.fade_in - silent
-            weight[silent : piece.fade_in] = (np.arange(fade) + 0.5) / max(1, fade)
+            weight[:left_out] = 0
+            fade = piece.fade_in - left_out
+            weight[left_out : piece.fade_in] = (np.arange(fade) + 0.5) / max(1, fade)
             part = slice(piece.first, piece.stop)
             signal[part] += weight * (new - signal[part])
         return decoder.audio(signal)
 
 
 class _Slots:
-    """Slots of a batch, each with a piece, which makes room for another when it ends."""
+    """Runs the slots of a batch; a piece that ends makes room for another one."""
 
     def __init__(self, request: Request, program: Program, windows: Windows, number: int) -> None:
         self._request = request
@@ -283,29 +279,29 @@ class _Slots:
         collected: _Collected,
         stopped: threading.Event,
     ) -> None:
-        """Generates what waits, until nothing does or until it is stopped."""
+        """Generates the waiting pieces, until none waits or until the run is stopped."""
         state = self._program.initial_state(len(self._held))
         while not stopped.is_set():
             with collected.lock:
                 begun = self._fill(waiting)
             if not any(self._held):
                 break
-            # A slot without utterance goes on with any, unheard.
+            # A slot without a piece computes the first utterance, and its output is dropped.
             chosen = [0 if piece is None else piece.utterance for piece in self._held]
             if begun.any():
-                with collected.lock:  # weight normalization is not for two threads at a time
+                with collected.lock:  # weight normalization is not safe in two threads
                     started = self._start(chosen)
                 state = self._program.merge(tf.constant(begun), started, state)
             window = self._windows.window(self._first, self._program.chunk_samples, chosen)
             values, state = self._program(state, window, [self._request.seeds[i] for i in chosen])
             self._first += self._program.chunk_samples
-            heard = {p: row for p, row in zip(self._held, values.numpy()) if p is not None}
+            new = {p: row for p, row in zip(self._held, values.numpy()) if p is not None}
             with collected.lock:
-                ended = collected.add(heard)
+                ended = collected.add(new)
             self._held = [None if piece in ended else piece for piece in self._held]
 
     def _fill(self, waiting: collections.deque[Piece]) -> np.ndarray:
-        """Gives the free slots to those that wait; returns which begin, bool [slots]."""
+        """Gives the free slots to waiting pieces; returns the slots that begin, bool [slots]."""
         begun = np.zeros([len(self._held)], bool)
         for slot, held in enumerate(self._held):
             if held is None and waiting:
@@ -315,15 +311,15 @@ class _Slots:
         return begun
 
     def _start(self, chosen: list[int]) -> State:
-        """The state before the first sample to be generated of each piece."""
+        """Returns the state before the first sample to be generated of each piece."""
         if self._request.prompt is None:
             state = self._program.initial_state(len(chosen))
             return {**state, "position": tf.constant(self._first)}
-        # A network that can be prompted is computed step by step.
+        # A network that takes a prompt is computed step by step.
         model, hop = cast(StepModel, self._program.model), self._windows.hop_samples
-        values = model.to_values(tf.constant(self._request.prompt[chosen]))
-        prompted = values.shape[1]
-        # The state can depend on the receptive field only; whole frames of it are run in parallel.
-        first = max(0, prompted - -(-model.receptive_field // hop) * hop)
-        window = self._windows.window(first, prompted - first, chosen)
-        return chunk.state_after(model, values, window, first)
+        values = tf.constant(self._request.prompt[chosen])
+        given = values.shape[1]
+        # The state depends on the receptive field only, whole frames of which run in parallel.
+        first = max(0, given - -(-model.receptive_field // hop) * hop)
+        window = self._windows.window(first, given - first, chosen)
+        return state_after(model, values, window, first)

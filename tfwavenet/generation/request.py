@@ -1,14 +1,17 @@
-"""What is to be generated: features, speakers, seeds and lengths, checked and in one shape."""
+"""The request of a generation: features, speakers, seeds and lengths, checked and in one shape."""
 
 from __future__ import annotations
 
 import dataclasses
-import math
-import operator
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
+
+from tfwavenet.audio.resample import resample
+from tfwavenet.generation.protocols import GenerativeModel
+from tfwavenet.generation.sampler import whole_number
 
 
 @dataclasses.dataclass(frozen=True)
@@ -16,12 +19,12 @@ class Request:
     """A batch of utterances to generate.
 
     Attributes:
-        samples: int64 [batch], samples of each utterance, the prompting ones included.
+        samples: int64 [batch], samples of each utterance, the samples of the prompt included.
         seeds: one Python integer per utterance.
         mels: features float32 [frames, channels] of each utterance, or None.
         speaker: int32 [batch] or float32 [batch, channels], or None.
-        prompt: [batch, samples] that come before the generated ones, float32 or codes int32, or
-            None.
+        prompt: values [batch, samples] of the network that precede the generated ones, float32
+            or int32, or None.
     """
 
     samples: np.ndarray
@@ -32,38 +35,46 @@ class Request:
 
     @property
     def prompt_samples(self) -> int:
-        """How many of the samples are given rather than generated."""
+        """Number of samples that are given rather than generated."""
         return 0 if self.prompt is None else self.prompt.shape[1]
 
     @classmethod
     def create(
-        cls, model: Any, *, mel: Any, speaker: Any, samples: int | None, seed: Any, prompt: Any
+        cls,
+        model: GenerativeModel,
+        *,
+        mel: Any = None,
+        speaker: Any = None,
+        samples: int | None = None,
+        seed: Any = 0,
+        prompt: Any = None,
+        prompt_sample_rate: int | None = None,
     ) -> Request:
         """Checks the arguments of `generate` against a model and against each other.
 
         Raises:
-            ValueError: if they do not fit; the message names the argument.
+            ValueError: If arguments do not fit; the message names the argument.
         """
         mels = _mels(model, mel)
-        prompt = None if prompt is None else _prompt(model, prompt)
+        values = None if prompt is None else _prompt(model, prompt, prompt_sample_rate)
         sizes = {
             "mel": None if mels is None else len(mels),
             "speaker": None if np.ndim(speaker) == 0 else len(speaker),
             "seed": None if np.ndim(seed) == 0 else len(seed),
-            "prompt": None if prompt is None or len(prompt) == 1 else len(prompt),
+            "prompt": None if values is None or len(values) == 1 else len(values),
         }
         batch = _batch_size(sizes)
-        lengths = _lengths(model, mels, samples, prompt, batch)
+        lengths = _lengths(model, mels, samples, values, batch)
         return cls(
             samples=lengths,
             seeds=_seeds(seed, batch),
             mels=mels,
             speaker=_speaker(model, speaker, batch),
-            prompt=None if prompt is None else np.repeat(prompt, batch // len(prompt), axis=0),
+            prompt=None if values is None else np.repeat(values, batch // len(values), axis=0),
         )
 
     def select(self, utterances: Sequence[int]) -> Request:
-        """The request for some of the utterances, by number."""
+        """Returns the request for some of the utterances, by number."""
         chosen = list(utterances)
         return Request(
             samples=self.samples[chosen],
@@ -74,11 +85,13 @@ class Request:
         )
 
     @classmethod
-    def for_streams(cls, model: Any, *, batch_size: int, speaker: Any, seed: Any) -> Request:
+    def for_streams(
+        cls, model: GenerativeModel, *, batch_size: int, speaker: Any, seed: Any
+    ) -> Request:
         """Checks what streams begin with, before there are features or lengths.
 
         Raises:
-            ValueError: if the arguments do not fit; the message names the argument.
+            ValueError: If arguments do not fit; the message names the argument.
         """
         sizes = {
             "batch_size": batch_size,
@@ -100,47 +113,14 @@ def _seeds(seed: Any, batch: int) -> tuple[int, ...]:
     return tuple(whole_number("seed", one) for one in seed)
 
 
-def whole_number(name: str, value: Any, *, least: int | None = None) -> int:
-    """An argument that is a whole number, as a Python integer.
-
-    Args:
-        name: of the argument.
-        value: what was given for it.
-        least: the smallest that is allowed; None for no limit.
-
-    Raises:
-        ValueError: if it is none, or below `least`.
-    """
-    try:
-        number = None if isinstance(value, (bool, np.bool_)) else operator.index(value)
-    except TypeError:
-        number = None
-    if number is None or (least is not None and number < least):
-        limit = "" if least is None else f" of at least {least}"
-        raise ValueError(f"Expected a whole number{limit}. Received: {name}={value!r}")
-    return number
-
-
 def check_batch_size(batch_size: int | None) -> None:
     """Refuses what cannot be a number of utterances at a time.
 
     Raises:
-        ValueError: if it is no whole number, or below 1.
+        ValueError: If the value is no whole number, or below 1.
     """
     if batch_size is not None:
         whole_number("batch_size", batch_size, least=1)
-
-
-def check_temperature(temperature: float) -> None:
-    """Refuses what cannot scale the randomness.
-
-    Raises:
-        ValueError: if it is negative, infinite or NaN.
-    """
-    if not 0 <= temperature < math.inf:
-        raise ValueError(
-            f"Expected a temperature of 0 or more. Received: temperature={temperature}"
-        )
 
 
 def _batch_size(sizes: dict[str, int | None]) -> int:
@@ -150,7 +130,7 @@ def _batch_size(sizes: dict[str, int | None]) -> int:
     return next(iter(given.values()), 1)
 
 
-def _mels(model: Any, mel: Any) -> list[np.ndarray] | None:
+def _mels(model: GenerativeModel, mel: Any) -> list[np.ndarray] | None:
     if model.upsampler is None:
         if mel is not None:
             raise ValueError("This network takes no features. Received: mel")
@@ -182,53 +162,83 @@ def _check_mel(mel: np.ndarray, index: int, channels: int) -> None:
         )
 
 
-def _prompt(model: Any, prompt: Any) -> np.ndarray:
+def _prompt(model: GenerativeModel, prompt: Any, sample_rate: int | None) -> np.ndarray:
+    """Returns values [batch, samples] for a recording or for codes."""
     prompt = np.atleast_2d(np.asarray(prompt))
-    if not model.takes_codes and prompt.dtype.kind != "f":
+    classes = model.codec.num_codes
+    if prompt.ndim != 2 or not prompt.shape[1]:
         raise ValueError(
-            "Expected floating prompt in the network's domain, full scale is 1. "
-            f"Received: dtype={prompt.dtype}"
+            "Expected prompt of shape [samples] or [batch, samples], not empty. "
+            f"Received: shape={prompt.shape}"
         )
-    are_codes = prompt.dtype.kind in "iu" and model.distribution.value_dtype.is_integer
-    if model.signal_dtype.is_integer and not are_codes:
+    if prompt.dtype.kind in "iu" and classes is not None:
+        if not 0 <= prompt.min() <= prompt.max() < classes:
+            raise ValueError(
+                f"Expected prompt of codes from 0 to {classes - 1}. "
+                f"Received: {prompt.min()} to {prompt.max()}"
+            )
+        return prompt.astype(np.int32)
+    if model.codec.signal_dtype.is_integer:
         raise ValueError(
             "Expected the codes of a text as prompt, see the recipe's `encode`. "
             f"Received: dtype={prompt.dtype}"
         )
-    prompt = prompt.astype(np.int32 if are_codes else np.float32)
-    classes = model.distribution.channels
-    if are_codes and prompt.size and not 0 <= prompt.min() <= prompt.max() < classes:
+    if prompt.dtype.kind != "f":
         raise ValueError(
-            f"Expected prompt of codes from 0 to {classes - 1}. "
-            f"Received: {prompt.min()} to {prompt.max()}"
+            f"Expected floating prompt, full scale is 1. Received: dtype={prompt.dtype}"
         )
-    if prompt.ndim != 2 or not prompt.shape[1] or not np.isfinite(prompt).all():
+    if not np.isfinite(prompt).all():
+        raise ValueError("Expected finite prompt. Received: NaN or infinity")
+    signal = np.stack([_signal(model, row, sample_rate) for row in prompt])
+    return model.codec.encode(tf.constant(signal)).numpy()
+
+
+def _signal(model: GenerativeModel, recording: np.ndarray, sample_rate: int | None) -> np.ndarray:
+    """Returns a recording as the network sees it, float32 [samples], of whole frames."""
+    recipe = model.recipe
+    if recipe is None:
+        if sample_rate is not None:
+            raise ValueError(
+                "A model without a feature recipe has no sample rate to resample to. "
+                f"Received: prompt_sample_rate={sample_rate}"
+            )
+        return recording.astype(np.float32)
+    if sample_rate not in (None, recipe.sample_rate):
+        recording = resample(recording, source_rate=sample_rate, target_rate=recipe.sample_rate)
+    signal = np.pad(recipe.condition_audio(recording), (recipe.signal_offset, 0))
+    unit = 1 if model.upsampler is None else model.upsampler.hop_samples
+    whole = len(signal) // unit * unit
+    if not whole:
         raise ValueError(
-            f"Expected finite prompt of shape [samples] or [batch, samples], not empty. "
-            f"Received: shape={prompt.shape}"
+            f"Expected prompt of at least one frame of {unit} samples. "
+            f"Received: samples={len(signal)}"
         )
-    return prompt
+    return signal[:whole]
 
 
 def _lengths(
-    model: Any, mels: list[np.ndarray] | None, samples: int | None, prompt: Any, batch: int
+    model: GenerativeModel,
+    mels: list[np.ndarray] | None,
+    samples: int | None,
+    prompt: Any,
+    batch: int,
 ) -> np.ndarray:
-    prompted = 0 if prompt is None else prompt.shape[1]
+    given = 0 if prompt is None else prompt.shape[1]
     if mels is None:
-        return np.full([batch], prompted + whole_number("samples", samples, least=1))
+        return np.full([batch], given + whole_number("samples", samples, least=1))
     hop = model.upsampler.hop_samples
     if samples is not None:
         raise ValueError(f"The features set the length. Received: samples={samples} beside mel")
     lengths = np.array([len(mel) * hop for mel in mels])
-    if prompted % hop or (prompted and prompted >= lengths.min()):
+    if given % hop or (given and given >= lengths.min()):
         raise ValueError(
             f"Expected prompt of whole frames of {hop} samples, shorter than the features. "
-            f"Received: {prompted} samples with features for {lengths.min()}"
+            f"Received: {given} samples with features for {lengths.min()}"
         )
     return lengths
 
 
-def _speaker(model: Any, speaker: Any, batch: int) -> np.ndarray | None:
+def _speaker(model: GenerativeModel, speaker: Any, batch: int) -> np.ndarray | None:
     if not model.speaker_channels:
         if speaker is not None:
             raise ValueError(f"This network knows no speakers. Received: speaker={speaker}")

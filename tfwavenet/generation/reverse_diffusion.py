@@ -1,54 +1,157 @@
-"""Reverse diffusion: from noise to audio, a compiled network call per step and chunk."""
+"""Reverse diffusion: from noise to audio, a compiled network call per step and chunk.
+
+The same steps run eagerly, with a callback behind each, and inside of exported graphs.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
 from tfwavenet import rng
 from tfwavenet.diffusion import NoiseSchedule
-from tfwavenet.generation.conditioning_windows import Windows, bucket
-from tfwavenet.generation.request import (
-    Request,
-    check_batch_size,
-    check_temperature,
-    whole_number,
-)
+from tfwavenet.generation.conditioning_windows import bucket, window_of
+from tfwavenet.generation.protocols import NoisePredictor
+from tfwavenet.generation.request import Request, check_batch_size
+from tfwavenet.generation.sampler import Sampler, whole_number
 from tfwavenet.layers.fusion import compiles_whole, fused_elementwise, fusible
 
 # The conditioning of all chunks is kept from step to step if it is not larger than this.
 _KEPT_CONDITIONING_BYTES = 2**31
 
 
-class NoisePredictor(Protocol):
-    """What reverse diffusion needs of a model; `models.DiffWave` documents the methods."""
+class Layout(NamedTuple):
+    """The chunks of a signal.
 
-    schedule: NoiseSchedule
-    upsampler: Any
-    recipe: Any
-    reach: int
-    signal_limit: float
+    Attributes:
+        count: samples of a chunk, of whole frames; int or int32 [].
+        parts: number of chunks; int or int32 [].
+        around: samples that the network sees at each side of a chunk; int or int32 [].
+    """
 
-    def signal_level(self, mel: Any) -> tf.Tensor:
-        """What generated signals are multiplied with, [batch, samples] or []."""
+    count: Any
+    parts: Any
+    around: Any
 
-    def conditioning(self, mel: Any, mask: Any, speaker: Any) -> list[Any]:
-        """Each block's conditioning of a window, [batch, samples or 1, channels] or None."""
 
-    def predict_noise(self, audio: Any, step: Any, conditioning: Any, mask: Any) -> tf.Tensor:
-        """The noise in `audio` [batch, samples]."""
+def layout(model: NoisePredictor, samples: Any, most_samples: int, *, rounded: bool) -> Layout:
+    """Divides a signal into equal chunks, so that the last one is not mostly empty.
+
+    Args:
+        model: the model.
+        samples: length of the signal, int or int32 [].
+        most_samples: largest size of a chunk.
+        rounded: whether sizes are rounded up to one of 16 per octave, each of which is compiled
+            once.
+    """
+    hop = 1 if model.upsampler is None else model.upsampler.hop_samples
+    count = -(-samples // (-(-samples // most_samples) * hop))
+    if rounded:
+        count = int(bucket(count)) if isinstance(count, int) else bucket(count)
+    count *= hop
+    parts, margin = -(-samples // count), -(-model.network.reach // hop) * hop
+    if isinstance(parts, int):
+        return Layout(count, parts, margin if parts > 1 else 0)
+    return Layout(count, parts, tf.where(parts > 1, margin, 0))
+
+
+class ReverseDiffusion:
+    """The reverse steps of a batch of utterances, in operations that graphs can hold too.
+
+    Every chunk is computed with as much signal around it as the network looks at, step by step
+    for all chunks, so that the result does not depend on their size.
+
+    Args:
+        model: the model.
+        schedule: schedule of the steps.
+        layout: chunks of the signal.
+        seeds: int32 [batch, 2].
+        samples: int32 [batch], length of each utterance.
+        temperature: float32 [], factor of all noise.
+        conditioning_at: gives the conditioning of the chunk of a number, int32 [].
+        reverse_step: `reverse_step` of this module for the model, possibly compiled.
+        eta: 1 for ancestral, 0 for deterministic sampling, or between.
+        limit: largest magnitude of the signal behind each step.
+    """
+
+    def __init__(
+        self,
+        model: NoisePredictor,
+        schedule: NoiseSchedule,
+        layout: Layout,
+        *,
+        seeds: tf.Tensor,
+        samples: tf.Tensor,
+        temperature: tf.Tensor,
+        conditioning_at: Callable[[tf.Tensor], Any],
+        reverse_step: Callable[..., tf.Tensor],
+        eta: float = 1.0,
+        limit: float = np.inf,
+    ) -> None:
+        self._steps = tf.constant(model.schedule.align(schedule), tf.float32)
+        factors = tf.constant(schedule.update_coefficients(eta), tf.float32)
+        self._temperature = temperature
+        self._factors = factors * tf.stack([1.0, 1.0, temperature])
+        self._layout = layout
+        self._seeds = seeds
+        self._samples = samples[:, tf.newaxis]
+        self._conditioning_at = conditioning_at
+        self._reverse_step = reverse_step
+        self._limit = tf.constant(limit, tf.float32)
+
+    @property
+    def num_steps(self) -> int:
+        """Number of reverse steps."""
+        return self._steps.shape[0]
+
+    def noise(self) -> tf.Tensor:
+        """Returns the signal before the first step, float32 [batch, samples of all chunks]."""
+        size = self._layout.count * self._layout.parts
+        start = tf.constant(0, tf.int64)
+        return self._temperature * noise_of(self._seeds, self.num_steps, start, size)
+
+    def update(self, signal: tf.Tensor, index: tf.Tensor) -> tf.Tensor:
+        """Returns the signal behind the reverse step of an index, which falls to 0 at the end."""
+        count, parts, around = self._layout
+        padded = tf.pad(signal, [[0, 0], [around, around]])
+        length = count + 2 * around
+
+        def updated_part(number: tf.Tensor) -> tf.Tensor:
+            start = number * count
+            position = start - around + tf.range(length)
+            return self._reverse_step(
+                padded[:, start : start + length],
+                self._conditioning_at(number),
+                mask=(position >= 0) & (position < self._samples),
+                step=self._steps[index],
+                factors=self._factors[index],
+                seeds=self._seeds,
+                stream=index,
+                position=tf.cast(start, tf.int64),
+                around=around,
+                limit=self._limit,
+            )
+
+        outputs = tf.map_fn(
+            updated_part,
+            tf.range(parts),
+            fn_output_signature=tf.TensorSpec([None, None], tf.float32),
+            parallel_iterations=1,
+        )
+        outputs = tf.transpose(outputs, [1, 0, 2])
+        return tf.reshape(outputs, [tf.shape(signal)[0], parts * count])
 
 
 def denoise(
     model: NoisePredictor,
     request: Request,
     *,
+    sampler: Sampler,
     schedule: NoiseSchedule,
     eta: float = 1.0,
-    temperature: float = 1.0,
     clip: bool = True,
     chunk_samples: int = 49152,
     batch_size: int | None = None,
@@ -58,28 +161,34 @@ def denoise(
 ) -> list[np.ndarray]:
     """Generates the utterances of a request; see `DiffWave.generate`.
 
-    Every chunk is computed with as much signal around it as the network looks at, step by step
-    for all chunks, so that the result does not depend on their size.
-
     Returns:
         float32 audio [samples] of each utterance.
     """
-    check_temperature(temperature)
     whole_number("chunk_samples", chunk_samples, least=1)
     check_batch_size(batch_size)
-    steps = model.schedule.align(schedule)
-    factors = schedule.update_coefficients(eta)
-    factors[:, 2] *= temperature
-    limit = model.signal_limit if clip else np.inf
+    condition, step = compiled_programs(model, compiles_whole(jit_compile))
     audio = [np.zeros([0], np.float32)] * len(request.samples)
     for group in _groups(request, batch_size):
-        chunks = _Chunks(model, request.select(group), chunk_samples, compiles_whole(jit_compile))
-        signal = temperature * chunks.noise(len(steps))
-        for done, index in enumerate(reversed(range(len(steps))), start=1):
-            signal = chunks.update(signal, steps[index], factors[index], index, limit)
+        chosen = request.select(group)
+        chunks = layout(model, int(chosen.samples.max()), chunk_samples, rounded=True)
+        process = ReverseDiffusion(
+            model,
+            schedule,
+            chunks,
+            seeds=tf.stack([rng.make_seed(seed) for seed in chosen.seeds]),
+            samples=tf.constant(chosen.samples, tf.int32),
+            temperature=sampler.tensors(model.codec)["temperature"],
+            conditioning_at=_Conditioning(model, chosen, chunks, condition),
+            reverse_step=step,
+            eta=eta,
+            limit=model.signal_limit if clip else np.inf,
+        )
+        signal = process.noise()
+        for index in reversed(range(process.num_steps)):
+            signal = process.update(signal, tf.constant(index))
             if on_step is not None:
-                on_step(done, len(steps))
-        made = {i: _to_audio(model, request, i, s) for i, s in zip(group, signal)}
+                on_step(process.num_steps - index, process.num_steps)
+        made = {i: _to_audio(model, request, i, s) for i, s in zip(group, signal.numpy())}
         if on_chunk is not None:
             on_chunk([made.get(i, one[:0]) for i, one in enumerate(audio)])
         audio = [made.get(i, one) for i, one in enumerate(audio)]
@@ -87,7 +196,7 @@ def denoise(
 
 
 def _groups(request: Request, batch_size: int | None) -> list[list[int]]:
-    """The utterances in groups of one size and of similar lengths.
+    """Returns the utterances in groups of one size and of similar lengths.
 
     The last group is filled up with its longest utterance again, so that shapes repeat.
     """
@@ -101,84 +210,46 @@ def _groups(request: Request, batch_size: int | None) -> list[list[int]]:
     return groups
 
 
-class _Chunks:
-    """The chunks of a request: their conditioning, and the reverse step of all of them."""
+class _Conditioning:
+    """Gives the conditioning of each chunk, which is kept from step to step where it may be."""
 
     def __init__(
-        self, model: NoisePredictor, request: Request, chunk_samples: int, jit_compile: bool
+        self, model: NoisePredictor, request: Request, chunks: Layout, condition: Any
     ) -> None:
-        self._request = request
-        self._windows = Windows(model, request)
-        hop = self._windows.hop_samples
-        total = int(request.samples.max())
-        if total <= chunk_samples:
-            self._count = bucket(-(-total // hop)) * hop
-            self._around = 0
-        else:
-            # In equal parts, so that the last one is not mostly empty.
-            parts = -(-total // chunk_samples)
-            self._count = bucket(-(-total // (parts * hop))) * hop
-            self._around = -(-model.reach // hop) * hop
-        self._starts = range(0, total, self._count)
-        self._condition, self._denoise = compiled_programs(model, jit_compile)
-        self._seeds = tf.stack([rng.make_seed(seed) for seed in request.seeds])
+        self._upsampler, self._chunks, self._condition = model.upsampler, chunks, condition
+        self._speaker = request.speaker
+        if request.mels is not None:
+            frames = [len(mel) for mel in request.mels]
+            rows = [np.pad(mel, [(0, max(frames) - len(mel)), (0, 0)]) for mel in request.mels]
+            self._mel, self._frames = tf.constant(np.stack(rows)), tf.constant(frames)
         self._kept: dict[int, Any] = {}
 
-    def noise(self, stream: int) -> np.ndarray:
-        """Standard normals [batch, samples], those of one stream of each utterance's seed."""
-        parts = [
-            noise_of(self._seeds, stream, tf.constant(start, tf.int64), self._count)
-            for start in self._starts
-        ]
-        return np.concatenate([part.numpy() for part in parts], axis=1)
-
-    def update(
-        self, signal: np.ndarray, step: float, factors: np.ndarray, index: int, limit: float
-    ) -> np.ndarray:
-        """One reverse step of the whole signal [batch, samples]."""
-        around = self._around
-        padded = np.pad(signal, ((0, 0), (around, around)))
-        outputs = []
-        for start in self._starts:
-            window = padded[:, start : start + self._count + 2 * around]
-            position = np.arange(start - around, start + self._count + around)
-            inside = (position >= 0) & (position < self._request.samples[:, np.newaxis])
-            outputs.append(
-                self._denoise(
-                    tf.constant(window),
-                    self._conditioning(start),
-                    mask=tf.constant(inside),
-                    step=tf.constant(step, tf.float32),
-                    factors=tf.constant(factors, tf.float32),
-                    seeds=self._seeds,
-                    stream=tf.constant(index),
-                    position=tf.constant(start, tf.int64),
-                    around=around,
-                    limit=tf.constant(limit, tf.float32),
-                ).numpy()
-            )
-        return np.concatenate(outputs, axis=1)
-
-    def _conditioning(self, start: int) -> list[Any]:
-        if start in self._kept:
-            return self._kept[start]
-        window = self._windows.window(start - self._around, self._count + 2 * self._around)
+    def __call__(self, number: tf.Tensor) -> Any:
+        index = number.numpy().item()
+        if index in self._kept:
+            return self._kept[index]
+        count, parts, around = self._chunks
+        window = {} if self._speaker is None else {"speaker": tf.constant(self._speaker)}
+        if self._upsampler is not None:
+            hop = self._upsampler.hop_samples
+            first, length = (index * count - around) // hop, (count + 2 * around) // hop
+            window.update(window_of(self._upsampler, self._mel, self._frames, first, length))
         conditioning = self._condition(window)
-        size = sum(c.shape.num_elements() * c.dtype.size for c in conditioning if c is not None)
-        if size * len(self._starts) <= _KEPT_CONDITIONING_BYTES:
-            self._kept[start] = conditioning
+        size = sum(one.shape.num_elements() * one.dtype.size for one in conditioning or ())
+        if size * parts <= _KEPT_CONDITIONING_BYTES:
+            self._kept[index] = conditioning
         return conditioning
 
 
 def compiled_programs(model: NoisePredictor, jit_compile: bool) -> Any:
-    """The conditioning and the reverse step of a model, made once and kept with the model."""
+    """Returns the conditioning and the reverse step of a model, made once and kept with it."""
     name = f"_denoise_{'xla' if jit_compile else 'graph'}"
     if name not in model.__dict__:
 
-        def condition(window: dict[str, tf.Tensor]) -> list[Any]:
+        def condition(window: dict[str, tf.Tensor]) -> Any:
             return conditioning_of(model, window)
 
-        def fused_step(window: tf.Tensor, conditioning: list[Any], **given: Any) -> tf.Tensor:
+        def fused_step(window: tf.Tensor, conditioning: Any, **given: Any) -> tf.Tensor:
             with fused_elementwise():
                 return reverse_step(model, window, conditioning, **given)
 
@@ -190,8 +261,8 @@ def compiled_programs(model: NoisePredictor, jit_compile: bool) -> Any:
     return model.__dict__[name]
 
 
-def conditioning_of(model: NoisePredictor, window: dict[str, tf.Tensor]) -> list[Any]:
-    """The conditioning of a window, as `Windows` cuts it."""
+def conditioning_of(model: NoisePredictor, window: dict[str, tf.Tensor]) -> Any:
+    """Returns the conditioning of a window, as `window_of` cuts it."""
     return model.conditioning(
         mel=window.get("mel"), mask=window.get("mask"), speaker=window.get("speaker")
     )
@@ -200,7 +271,7 @@ def conditioning_of(model: NoisePredictor, window: dict[str, tf.Tensor]) -> list
 def reverse_step(
     model: NoisePredictor,
     window: tf.Tensor,
-    conditioning: list[Any],
+    conditioning: Any,
     *,
     mask: tf.Tensor,
     step: tf.Tensor,
@@ -211,20 +282,20 @@ def reverse_step(
     around: int | tf.Tensor,
     limit: tf.Tensor,
 ) -> tf.Tensor:
-    """One reverse step of a chunk.
+    """Computes one reverse step of a chunk.
 
     Args:
-        model: the network.
+        model: the model.
         window: float32 [batch, around + samples + around], the signal of the chunk and around it.
-        conditioning: of that window.
-        mask: bool, of its shape: False beyond the ends of the utterances.
+        conditioning: conditioning of the window.
+        mask: bool [batch, around + samples + around], False beyond the ends of the utterances.
         step: float32 [], the diffusion step, on the scale of the schedule of training.
-        factors: float32 [3], of signal, predicted noise and new noise.
+        factors: float32 [3], factors of the signal, the predicted noise and the new noise.
         seeds: int32 [batch, 2], one per utterance.
         stream: int32 [], number of the new noise.
-        position: int64 [], of the chunk's first sample.
+        position: int64 [], position of the chunk's first sample.
         around: samples at each end of the window that are not updated.
-        limit: float32 [], largest magnitude of what is returned.
+        limit: float32 [], largest magnitude of the result.
 
     Returns:
         float32 [batch, samples].
@@ -233,7 +304,7 @@ def reverse_step(
     batch, length = (known or tf.shape(window)[axis] for axis, known in enumerate(window.shape))
     count = length - 2 * around
     inner = slice(around, around + count)
-    predicted = model.predict_noise(window, tf.fill([batch], step), conditioning, mask=mask)
+    predicted = model.network(window, tf.fill([batch], step), conditioning, mask)
     noise = noise_of(seeds, stream, position, count)
     updated = factors[0] * window[:, inner] + factors[1] * predicted[:, inner] + factors[2] * noise
     return tf.clip_by_value(updated, -limit, limit)
@@ -245,7 +316,7 @@ _normal_stream = fusible(rng.normal_stream)
 def noise_of(
     seeds: tf.Tensor, stream: Any, position: tf.Tensor, count: int | tf.Tensor
 ) -> tf.Tensor:
-    """Normals [batch, count] of a stream of each utterance's seed, from a position on."""
+    """Returns normals [batch, count] of a stream of each utterance's seed, from a position on."""
     folded = tf.map_fn(lambda seed: rng.fold_in(seed, stream), seeds)
     return _normal_stream(folded, position, count)
 
@@ -253,7 +324,7 @@ def noise_of(
 def _to_audio(
     model: NoisePredictor, request: Request, utterance: int, signal: np.ndarray
 ) -> np.ndarray:
-    """The audio of one utterance, of a signal of variance 1 that may be longer."""
+    """Returns the audio of one utterance for a signal of variance 1 that may be longer."""
     signal = signal[: request.samples[utterance]]
     mel = None if request.mels is None else request.mels[utterance][np.newaxis]
     signal = signal * model.signal_level(mel).numpy().ravel()

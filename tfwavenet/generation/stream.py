@@ -1,4 +1,4 @@
-"""Audio as its features arrive: in constant memory, to be stopped and continued elsewhere."""
+"""Audio while its features arrive: in constant memory, to be stopped and continued elsewhere."""
 
 from __future__ import annotations
 
@@ -7,49 +7,199 @@ import hashlib
 import json
 import time
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from tfwavenet import files
+from tfwavenet import files, rng
+from tfwavenet.generation import chunk as chunks
 from tfwavenet.generation.batching import Decoder
-from tfwavenet.generation.chunk import ChunkModel, Program
-from tfwavenet.generation.conditioning_windows import Features, stacked
-from tfwavenet.generation.request import Request, whole_number
+from tfwavenet.generation.chunk import Program, hop_of
+from tfwavenet.generation.conditioning_windows import window_of
+from tfwavenet.generation.protocols import ChunkModel, StepModel
+from tfwavenet.generation.request import Request
+from tfwavenet.generation.sampler import Sampler, whole_number
 
 _REMEMBERED_CHUNKS = 1024
 _SETTINGS = ("batch_size", "temperature", "top_k", "top_p", "chunk_samples", "jit_compile")
 
+# {"chunk": of `generation.chunk`; "seeds": int32 [batch, 2]; "sampling": from `Sampler.tensors`;
+#  "speaker": if the model takes one; and for models with features
+#  "mel": float32 [batch, kept frames, channels], the latest; "frames": int32 [], how many so far;
+#  "ended": int32 [], 1 after the last frame}
+State = dict[str, Any]
 
-class Stream:
-    """One utterance without end, or a batch of them that run side by side.
 
-    The audio is that of `generate` for the same features, speaker and seed, chunk by chunk.
+class StreamSteps:
+    """Steps of a batch of utterances side by side, in operations that graphs can hold too.
+
+    The state is a value: each step takes the state and returns the next one.
 
     Args:
-        model: the network.
-        batch_size: how many streams run side by side; None for one, without a batch dimension.
+        model: the model.
+        chunk_samples: samples per chunk, a whole number of frames.
+        advance: computes a chunk: takes the state of the chunk, the window, the seeds, the
+            sampling and the number of samples to generate, int32 []; returns values
+            [batch, chunk_samples] and the next state.
+    """
+
+    def __init__(
+        self, model: ChunkModel, chunk_samples: int, advance: Callable[..., tuple[tf.Tensor, Any]]
+    ) -> None:
+        self._model = model
+        self._chunk = chunk_samples
+        self._hop = hop_of(model)
+        self._advance = advance
+
+    def start(
+        self,
+        seeds: tf.Tensor,
+        sampling: dict[str, tf.Tensor],
+        speaker: tf.Tensor | None = None,
+    ) -> State:
+        """Returns the state before the first sample.
+
+        Args:
+            seeds: int32 [batch, 2].
+            sampling: from `Sampler.tensors`.
+            speaker: [batch] or [batch, channels]; None for a model without speakers.
+        """
+        batch = tf.shape(seeds)[0] if seeds.shape[0] is None else seeds.shape[0]
+        state: State = {
+            "chunk": chunks.initial_state(self._model, batch),
+            "seeds": seeds,
+            "sampling": sampling,
+        }
+        if speaker is not None:
+            state["speaker"] = speaker
+        if self._model.upsampler is not None:
+            shape = [batch, self._context_frames, self._model.local_channels]
+            state.update(mel=tf.zeros(shape), frames=tf.constant(0), ended=tf.constant(0))
+        return state
+
+    def start_after(self, state: State, values: tf.Tensor) -> State:
+        """Returns the state behind a prompt, of a model without features.
+
+        Args:
+            state: from `start`.
+            values: values [batch, samples] of the prompt, at least one sample.
+        """
+        model: StepModel = self._model  # type: ignore[assignment]
+        first = tf.maximum(0, tf.shape(values)[1] - model.receptive_field)
+        return {**state, "chunk": chunks.state_after(model, values, _conditions(state), first)}
+
+    def push(
+        self, state: State, mel: tf.Tensor, is_last: tf.Tensor, *, whole_chunks: bool = False
+    ) -> tuple[tf.Tensor, State]:
+        """Takes further frames and generates all samples whose look-ahead has arrived.
+
+        Args:
+            state: from `start` or the step before.
+            mel: float32 [batch, frames, channels], any number of frames.
+            is_last: bool [], whether these are the last frames: the rest is generated.
+            whole_chunks: whether samples of a chunk that is not full wait, unless `is_last`.
+
+        Returns:
+            Values [batch, samples], and the next state.
+        """
+        upsampler = self._model.upsampler
+        latest = tf.concat([state["mel"], mel], axis=1)
+        frames = state["frames"] + tf.shape(mel)[1]
+        dropped = frames - tf.shape(latest)[1]
+        done = tf.cast(state["chunk"]["position"][0] // self._hop, tf.int32)
+        arrived = tf.maximum(tf.where(is_last, frames, frames - self.look_ahead_frames) - done, 0)
+        unit = self._chunk // self._hop
+        ready = tf.where(is_last, arrived, arrived // unit * unit) if whole_chunks else arrived
+
+        def window(first_sample: tf.Tensor) -> dict[str, tf.Tensor]:
+            first = done + first_sample // self._hop
+            return window_of(upsampler, latest, frames, first, unit, dropped=dropped)
+
+        values, state = self._generated(state, ready * self._hop, window)
+        kept = latest[:, tf.shape(latest)[1] - self._context_frames - (arrived - ready) :]
+        if not whole_chunks:
+            kept = tf.ensure_shape(kept, [None, self._context_frames, None])
+        ended = tf.cast(is_last, tf.int32)
+        return values, {**state, "mel": kept, "frames": frames, "ended": ended}
+
+    def pull(self, state: State, samples: tf.Tensor) -> tuple[tf.Tensor, State]:
+        """Generates values [batch, samples] with a model without features."""
+        return self._generated(state, samples, lambda first_sample: {})
+
+    @property
+    def look_ahead_frames(self) -> int:
+        """Frames beyond a frame that must have arrived before its samples are generated."""
+        layer = self._model.upsampler
+        return 0 if layer is None else layer.right_context_frames + layer.padding_frames
+
+    @property
+    def _context_frames(self) -> int:
+        """Earlier frames that the next window may need."""
+        layer = self._model.upsampler
+        return layer.left_context_frames + layer.right_context_frames + 2 * layer.padding_frames
+
+    def _generated(
+        self, state: State, samples: tf.Tensor, window_at: Callable[[tf.Tensor], dict]
+    ) -> tuple[tf.Tensor, State]:
+        """Generates `samples` more samples, chunk by chunk, the last of which may be cut short."""
+        batch, number = tf.shape(state["seeds"])[0], -(-samples // self._chunk)
+        dtype = state["chunk"]["previous"].dtype
+        # One row more, so that there is always one.
+        rows = tf.TensorArray(dtype, size=number + 1, element_shape=[None, self._chunk])
+        rows = rows.write(number, tf.zeros([batch, self._chunk], dtype))
+
+        def next_chunk(index: tf.Tensor, chunk: Any, rows: tf.TensorArray) -> tuple[Any, ...]:
+            first = index * self._chunk
+            window = {**window_at(first), **_conditions(state)}
+            stop = tf.minimum(self._chunk, samples - first)
+            new, chunk = self._advance(chunk, window, state["seeds"], state["sampling"], stop)
+            return index + 1, chunk, rows.write(index, new)
+
+        _, chunk, rows = tf.while_loop(
+            lambda index, *_: index < number, next_chunk, (tf.constant(0), state["chunk"], rows)
+        )
+        values = tf.transpose(rows.stack(), [1, 0, 2])
+        values = tf.reshape(values, [batch, (number + 1) * self._chunk])
+        return values[:, :samples], {**state, "chunk": chunk}
+
+
+def _conditions(state: State) -> dict[str, tf.Tensor]:
+    """Returns the conditions of all samples."""
+    return {"speaker": state["speaker"]} if "speaker" in state else {}
+
+
+class Stream:
+    """One utterance without end, or a batch of utterances that run side by side.
+
+    The audio equals the audio of `generate` for the same features, speaker and seed.
+
+    Args:
+        model: the model.
+        batch_size: number of streams that run side by side. If None, one, without a batch
+            dimension.
         speaker: as `generate` takes it.
-        seed: of the first stream, the i-th one takes `seed + i`; or one per stream.
-        temperature, top_k, top_p: as `generate` takes them.
-        chunk_samples: samples that are computed at a time, rounded to whole frames. Shorter
+        seed: seed of the first stream, the i-th one takes `seed + i`; or one per stream.
+        temperature: as `generate` takes it.
+        top_k: as `generate` takes it.
+        top_p: as `generate` takes it.
+        chunk_samples: samples that are generated at a time, rounded to whole frames. Shorter
             chunks come sooner, longer ones cost less per sample.
-        jit_compile: whether XLA compiles the program.
+        jit_compile: whether XLA compiles the chunk.
 
     Attributes:
         samples: number of samples returned so far, of each stream.
-        chunk_seconds: how long each of the last 1024 chunks took, the newest last; the first one
-            of a program includes its compilation.
+        chunk_seconds: duration in seconds of each of the last 1024 chunks, the newest last; the
+            first one of a program includes its compilation.
 
     Raises:
-        ValueError: if an argument does not fit the network.
+        ValueError: If an argument does not fit the model.
 
     Example:
         >>> model = WaveNet(num_layers=2, upsampler=StretchUpsampler((8, 10)), recipe="speech_8k")
         >>> stream = model.stream(chunk_samples=800)
-        >>> audio = [stream.push(np.zeros([5, 80])) for _ in range(4)]
+        >>> audio = [stream.push(np.zeros([5, 40])) for _ in range(4)]
         >>> audio.append(stream.finish())
         >>> sum(map(len, audio))
         1600
@@ -70,7 +220,7 @@ class Stream:
     ) -> None:
         if batch_size is not None:
             batch_size = whole_number("batch_size", batch_size, least=1)
-        rows = 1 if batch_size is None else batch_size
+        sampler = Sampler(temperature, top_k, top_p)
         self._settings = {
             "batch_size": batch_size,
             "temperature": float(temperature),
@@ -79,135 +229,125 @@ class Stream:
             "chunk_samples": int(chunk_samples),
             "jit_compile": bool(jit_compile),
         }
-        checked = Request.for_streams(model, speaker=speaker, seed=seed, batch_size=rows)
-        self._seeds, self._speaker = checked.seeds, checked.speaker
+        checked = Request.for_streams(
+            model, speaker=speaker, seed=seed, batch_size=1 if batch_size is None else batch_size
+        )
+        self._seeds = checked.seeds
         self._model = model
         self._program = Program(
-            model,
-            temperature=temperature,
-            top_k=top_k,
-            top_p=top_p,
-            chunk_samples=chunk_samples,
-            jit_compile=jit_compile,
+            model, sampler=sampler, chunk_samples=chunk_samples, jit_compile=jit_compile
         )
-        self._state = self._program.initial_state(rows)
+        self._steps = StreamSteps(model, self._program.chunk_samples, self._timed_chunk)
+        self._state = self._steps.start(
+            tf.stack([rng.make_seed(one) for one in self._seeds]),
+            sampler.tensors(model.codec),
+            None if checked.speaker is None else tf.constant(checked.speaker),
+        )
         self._decoder = Decoder(model)
-        self._computed = np.zeros([rows, 0], self._decoder.dtype)
-        self._position = 0
-        self._is_finished = False
-        self._features: list[Features] = []
-        if model.upsampler is not None:
-            channels = model.local_channels
-            self._features = [Features(model.upsampler, channels) for _ in range(rows)]
+        self._computed = np.zeros([len(self._seeds), 0], self._decoder.dtype)
         self.samples = 0
         self.chunk_seconds: collections.deque[float] = collections.deque(maxlen=_REMEMBERED_CHUNKS)
 
+    def _timed_chunk(
+        self, state: Any, window: Any, seeds: Any, sampling: Any, stop: Any
+    ) -> tuple[tf.Tensor, Any]:
+        """Generates a chunk. The program has the sampling already."""
+        del sampling
+        start = time.perf_counter()
+        values, state = self._program(state, window, seeds, stop)
+        values.numpy()  # until here the computation may still run
+        self.chunk_seconds.append(time.perf_counter() - start)
+        return values, state
+
     @property
     def look_ahead_frames(self) -> int:
-        """How many frames beyond those of a chunk must have arrived before it is computed."""
-        return self._features[0].look_ahead if self._features else 0
+        """Number of frames beyond a chunk that must arrive before the chunk is generated."""
+        return self._steps.look_ahead_frames
 
     def push(self, mel: Any) -> np.ndarray:
-        """Takes further frames and returns the audio that has become ready.
+        """Takes further frames and returns the audio that has become ready, in whole chunks.
 
         Args:
-            mel: float [frames, channels], or [batch, frames, channels] for a batch; any number.
-                The audio of a frame is ready `look_ahead_frames` later, when what the upsampler
-                looks ahead to is there.
+            mel: float [frames, channels], or [batch, frames, channels] for a batch; any number of
+                frames. The audio of a frame is ready when `look_ahead_frames` more have arrived
+                behind its chunk.
 
         Returns:
             float32 [samples] or [batch, samples], as `generate` returns it; possibly empty.
 
         Raises:
-            ValueError: if the frames do not fit the network or are not finite, if the stream has
+            ValueError: If the frames do not fit the network or are not finite, if the stream has
                 ended, or if the network takes no features.
         """
-        if not self._features:
+        if self._model.upsampler is None:
             raise ValueError("This network takes no features: use `pull`. Received: mel")
-        if self._is_finished:
+        if int(self._state["ended"]):
             raise ValueError("This stream has ended. Received: mel after `finish`")
-        for features, frames in zip(self._features, self._checked(mel)):
-            features.append(frames)
-        hop, ahead = self._model.upsampler.hop_samples, self.look_ahead_frames
-        return self._taken((self._features[0].frames - ahead) * hop, whole_chunks=True)
+        return self._pushed(self._checked(mel), is_last=False)
 
     def pull(self, samples: int) -> np.ndarray:
         """Generates further samples with a network without features.
 
         Args:
-            samples: how many, 1 or more.
+            samples: int >= 1, number of samples.
 
         Returns:
             float32 [samples] or [batch, samples].
 
         Raises:
-            ValueError: if the number is no positive integer, or the network takes features.
+            ValueError: If the number is no positive integer, or the network takes features.
         """
-        if self._features:
+        if self._model.upsampler is not None:
             raise ValueError("The features set the length: use `push`. Received: samples")
-        return self._taken(self.samples + whole_number("samples", samples, least=1))
+        missing = whole_number("samples", samples, least=1) - self._computed.shape[1]
+        if missing > 0:
+            unit = self._program.chunk_samples
+            wanted = tf.constant(-(-missing // unit) * unit)
+            values, self._state = self._steps.pull(self._state, wanted)
+            new = self._decoder(values.numpy())
+            self._computed = np.concatenate([self._computed, new], axis=1)
+        taken, self._computed = self._computed[:, :samples], self._computed[:, samples:].copy()
+        return self._returned(taken)
 
     def finish(self) -> np.ndarray:
-        """Tells that there are no more frames; returns the rest of the audio.
+        """Ends a stream of features; returns the rest of the audio.
 
         Returns:
             float32 [samples] or [batch, samples].
 
         Raises:
-            ValueError: if the network takes no features.
+            ValueError: If the network takes no features.
         """
-        if not self._features:
+        if self._model.upsampler is None:
             raise ValueError("This network takes no features, its streams have no end")
-        self._is_finished = True
-        return self._taken(self._features[0].frames * self._model.upsampler.hop_samples)
+        none = np.zeros([len(self._seeds), 0, self._model.local_channels], np.float32)
+        return self._pushed(none, is_last=True)
+
+    def _pushed(self, mel: np.ndarray, *, is_last: bool) -> np.ndarray:
+        values, self._state = self._steps.push(
+            self._state, tf.constant(mel), tf.constant(is_last), whole_chunks=True
+        )
+        return self._returned(self._decoder(values.numpy()))
+
+    def _returned(self, audio: np.ndarray) -> np.ndarray:
+        self.samples += audio.shape[1]
+        return audio[0] if self._settings["batch_size"] is None else audio
 
     def _checked(self, mel: Any) -> np.ndarray:
-        """`mel` as float32 [batch, frames, channels]."""
+        """Returns `mel` as float32 [batch, frames, channels]."""
         mel = np.asarray(mel, np.float32)
         single = self._settings["batch_size"] is None
         batched = mel[np.newaxis] if single else mel
-        channels = self._model.local_channels
-        if batched.ndim != 3 or batched.shape[::2] != (len(self._features), channels):
-            shape = (
-                f"[frames, {channels}]"
-                if single
-                else f"[{len(self._features)}, frames, {channels}]"
-            )
+        rows, channels = len(self._seeds), self._model.local_channels
+        if batched.ndim != 3 or batched.shape[::2] != (rows, channels):
+            shape = f"[frames, {channels}]" if single else f"[{rows}, frames, {channels}]"
             raise ValueError(f"Expected mel of shape {shape}. Received: shape={mel.shape}")
         if not np.isfinite(batched).all():
             raise ValueError("Expected finite mel values. Received: NaN or infinity")
         return batched
 
-    def _taken(self, until: int, whole_chunks: bool = False) -> np.ndarray:
-        """The audio up to the sample `until`, or up to the last chunk that ends before it."""
-        count = self._program.chunk_samples
-        parts = [self._computed]
-        while self._position + (count if whole_chunks else 1) <= until:
-            parts.append(self._next_chunk())
-        audio = np.concatenate(parts, axis=1)
-        ready = audio.shape[1] if whole_chunks else max(0, until - self.samples)
-        self._computed = audio[:, ready:].copy()
-        self.samples += ready
-        taken = audio[:, :ready]
-        return taken[0] if self._settings["batch_size"] is None else taken
-
-    def _next_chunk(self) -> np.ndarray:
-        start, count = time.perf_counter(), self._program.chunk_samples
-        window = {} if self._speaker is None else {"speaker": tf.constant(self._speaker)}
-        if self._features:
-            hop = self._model.upsampler.hop_samples
-            first = self._position // hop
-            window.update(stacked(f.window(first, count // hop) for f in self._features))
-            for features in self._features:
-                features.drop(first + count // hop)
-        values, self._state = self._program(self._state, window, self._seeds)
-        audio = self._decoder(values.numpy())
-        self._position += count
-        self.chunk_seconds.append(time.perf_counter() - start)
-        return audio
-
     def save(self, path: files.PathLike) -> None:
-        """Writes all that the continuation depends on, but for the model's weights, to a file.
+        """Writes all that the continuation depends on, except for the model's weights, to a file.
 
         Args:
             path: the file, by custom `.npz`; it is replaced only when the new one is whole.
@@ -216,20 +356,16 @@ class Stream:
             **self._settings,
             "seeds": list(self._seeds),
             "samples": self.samples,
-            "position": self._position,
-            "dropped": self._features[0].dropped if self._features else 0,
-            "is_finished": self._is_finished,
             "model": fingerprint(self._model),
         }
         arrays: dict[str, Any] = {
             f"state_{index}": np.frombuffer(tf.io.serialize_tensor(leaf).numpy(), np.uint8)
             for index, leaf in enumerate(tf.nest.flatten(self._state))
         }
-        if self._features:
-            arrays["features"] = np.stack([features.kept for features in self._features])
-        for name, array in (("speaker", self._speaker), ("filter", self._decoder.filter)):
+        speaker = self._state.get("speaker")
+        for name, array in (("speaker", speaker), ("filter", self._decoder.filter)):
             if array is not None:
-                arrays[name] = array
+                arrays[name] = np.asarray(array)
         arrays.update(description=np.array(json.dumps(description)), computed=self._computed)
         with files.atomic_write(path) as file:
             np.savez(file, **arrays)
@@ -239,12 +375,12 @@ class Stream:
         """Continues a saved stream, with the same audio as if it had not been stopped.
 
         Args:
-            model: that of the stream, with the same weights.
+            model: the model of the stream, with the same weights.
             path: a file that `save` wrote.
 
         Raises:
-            ValueError: if the file is something else, is damaged or of another model.
-            OSError: if there is no such file.
+            ValueError: If the file is something else, is damaged or belongs to another model.
+            OSError: If there is no such file.
         """
         try:
             with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
@@ -275,21 +411,24 @@ class Stream:
             for index, leaf in enumerate(tf.nest.flatten(self._state))
         ]
         self._state = tf.nest.pack_sequence_as(self._state, leaves)
-        for row, features in enumerate(self._features):
-            features.restore(arrays["features"][row], description["dropped"])
         self._decoder.filter = arrays.get("filter")
         self._computed = arrays["computed"]
-        self._position = description["position"]
-        self._is_finished = description["is_finished"]
         self.samples = description["samples"]
 
 
 def fingerprint(model: Any) -> str:
-    """A digest of a model's configuration and weights, equal in every process."""
-    config = {name: value for name, value in model.get_config().items() if name != "name"}
-    digest = hashlib.sha256(
-        json.dumps(config, default=tf.keras.saving.serialize_keras_object, sort_keys=True).encode()
+    """Returns a digest of a model's configuration and weights, equal in every process."""
+    config = json.loads(
+        json.dumps(model.get_config(), default=tf.keras.saving.serialize_keras_object)
     )
+    digest = hashlib.sha256(json.dumps(_without_names(config), sort_keys=True).encode())
     for weight in model.weights:
         digest.update(weight.numpy().tobytes())
     return digest.hexdigest()
+
+
+def _without_names(config: Any) -> Any:
+    """Returns a configuration without the names of layers, which count the layers of a process."""
+    if isinstance(config, Mapping):
+        return {key: _without_names(value) for key, value in config.items() if key != "name"}
+    return config

@@ -12,6 +12,7 @@ from typing import Any, Optional
 import numpy as np
 import tensorflow as tf
 
+from tfwavenet.codecs import MuLaw
 from tfwavenet.interop import nv_wavenet
 from tfwavenet.interop.tensors import Tensors
 from tfwavenet.models import WaveNet
@@ -29,14 +30,22 @@ class Impl(enum.IntEnum):
     PERSISTENT = 3
 
 
+class _Codes(MuLaw):
+    """Mu-law codes that are the output themselves."""
+
+    def decode(self, values: tf.Tensor) -> tf.Tensor:
+        return tf.cast(values, tf.float32)
+
+
 class _Network(WaveNet):
     """A network that begins as the original does, and whose audio is its codes."""
 
-    def to_audio(self, values: tf.Tensor) -> tf.Tensor:
-        return tf.cast(values, tf.float32)
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.codec = _Codes(self.distribution.channels)
 
-    def initial_state(self, batch_size: int) -> list[Any]:
-        silence = self.initial_values(batch_size)[:, tf.newaxis]
+    def initial_state(self, batch_size: int | tf.Tensor) -> list[Any]:
+        silence = self.codec.initial_values(batch_size)[:, tf.newaxis]
         first, *others = super().initial_state(batch_size)
         del first  # zeros, where the original has the embedding of silence
         return [self.input_conv.state_after(silence), *others]
@@ -131,7 +140,7 @@ class NVWaveNet:
         Impl(implementation)
         cond = np.asarray(_array(cond_input), np.float32)
         network = self._network
-        expected = (network.gate_channels, network.num_layers)
+        expected = (network.network.gate_channels, network.network.num_layers)
         if cond.ndim != 4 or cond.shape[0::2] != expected:
             raise ValueError(
                 f"Expected cond_input of shape [{expected[0]}, batch, {expected[1]}, samples]. "

@@ -15,7 +15,7 @@ import numpy as np
 from tfwavenet.audio import recipes
 from tfwavenet.interop.checkpoint import Hyperparameters, Source
 from tfwavenet.interop.tensors import Tensors, assign_torch_layer, split
-from tfwavenet.layers import LearnedUpsampler, StretchUpsampler
+from tfwavenet.layers import IdentityUpsampler, LearnedUpsampler
 from tfwavenet.models import WaveNet
 
 _MAX_DILATION = 128  # of the published configuration
@@ -70,7 +70,7 @@ def wrapped_network(
         distribution={"class_name": "Categorical", "config": {"classes": classes}},
         input_kernel_size=2,
         input_activation="tanh" if settings["use_embed_tanh"] else None,
-        upsampler=StretchUpsampler(()),
+        upsampler=IdentityUpsampler(),
         local_channels=layers * 2 * residual,
         project_local=False,
     )

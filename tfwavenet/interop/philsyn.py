@@ -38,7 +38,9 @@ def convert(source: Source) -> tuple[DiffWave, int]:
     model.build()
     _assign(model, tensors)
     # The residual path ends in the last block.
-    tensors.finish([rf"residual_layer\.residual_blocks\.{model.num_layers - 1}\.res_conv\..*"])
+    tensors.finish(
+        [rf"residual_layer\.residual_blocks\.{model.network.num_layers - 1}\.res_conv\..*"]
+    )
     return model, int(source.path.stem) if source.path.stem.isdecimal() else 0
 
 

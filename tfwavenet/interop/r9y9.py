@@ -15,7 +15,12 @@ from tfwavenet.audio.features import FeatureRecipe
 from tfwavenet.interop.checkpoint import Hyperparameters, Source
 from tfwavenet.interop.meanvar_joblib import read_statistics
 from tfwavenet.interop.tensors import Tensors, assign_torch_layer, has_weight_norm
-from tfwavenet.layers import StretchUpsampler, TransposedUpsampler, Upsampler
+from tfwavenet.layers import (
+    IdentityUpsampler,
+    StretchUpsampler,
+    TransposedUpsampler,
+    Upsampler,
+)
 from tfwavenet.models import WaveNet
 
 # Presets of the project whose number of stacks no shape tells.
@@ -62,7 +67,7 @@ def _model(source: Source, tensors: Tensors, hyper: Hyperparameters, legacy: boo
     if "embed_speakers.weight" in tensors:
         speakers = hyper.agreed("n_speakers", tensors.shape("embed_speakers.weight")[0])
     if upsampler is None and mels:
-        upsampler = StretchUpsampler(())
+        upsampler = IdentityUpsampler()
     return WaveNet(
         num_layers=layers,
         dilation_cycle=layers // _stacks(hyper, layers, source),

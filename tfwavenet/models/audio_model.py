@@ -1,26 +1,38 @@
-"""What is common to the models: features, speakers, and one loss for training and testing."""
+"""Base class of the models: conditions, and one loss for training and testing."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from tfwavenet import rng
+from tfwavenet.codecs import Codec
 from tfwavenet.layers import SpeakerEmbedding
 from tfwavenet.layers.fusion import fused_elementwise
-from tfwavenet.text import TextRecipe
+
+# Arguments of constructors under the names that saved models of earlier versions have.
+_FORMER_ARGUMENTS = {"layers": "num_layers", "speakers": "num_speakers"}
 
 
 class AudioModel(tf.keras.Model):
-    """Base of the models: conditions, and the steps of `fit` and `evaluate`.
+    """Base class of the models, which hold a network, a codec and the layers of the conditions.
 
-    A subclass has `blocks`, an `upsampler` and `recipe` (or None), `local_channels`, `speakers`,
-    `speaker_channels` and `speaker_embedding` (or None), and defines `sample_loss` and what
-    describes it.
+    A model sets `upsampler` and `recipe` (or None), `local_channels`, `num_speakers`,
+    `speaker_channels`, `seed`, `codec` and a network, and defines `sample_loss`.
     """
+
+    upsampler: Any
+    recipe: Any
+    codec: Codec
+    network: Any
+    local_channels: int | None
+    num_speakers: int | None
+    speaker_channels: int | None
+    speaker_embedding: SpeakerEmbedding | None
+    seed: int
 
     def __init__(self, **kwargs: Any) -> None:
         # Audio keeps its precision under a mixed policy: layers cast what they may.
@@ -29,50 +41,40 @@ class AudioModel(tf.keras.Model):
 
     @property
     def loss_name(self) -> str:
-        """What `sample_loss` is."""
+        """Name of the quantity that `sample_loss` returns."""
         raise NotImplementedError
 
     @property
     def loss_unit(self) -> str:
-        """The unit of `sample_loss`."""
+        """Unit of `sample_loss`."""
         raise NotImplementedError
 
     @property
     def loss_is_discrete(self) -> bool:
-        """Whether the loss is the likelihood of a discrete distribution, as bits measure it."""
+        """Whether the loss is the likelihood of a discrete distribution, which bits measure."""
         return False
 
     @property
-    def takes_codes(self) -> bool:
-        """Whether the network works on integer codes rather than on samples in [-1, 1]."""
-        return False
-
-    @property
-    def signal_dtype(self) -> tf.DType:
-        """Of what batches hold as `"audio"`, and of what is generated."""
-        return tf.float32
-
-    @property
-    def takes_text(self) -> bool:
-        """Whether the values are the codes of characters rather than audio."""
-        return isinstance(self.recipe, TextRecipe)
+    def sample_rate(self) -> int | None:
+        """Sample rate of the audio in Hz; None without a feature recipe."""
+        return getattr(self.recipe, "sample_rate", None)
 
     def describe_output(self) -> str:
-        """What the network predicts, for people."""
+        """Describes for people what the network predicts."""
         raise NotImplementedError
 
     def training_step(self) -> tf.Tensor:
-        """Number of updates so far, int64; 0 before `compile`."""
+        """Returns the number of updates so far, int64; 0 before `compile`."""
         optimizer = getattr(self, "optimizer", None)
         return (
             tf.zeros([], tf.int64) if optimizer is None else tf.cast(optimizer.iterations, tf.int64)
         )
 
     def _drawing_seed(self, audio: tf.Tensor, training: bool) -> tf.Tensor:
-        """Where the draws of a step begin, int32 [2].
+        """Returns the seed of the draws of a step, int32 [2].
 
-        They depend on `seed` and the number of the update; in testing on `seed` and the audio, so
-        that they differ between batches and repeat themselves.
+        In training, the draws depend on `seed` and the number of the update. In testing, they
+        depend on `seed` and the audio: they differ between batches and repeat themselves.
         """
         seed = rng.split(rng.make_seed(self.seed), 2)[int(training)]
         content = tf.reduce_sum(tf.bitcast(audio, tf.int32))
@@ -80,11 +82,11 @@ class AudioModel(tf.keras.Model):
         replica = tf.distribute.get_replica_context().replica_id_in_sync_group
         return rng.fold_in(seed, replica)
 
-    def sample_loss(self, batch: dict[str, tf.Tensor], training: bool) -> tf.Tensor:
-        """What training minimizes the mean of.
+    def sample_loss(self, batch: Mapping[str, tf.Tensor], training: bool) -> tf.Tensor:
+        """Computes the loss of each sample, of which training minimizes the mean.
 
         Args:
-            batch: see the class; `"mask"` need not be looked at.
+            batch: see the class; `"mask"` does not matter here.
             training: whether this is a training step.
 
         Returns:
@@ -92,21 +94,21 @@ class AudioModel(tf.keras.Model):
         """
         raise NotImplementedError
 
-    def _loss(self, batch: dict[str, tf.Tensor], training: bool) -> tf.Tensor:
+    def _loss(self, batch: Mapping[str, tf.Tensor], training: bool) -> tf.Tensor:
         return self._mean(self.sample_loss(batch, training), batch, self.loss_tracker)
 
     def _mean(
-        self, values: tf.Tensor, batch: dict[str, tf.Tensor], tracker: tf.keras.metrics.Metric
+        self, values: tf.Tensor, batch: Mapping[str, tf.Tensor], tracker: tf.keras.metrics.Metric
     ) -> tf.Tensor:
-        """The mean of values [batch, samples] over the samples that count, which is tracked."""
+        """Returns and tracks the mean of values [batch, samples] over the samples that count."""
         mask = tf.cast(batch["mask"], values.dtype) if "mask" in batch else tf.ones_like(values)
         tracker.update_state(values, sample_weight=mask)
         return tf.math.divide_no_nan(tf.reduce_sum(values * mask), tf.reduce_sum(mask))
 
     def make_train_function(self, force: bool = False) -> Any:
-        """Keras' own, of a model and an optimizer that have all their variables.
+        """Makes Keras' training function for a model and an optimizer that have all variables.
 
-        A function that makes variables is traced twice.
+        A function that creates variables is traced twice.
         """
         with self.distribute_strategy.scope():
             if not self.built:
@@ -116,7 +118,7 @@ class AudioModel(tf.keras.Model):
         return super().make_train_function(force)
 
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
-        """One update on a batch."""
+        """Updates the weights by the gradient of the loss on a batch; returns the metrics."""
         batch, _, _ = tf.keras.utils.unpack_x_y_sample_weight(data)
         with fused_elementwise():
             with tf.GradientTape() as tape:
@@ -127,7 +129,7 @@ class AudioModel(tf.keras.Model):
         return self._results()
 
     def test_step(self, data: Any) -> dict[str, tf.Tensor]:
-        """The loss on a batch."""
+        """Computes the loss on a batch; returns the metrics."""
         batch, _, _ = tf.keras.utils.unpack_x_y_sample_weight(data)
         self._loss(batch, training=False)
         return self._results()
@@ -137,43 +139,40 @@ class AudioModel(tf.keras.Model):
 
     @property
     def metrics(self) -> list[tf.keras.metrics.Metric]:
-        """The metrics that Keras resets at each epoch."""
+        """Metrics that Keras resets at each epoch."""
         return [self.loss_tracker]
 
-    def _local(self, inputs: dict[str, tf.Tensor]) -> list[tf.Tensor | None]:
-        """The features of a batch at the sample rate, for each block."""
-        mel = None if self.upsampler is None else self._mel(inputs)
-        return self._upsampled(lambda upsampler: upsampler(mel))
+    def _local(self, inputs: Mapping[str, tf.Tensor], samples: int | None) -> Any:
+        """Returns the features of a batch at the sample rate; None without an upsampler."""
+        return None if self.upsampler is None else self._upsample(self._mel(inputs, samples))
 
-    def _mel(self, inputs: dict[str, tf.Tensor]) -> tf.Tensor:
-        """The features of a batch, checked."""
+    def _upsample(self, mel: tf.Tensor) -> Any:
+        return self.upsampler(mel)
+
+    def _mel(self, inputs: Mapping[str, tf.Tensor], samples: int | None) -> tf.Tensor:
+        """Returns the features of a batch, checked against the length of its audio."""
         if "mel" not in inputs:
             raise ValueError(f'Expected a batch with "mel". Received: keys={sorted(inputs)}')
-        self.check_mel(inputs["mel"], inputs["audio"].shape[1])
+        self._check_mel(inputs["mel"], samples)
         return inputs["mel"]
 
-    def local_features(
-        self, mel: tf.Tensor | None, mask: tf.Tensor | None
-    ) -> list[tf.Tensor | None]:
-        """The features of a window at the sample rate, for each block: what it then projects.
+    def local_features(self, mel: tf.Tensor | None, mask: tf.Tensor | None = None) -> Any:
+        """Computes the features of a window of a longer sequence at the sample rate.
 
-        The arguments are those of `conditioning`.
+        Args:
+            mel: the window as `Upsampler.upsample_window` takes it; None without an upsampler.
+            mask: bool [batch, frames of the window], False beyond the ends of the sequence.
 
         Returns:
-            For each block [batch, samples of the window, channels], or None.
+            [batch, samples of the window, channels]; None without an upsampler.
         """
-        return self._upsampled(lambda upsampler: upsampler.upsample_window(mel, mask))
-
-    def _upsampled(self, upsample: Callable[[Any], tf.Tensor]) -> list[tf.Tensor | None]:
-        """What an upsampler makes of features, for each block; None without one."""
-        local = None if self.upsampler is None else upsample(self.upsampler)
-        return [local] * len(self.blocks)
+        return None if self.upsampler is None else self.upsampler.upsample_window(mel, mask)
 
     def speaker_vectors(self, speaker: tf.Tensor | None) -> tf.Tensor | None:
-        """The vectors [batch, speaker_channels] of speakers as they are in a batch, or None."""
+        """Returns the vectors [batch, speaker_channels] of speakers as a batch names them."""
         return self._speaker({} if speaker is None else {"speaker": speaker})
 
-    def _speaker(self, inputs: dict[str, tf.Tensor]) -> tf.Tensor | None:
+    def _speaker(self, inputs: Mapping[str, tf.Tensor]) -> tf.Tensor | None:
         if not self.speaker_channels:
             return None
         speaker = inputs.get("speaker")
@@ -186,55 +185,92 @@ class AudioModel(tf.keras.Model):
             return None
         return SpeakerEmbedding(self.num_speakers, self.speaker_channels, dtype="float32")
 
+    def conditioning(
+        self,
+        mel: tf.Tensor | None = None,
+        mask: tf.Tensor | None = None,
+        speaker: tf.Tensor | None = None,
+    ) -> Any:
+        """Computes what each block of the network adds before its gate, for a window.
+
+        Args:
+            mel: as `local_features` takes it.
+            mask: as `local_features` takes it.
+            speaker: as in a batch; None for a network without speakers.
+
+        Returns:
+            For each block [batch, samples of the window or 1, channels]; None without conditions.
+        """
+        local, speaker = self.local_features(mel, mask), self.speaker_vectors(speaker)
+        return self.network.conditioning(local, speaker)
+
     def build(self, input_shape: Any = None) -> None:
-        """Creates the weights of the conditions; a subclass those of the network before."""
+        """Creates all weights. The shape of a batch does not matter."""
+        for network in self._networks():
+            network.build(None)
         if self.upsampler is not None:
             self.upsampler.build([None, None, self.local_channels])
         if self.speaker_embedding is not None:
             self.speaker_embedding.build([None])
         tf.keras.layers.Layer.build(self, input_shape)
 
+    def _networks(self) -> list[tf.keras.layers.Layer]:
+        return [self.network]
+
+    def ensure_built(self) -> None:
+        """Creates the weights of a model that has none yet."""
+        if not self.built:
+            self.build()
+
     def get_build_config(self) -> dict[str, Any] | None:
-        """What a saved model needs to know to be built again: that it was."""
+        """Returns what a saved model needs to know to be built again: that it was built."""
         return {"input_shape": None} if self.built else None
 
     def build_from_config(self, config: dict[str, Any]) -> None:
-        """Creates the weights; the shape of a batch does not matter."""
+        """Creates the weights. The shape of a batch does not matter."""
         self.build()
 
-    def conditioning(
-        self,
-        mel: tf.Tensor | None = None,
-        mask: tf.Tensor | None = None,
-        speaker: tf.Tensor | None = None,
-    ) -> list[tf.Tensor | None]:
-        """Each block's conditioning of a window of a longer sequence.
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Any:
+        """Makes a model from `get_config()`, also from the config of an earlier version."""
+        renamed = {_FORMER_ARGUMENTS.get(name, name): value for name, value in config.items()}
+        return super().from_config(renamed, custom_objects)
 
-        Args:
-            mel: the window as `Upsampler.upsample_window` takes it; None without an upsampler.
-            mask: bool [batch, frames of the window], False beyond the ends of the sequence.
-            speaker: as in a batch; None for a network without speakers.
+    @property
+    def layers(self) -> list[tf.keras.layers.Layer]:
+        """The layers of the network, between the layers of the conditions."""
+        ends = (self.upsampler, self.speaker_embedding)
+        first, last = ([] if layer is None else [layer] for layer in ends)
+        return [*first, *self._network_layers(), *last]
 
-        Returns:
-            For each block [batch, samples of the window or 1, channels before its gate], or None.
+    def _network_layers(self) -> list[tf.keras.layers.Layer]:
+        return self.network.layers
+
+    def __dir__(self) -> list[str]:
+        # Keras saves the layers that it finds by these names. In all files so far the layers of
+        # the network are the model's own.
+        return [name for name in super().__dir__() if name != "network"]
+
+    def _trackable_children(self, save_type: str = "checkpoint", **kwargs: Any) -> dict[str, Any]:
+        """Returns the objects that checkpoints name.
+
+        The layers of the network count as the model's own, as in checkpoints of all versions.
         """
-        return self.projected(self.local_features(mel, mask), self.speaker_vectors(speaker))
+        children = super()._trackable_children(save_type, **kwargs)
+        if save_type == "checkpoint" and "network" in children:
+            network = children.pop("network")
+            children = {**network._trackable_children(save_type, **kwargs), **children}
+        return children
 
-    def projected(
-        self, local: list[tf.Tensor | None], speaker: tf.Tensor | None
-    ) -> list[tf.Tensor | None]:
-        """`conditioning` of what `local_features` and `speaker_vectors` return, or of a part."""
-        return [block.conditioning(x, speaker) for block, x in zip(self.blocks, local)]
-
-    def check_mel(self, mel: tf.Tensor, samples: int | None) -> None:
+    def _check_mel(self, mel: tf.Tensor, samples: int | None) -> None:
         """Refuses features that do not fit the network or the audio, as far as shapes are known.
 
         Args:
             mel: [batch, frames + 2 * padding_frames, channels].
-            samples: length of the audio beside it; None where it is not known.
+            samples: length of the audio beside the features; None where it is not known.
 
         Raises:
-            ValueError: if the features have another rank, width or length.
+            ValueError: If the features have another rank, width or length.
         """
         if len(mel.shape) != 3 or mel.shape[-1] != self.local_channels:
             raise ValueError(
@@ -252,7 +288,7 @@ class AudioModel(tf.keras.Model):
             )
 
     def _feature_channels(self, local_channels: int | None) -> int | None:
-        """Settles the number of feature channels, and that upsampler and recipe fit together."""
+        """Returns the number of feature channels; checks that upsampler and recipe fit."""
         if self.upsampler is None:
             return None
         if self.recipe is not None and self.recipe.hop_samples != self.upsampler.hop_samples:
@@ -274,7 +310,7 @@ class AudioModel(tf.keras.Model):
 
     @staticmethod
     def _like(mel: Any, utterances: list[np.ndarray]) -> Any:
-        """Generated utterances in the form in which their features were given."""
+        """Returns generated utterances in the form in which their features were given."""
         if isinstance(mel, (list, tuple)):
             return utterances
         return utterances[0] if mel is not None and np.ndim(mel) == 2 else np.stack(utterances)

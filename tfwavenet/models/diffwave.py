@@ -3,47 +3,54 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, get_args
 
 import numpy as np
 import tensorflow as tf
 
-from tfwavenet import diffusion, generation
-from tfwavenet.audio import recipes
-from tfwavenet.layers import (
-    CenteredConv1D,
-    DiffusionResidualBlock,
-    DiffusionStepEmbedding,
-    WeightNormalization,
-)
+from tfwavenet import diffusion, generation, rng
+from tfwavenet.audio import level, recipes
+from tfwavenet.codecs import Linear
+from tfwavenet.generation import Sampler
 from tfwavenet.layers import upsampler as upsamplers
+from tfwavenet.layers.diffwave_stack import DiffWaveStack
 from tfwavenet.layers.step_embedding import FrequencyOrder
-from tfwavenet.models.denoising import Denoiser, Loss, Prior
+from tfwavenet.models.audio_model import AudioModel
 
-# Those that `get_config` returns as they are.
-_PLAIN_ARGUMENTS = (
+Loss = Literal["l1", "l2"]
+Prior = Literal["standard", "energy"]
+
+# Arguments that the network takes under the same names.
+_OF_NETWORK = (
+    "num_layers",
     "dilation_cycle",
     "residual_channels",
     "kernel_size",
     "step_channels",
     "step_order",
     "step_in_residual",
+    "weight_norm",
+)
+# Further arguments that `get_config` returns as they are.
+_PLAIN_ARGUMENTS = (
     "loss_norm",
     "prior",
     "upsampler_per_block",
     "local_channels",
     "num_speakers",
     "speaker_channels",
-    "weight_norm",
     "seed",
 )
 
 DEFAULT_SCHEDULE = {"steps": 50, "first": 1e-4, "last": 0.05}
 
+# The least level of `prior="energy"`, 54 dB below full scale: silence is not blown up.
+_LEAST_LEVEL = 2e-3
+
 
 @tf.keras.saving.register_keras_serializable("tfwavenet")
-class DiffWave(Denoiser):
+class DiffWave(AudioModel):
     """A DiffWave: predicts the noise in a noisy recording, and so makes audio out of noise.
 
     Unconditional, or conditioned on acoustic features (with an `upsampler`), on a speaker or any
@@ -131,20 +138,11 @@ class DiffWave(Denoiser):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        for name, value in (("num_layers", num_layers), ("dilation_cycle", dilation_cycle)):
-            if value < 1:
-                raise ValueError(f"`{name}` must be positive. Received: {name}={value}")
-        self.num_layers = num_layers
-        self.dilation_cycle = dilation_cycle
-        self.residual_channels = residual_channels
-        self.kernel_size = kernel_size
         self.schedule = diffusion.get(schedule)
         self.inference_schedule = inference_schedule
         self.loss_norm = loss_norm
         self.prior = prior
-        self.step_channels = step_channels
-        self.step_order = step_order
-        self.step_in_residual = step_in_residual
+        self.codec = Linear()
         self.upsampler = upsamplers.get(upsampler)
         self.upsampler_per_block = upsampler_per_block
         self.recipe = None if recipe is None else recipes.get(recipe)
@@ -152,116 +150,186 @@ class DiffWave(Denoiser):
         self._check_objective()
         self.num_speakers = num_speakers
         self.speaker_channels = speaker_channels
-        self.weight_norm = weight_norm
         self.seed = seed
-        self._create_layers()
-
-    def _create_layers(self) -> None:
-        # The noisy signal and the noise are kept in float32, whatever the policy.
-        self.input_conv = self._conv(self.residual_channels, dtype="float32")
-        self.step_embedding = DiffusionStepEmbedding(
-            len(self.schedule.betas), self.step_channels, order=self.step_order, dtype="float32"
+        self.network = DiffWaveStack(
+            len(self.schedule.betas),
+            num_layers=num_layers,
+            dilation_cycle=dilation_cycle,
+            residual_channels=residual_channels,
+            kernel_size=kernel_size,
+            step_channels=step_channels,
+            step_order=step_order,
+            step_in_residual=step_in_residual,
+            local_channels=self.local_channels,
+            global_channels=speaker_channels,
+            weight_norm=weight_norm,
+            further_upsamplers=self._further_upsamplers(num_layers),
+            dtype=self.dtype_policy,
+            name="network",
         )
-        self.blocks = [self._block(index) for index in range(self.num_layers)]
-        self.further_upsamplers = self._further_upsamplers()
-        self.skip_conv = self._conv(self.residual_channels)
-        self.output_conv = CenteredConv1D(1, 1, kernel_initializer="zeros", dtype="float32")
         self.speaker_embedding = self._embedding_layer()
 
-    def _conv(self, filters: int, **kwargs: Any) -> tf.keras.layers.Layer:
-        kwargs.setdefault("dtype", self.dtype_policy)
-        layer = CenteredConv1D(filters, 1, kernel_initializer="he_normal", **kwargs)
-        return WeightNormalization(layer) if self.weight_norm else layer
-
-    def _block(self, index: int) -> DiffusionResidualBlock:
-        return DiffusionResidualBlock(
-            self.residual_channels,
-            self.residual_channels,
-            self.step_channels,
-            kernel_size=self.kernel_size,
-            dilation_rate=2 ** (index % self.dilation_cycle),
-            residual_output=index < self.num_layers - 1,
-            local_channels=self.local_channels,
-            global_channels=self.speaker_channels,
-            step_in_residual=self.step_in_residual,
-            weight_norm=self.weight_norm,
-            dtype=self.dtype_policy,
-            name=f"block_{index}",
-        )
-
-    def _further_upsamplers(self) -> list[Any]:
-        """Those of all blocks but the first, which has `upsampler`."""
+    def _further_upsamplers(self, num_layers: int) -> list[Any]:
+        """Returns the upsamplers of all blocks but the first, which has `upsampler`."""
         if self.upsampler is None or not self.upsampler_per_block:
             return []
         cls, config = type(self.upsampler), self.upsampler.get_config()
         return [
             cls.from_config({**config, "name": f"upsampler_{index}"})
-            for index in range(1, self.num_layers)
+            for index in range(1, num_layers)
         ]
 
-    def _upsampled(self, upsample: Callable[[Any], tf.Tensor]) -> list[tf.Tensor | None]:
-        if not self.further_upsamplers:
-            return super()._upsampled(upsample)
-        return [upsample(one) for one in (self.upsampler, *self.further_upsamplers)]
+    def _check_objective(self) -> None:
+        if self.loss_norm not in get_args(Loss):
+            raise ValueError(
+                f"`loss_norm` must be one of {get_args(Loss)}. "
+                f"Received: loss_norm={self.loss_norm!r}"
+            )
+        number = isinstance(self.prior, (int, float)) and 0 < self.prior < math.inf
+        if not number and self.prior not in get_args(Prior):
+            raise ValueError(
+                f"`prior` must be one of {get_args(Prior)} or a positive number. "
+                f"Received: prior={self.prior!r}"
+            )
+        if self.prior == "energy" and (self.upsampler is None or self.recipe is None):
+            missing = "upsampler" if self.upsampler is None else "recipe"
+            raise ValueError(
+                'prior="energy" is computed from features, which takes an `upsampler` and a '
+                f"`recipe`. Received: {missing}=None"
+            )
 
-    def build(self, input_shape: Any = None) -> None:
-        """Creates all weights; the shape of the batch does not matter."""
-        self.input_conv.build([None, None, 1])
-        self.step_embedding.build([None])
-        for upsampler in self.further_upsamplers:
-            upsampler.build([None, None, self.local_channels])
-        for block in self.blocks:
-            block.build([None, None, self.residual_channels])
-        self.skip_conv.build([None, None, self.residual_channels])
-        self.output_conv.build([None, None, self.residual_channels])
-        super().build(input_shape)
+    # The layers under the names by which saved models hold them.
+
+    @property
+    def input_conv(self) -> tf.keras.layers.Layer:
+        """Input convolution of the network."""
+        return self.network.input_conv
+
+    @property
+    def step_embedding(self) -> tf.keras.layers.Layer:
+        """Embedding of the diffusion step."""
+        return self.network.step_embedding
+
+    @property
+    def blocks(self) -> list[Any]:
+        """Residual blocks of the network."""
+        return self.network.blocks
+
+    @property
+    def further_upsamplers(self) -> list[Any]:
+        """Upsamplers of all blocks but the first, where each block has one."""
+        return self.network.further_upsamplers
+
+    @property
+    def skip_conv(self) -> tf.keras.layers.Layer:
+        """Convolution of the sum of the skips."""
+        return self.network.skip_conv
+
+    @property
+    def output_conv(self) -> tf.keras.layers.Layer:
+        """Output convolution of the network."""
+        return self.network.output_conv
 
     @property
     def receptive_field(self) -> int:
         """Number of samples that one prediction of the noise depends on."""
-        return 2 * self.reach + 1
+        return self.network.receptive_field
 
     @property
-    def reach(self) -> int:
-        """How many samples ahead, and how many back, one prediction of the noise depends on."""
-        return sum(block.reach for block in self.blocks)
+    def loss_name(self) -> str:
+        """Name of the quantity that `sample_loss` returns."""
+        return "denoising error"
 
-    def call(self, inputs: dict[str, tf.Tensor], training: bool | None = None) -> tf.Tensor:
-        """The noise in `inputs["audio"]`."""
-        del training  # the network is the same
-        local, speaker = self._local(inputs), self._speaker(inputs)
-        conditioning = [block.conditioning(x, speaker) for block, x in zip(self.blocks, local)]
-        return self.predict_noise(
-            inputs["audio"], inputs["step"], conditioning, mask=inputs.get("mask")
-        )
+    @property
+    def loss_unit(self) -> str:
+        """Quantity that `loss_norm` measures."""
+        return "absolute error" if self.loss_norm == "l1" else "squared error"
 
-    def predict_noise(
-        self,
-        audio: tf.Tensor,
-        step: tf.Tensor,
-        conditioning: Sequence[tf.Tensor | None],
-        mask: tf.Tensor | None = None,
-    ) -> tf.Tensor:
-        """The network behind `call`.
+    def describe_output(self) -> str:
+        """Describes for people what the network predicts."""
+        return f"noise of {len(self.schedule.betas)} diffusion steps"
+
+    @property
+    def inference_schedule(self) -> diffusion.NoiseSchedule | None:
+        """Schedule that `generate` uses by default. If None, the schedule of training."""
+        return self._inference_schedule
+
+    @inference_schedule.setter
+    def inference_schedule(self, schedule: Any) -> None:
+        chosen = None if schedule is None else diffusion.get(schedule)
+        if chosen is not None:
+            self.schedule.align(chosen)
+        self._inference_schedule = chosen
+
+    def signal_level(self, mel: tf.Tensor | None) -> tf.Tensor:
+        """Returns the standard deviation of the noise that diffusion ends in.
+
+        The signal is divided by the level before diffusion, and what is generated is multiplied
+        by it: the network sees and predicts noise of variance 1.
 
         Args:
-            audio: float32 [batch, samples], noisy.
-            step: int or float [batch].
-            conditioning: from `conditioning`.
-            mask: bool [batch, samples], False beyond the ends of the signal.
+            mel: float32 [batch, frames, local_channels]; matters where `prior` is "energy" only.
 
         Returns:
-            float32 [batch, samples].
+            float32 [batch, frames * hop_samples], interpolated between the frames; [] if `prior`
+            is not "energy".
         """
-        dtype = self.compute_dtype
-        x = tf.cast(tf.nn.relu(self.input_conv(audio[..., tf.newaxis])), dtype)
-        embedded = self.step_embedding(step)
-        inside = None if mask is None else tf.cast(mask, dtype)[..., tf.newaxis]
-        carried = tf.pad(x, [[0, 0], [0, 0], [0, self.residual_channels]])
-        for index, (block, given) in enumerate(zip(self.blocks, conditioning)):
-            carried = block.advance(carried, embedded, given, inside, gain=2 ** (index / 2))
-        y = tf.nn.relu(self.skip_conv(carried * math.sqrt(1 / self.num_layers)))
-        return self.output_conv(y)[..., 0]
+        if self.prior != "energy":
+            return tf.constant(self._constant_level)
+        rms = tf.maximum(level.signal_rms(mel, self.recipe), _LEAST_LEVEL)
+        size = [tf.shape(rms)[1] * self.upsampler.hop_samples, 1]
+        return tf.image.resize(rms[..., tf.newaxis, tf.newaxis], size)[..., 0, 0]
+
+    @property
+    def signal_limit(self) -> float:
+        """Largest magnitude of the signal after its division by `signal_level`."""
+        return math.inf if self.prior == "energy" else 1 / self._constant_level
+
+    @property
+    def _constant_level(self) -> float:
+        return 1.0 if self.prior == "standard" else float(self.prior)
+
+    def _batch_level(self, batch: Mapping[str, tf.Tensor]) -> tf.Tensor:
+        """Returns `signal_level` of a batch, whose features have padding frames."""
+        if self.prior != "energy":
+            return self.signal_level(None)
+        around = self.signal_level(self._mel(batch, batch["audio"].shape[1]))
+        margin = self.upsampler.padding_frames * self.upsampler.hop_samples
+        return around[:, margin : tf.shape(around)[1] - margin]
+
+    def sample_loss(self, batch: Mapping[str, tf.Tensor], training: bool) -> tf.Tensor:
+        """Computes the error of the predicted noise at a random step, float32 [batch, samples]."""
+        audio = batch["audio"] / self._batch_level(batch)
+        step_seed, noise_seed = tf.unstack(rng.split(self._drawing_seed(audio, training), 2))
+        steps = rng.randint([tf.shape(audio)[0]], step_seed, len(self.schedule.betas))
+        noise = rng.normal(tf.shape(audio), noise_seed)
+        noisy = self.schedule.diffuse(audio, noise, steps)
+        error = noise - self({**batch, "audio": noisy, "step": steps}, training=training)
+        return tf.abs(error) if self.loss_norm == "l1" else tf.square(error)
+
+    def _upsample(self, mel: tf.Tensor) -> Any:
+        return self._of_each_block(lambda upsampler: upsampler(mel))
+
+    def local_features(self, mel: tf.Tensor | None, mask: tf.Tensor | None = None) -> Any:
+        """Computes the features of a window at the sample rate; a list where blocks differ.
+
+        The arguments are documented at `AudioModel.local_features`.
+        """
+        if self.upsampler is None:
+            return None
+        return self._of_each_block(lambda upsampler: upsampler.upsample_window(mel, mask))
+
+    def _of_each_block(self, upsample: Callable[[Any], tf.Tensor]) -> Any:
+        if not self.further_upsamplers:
+            return upsample(self.upsampler)
+        return [upsample(one) for one in (self.upsampler, *self.further_upsamplers)]
+
+    def call(self, inputs: Mapping[str, tf.Tensor], training: bool | None = None) -> tf.Tensor:
+        """Predicts the noise in `inputs["audio"]`."""
+        del training  # the network is the same
+        local = self._local(inputs, inputs["audio"].shape[1])
+        conditioning = self.network.conditioning(local, self._speaker(inputs))
+        return self.network(inputs["audio"], inputs["step"], conditioning, inputs.get("mask"))
 
     def generate(
         self,
@@ -314,16 +382,17 @@ class DiffWave(Denoiser):
         Raises:
             ValueError: if inputs do not fit this network or each other, or are not finite.
         """
+        self.ensure_built()
         request = generation.Request.create(
-            self, mel=mel, speaker=speaker, samples=samples, seed=seed, prompt=None
+            self, mel=mel, speaker=speaker, samples=samples, seed=seed
         )
         chosen = self.inference_schedule if schedule is None else diffusion.get(schedule)
         utterances = generation.denoise(
             self,
             request,
+            sampler=Sampler(temperature),
             schedule=chosen or self.schedule,
             eta=eta,
-            temperature=temperature,
             clip=clip,
             chunk_samples=chunk_samples,
             batch_size=batch_size,
@@ -334,12 +403,12 @@ class DiffWave(Denoiser):
         return self._like(mel, utterances)
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor arguments."""
+        """Returns the constructor arguments."""
         chosen = self.inference_schedule
         return {
             **super().get_config(),
+            **{name: getattr(self.network, name) for name in _OF_NETWORK},
             **{name: getattr(self, name) for name in _PLAIN_ARGUMENTS},
-            "num_layers": self.num_layers,
             "schedule": list(self.schedule.betas),
             "inference_schedule": None if chosen is None else list(chosen.betas),
             "upsampler": upsamplers.serialize(self.upsampler),

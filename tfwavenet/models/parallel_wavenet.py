@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -11,16 +11,16 @@ import tensorflow as tf
 from tfwavenet import files, generation
 from tfwavenet.audio import recipes
 from tfwavenet.audio.metrics import STFT_RESOLUTIONS
-from tfwavenet.distributions import Gaussian
-from tfwavenet.layers import StretchUpsampler
+from tfwavenet.codecs import Linear
+from tfwavenet.generation import Sampler
 from tfwavenet.layers import upsampler as upsamplers
+from tfwavenet.layers.flow import Flow
 from tfwavenet.layers.fusion import compiles_whole
-from tfwavenet.models.distillation import FAMILIES, Student
-from tfwavenet.models.flow import Flow
+from tfwavenet.models import distillation
+from tfwavenet.models.audio_model import AudioModel
+from tfwavenet.models.distillation import FAMILIES, Noise
 
-Noise = Literal["gaussian", "logistic"]
-
-# Those that `get_config` returns as they are.
+# Arguments that `get_config` returns as they are.
 _PLAIN_ARGUMENTS = (
     "flow_layers",
     "dilation_cycle",
@@ -45,7 +45,7 @@ _PLAIN_ARGUMENTS = (
 
 
 @tf.keras.saving.register_keras_serializable("tfwavenet")
-class ParallelWaveNet(Student):
+class ParallelWaveNet(AudioModel):
     """A student of a WaveNet that makes all samples at once.
 
     A stack of inverse autoregressive flows: each is a WaveNet over what the flow before it made,
@@ -107,8 +107,6 @@ class ParallelWaveNet(Student):
     arXiv:1807.07281, section 3, of which the defaults are.
     """
 
-    computes_in_parallel = True
-
     def __init__(
         self,
         *,
@@ -162,12 +160,18 @@ class ParallelWaveNet(Student):
         self.speaker_channels = speaker_channels
         self.weight_norm = weight_norm
         self.seed = seed
-        self.blocks = [self._flow(index) for index in range(len(self.flow_layers))]
+        self.codec = Linear()
+        self.flows = [self._flow(index) for index in range(len(self.flow_layers))]
         self.speaker_embedding = self._embedding_layer()
+        self.divergence_tracker = tf.keras.metrics.Mean(name="divergence")
+        self.spectral_tracker = tf.keras.metrics.Mean(name="spectral")
+
+    computes_in_parallel = True
 
     def _flow(self, index: int) -> Flow:
         is_last = index == len(self.flow_layers) - 1
         return Flow(
+            log_scale_min=self.log_scale_min,
             initial_log_scale=self.initial_log_scale if is_last else 0.0,
             num_layers=self.flow_layers[index],
             dilation_cycle=self.dilation_cycle,
@@ -175,72 +179,118 @@ class ParallelWaveNet(Student):
             gate_channels=self.gate_channels,
             skip_channels=self.skip_channels,
             kernel_size=self.kernel_size,
-            distribution=Gaussian(log_scale_min=self.log_scale_min),
-            # Features come at the sample rate already.
-            upsampler=None if self.upsampler is None else StretchUpsampler(()),
             local_channels=self.local_channels,
-            speaker_channels=self.speaker_channels,
+            global_channels=self.speaker_channels,
             weight_norm=self.weight_norm,
+            dtype=self.dtype_policy,
             name=f"flow_{index}",
         )
 
+    def _networks(self) -> list[tf.keras.layers.Layer]:
+        return self.flows
+
+    def _network_layers(self) -> list[tf.keras.layers.Layer]:
+        return self.flows
+
+    @property
+    def blocks(self) -> list[Flow]:
+        """The flows, under the name by which saved models hold them."""
+        return self.flows
+
+    def _trackable_children(self, save_type: str = "checkpoint", **kwargs: Any) -> dict[str, Any]:
+        """Returns the objects that checkpoints name; the flows are called blocks there."""
+        children = super()._trackable_children(save_type, **kwargs)
+        if save_type == "checkpoint" and "flows" in children:
+            children["blocks"] = children.pop("flows")
+        return children
+
+    @property
+    def teacher(self) -> Any:
+        """The teacher; None before `set_teacher`."""
+        return self.__dict__.get("_teacher")
+
+    def set_teacher(self, teacher: Any) -> None:
+        """Gives the student its teacher, which is frozen.
+
+        Args:
+            teacher: a built `WaveNet` on the same features.
+
+        Raises:
+            ValueError: If the teacher predicts another family of distributions than the student,
+                or differs in recipe, features or speakers; the message names the difference.
+        """
+        distillation.check_teacher(self, teacher)
+        teacher.trainable = False
+        # Past Keras' tracking: the teacher is no part of the student.
+        self.__dict__["_teacher"] = teacher
+
+    @property
+    def loss_name(self) -> str:
+        """Name of the quantity that `sample_loss` returns."""
+        return "distillation loss"
+
+    @property
+    def loss_unit(self) -> str:
+        """Unit of the divergence; the spectral loss has none."""
+        return "nats"
+
     def describe_output(self) -> str:
-        """What the network predicts, for people."""
+        """Describes for people what the network predicts."""
         return f"{len(self.flow_layers)} flows of {self.noise} noise"
 
     @property
     def receptive_field(self) -> int:
-        """Number of noise values before a sample that it depends on."""
-        return sum(flow.receptive_field for flow in self.blocks)
+        """Number of noise values before a sample that the sample depends on."""
+        return sum(flow.receptive_field for flow in self.flows)
 
-    def build(self, input_shape: Any = None) -> None:
-        """Creates all weights; the shape of the batch does not matter."""
-        for flow in self.blocks:
-            flow.build(None)
-        super().build(input_shape)
-
-    def call(self, inputs: dict[str, tf.Tensor], training: bool | None = None) -> tf.Tensor:
-        """The whole sequence in parallel."""
+    def call(self, inputs: Mapping[str, tf.Tensor], training: bool | None = None) -> tf.Tensor:
+        """Computes mean and logarithm of the scale of a whole sequence in parallel."""
         del training  # the network is the same
-        local = self._local({**inputs, "audio": inputs["noise"]})
-        params, _ = self._through_flows(inputs["noise"], local, self._speaker(inputs))
-        return params
+        noise = inputs["noise"]
+        local, speaker = self._local(inputs, noise.shape[1]), self._speaker(inputs)
+        mean, log_scale, _ = self._through_flows(
+            noise, lambda flow, values, _: (*flow.transform(values, local, speaker), None)
+        )
+        return tf.stack([mean, log_scale], axis=-1)
 
     def _through_flows(
-        self,
-        noise: tf.Tensor,
-        local: list[tf.Tensor | None],
-        speaker: tf.Tensor | None,
-        state: list[Any] | None = None,
-        stop: tf.Tensor | None = None,
-    ) -> tuple[tf.Tensor, list[Any]]:
-        """What `call` returns, and what the flows carry on after `stop` samples."""
-        states = [None] * len(self.blocks) if state is None else state
-        mean, log_scale, after = tf.zeros_like(noise), tf.zeros_like(noise), []
-        for flow, before, features in zip(self.blocks, states, local):
-            # The samples so far are a function of their mean and scale, as those are of the noise.
-            values = mean + tf.exp(log_scale) * noise
-            shift, change, following = flow.transform(values, features, speaker, before, stop)
+        self, noise: tf.Tensor, transform: Callable[[Flow, tf.Tensor, int], tuple[Any, ...]]
+    ) -> tuple[tf.Tensor, tf.Tensor, list[Any]]:
+        """Returns mean and logarithm of the scale behind all flows, and the state of each."""
+        mean, log_scale, states = tf.zeros_like(noise), tf.zeros_like(noise), []
+        for index, flow in enumerate(self.flows):
+            # The samples so far are a function of mean and scale, which depend on the noise.
+            shift, change, state = transform(flow, mean + tf.exp(log_scale) * noise, index)
             mean = shift + tf.exp(change) * mean
             log_scale += change
-            after.append(following)
-        return tf.stack([mean, log_scale], axis=-1), after
+            states.append(state)
+        return mean, log_scale, states
 
-    def initial_values(self, batch_size: int | tf.Tensor) -> tf.Tensor:
-        """What precedes the first sample: silence, [batch]."""
-        return tf.zeros([batch_size])
+    def sample_loss(self, batch: Mapping[str, tf.Tensor], training: bool) -> tf.Tensor:
+        """Computes divergence from the teacher plus distance of the spectra, [batch, samples]."""
+        divergence, spectral = distillation.distances(self, batch, training)
+        return divergence + self.spectral_weight * spectral
+
+    def _loss(self, batch: Mapping[str, tf.Tensor], training: bool) -> tf.Tensor:
+        divergence, spectral = distillation.distances(self, batch, training)
+        self._mean(divergence, batch, self.divergence_tracker)
+        self._mean(spectral, batch, self.spectral_tracker)
+        loss = divergence + self.spectral_weight * spectral
+        return self._mean(loss, batch, self.loss_tracker)
+
+    @property
+    def metrics(self) -> list[tf.keras.metrics.Metric]:
+        """Metrics that Keras resets at each epoch."""
+        return [self.loss_tracker, self.divergence_tracker, self.spectral_tracker]
 
     def initial_state(self, batch_size: int | tf.Tensor) -> list[Any]:
-        """What the flows carry before the first sample: as if zeros had gone before."""
-        return [flow.initial_carry(batch_size) for flow in self.blocks]
+        """Returns the state of the flows before the first sample, as if zeros had gone before."""
+        return [flow.initial_carry(batch_size) for flow in self.flows]
 
     def merged_state(self, rows: tf.Tensor, state: list[Any], other: list[Any]) -> list[Any]:
-        """`state` for the rows bool [batch] that are True, `other` for those that are False."""
-
-        def merge(one: tf.Tensor, kept: tf.Tensor) -> tf.Tensor:
-            return tf.where(tf.reshape(rows, [-1, *[1] * (one.shape.rank - 1)]), one, kept)
-
-        return tf.nest.map_structure(merge, state, other)
+        """Returns `state` for the rows bool [batch] that are True, `other` for the others."""
+        both = zip(self.flows, state, other)
+        return [flow.merged_carry(rows, one, kept) for flow, one, kept in both]
 
     def advance(
         self,
@@ -248,24 +298,25 @@ class ParallelWaveNet(Student):
         window: dict[str, tf.Tensor],
         *,
         seeds: tf.Tensor,
-        temperature: tf.Tensor,
+        sampling: dict[str, tf.Tensor],
         count: int,
         stop: tf.Tensor | None = None,
     ) -> tuple[tf.Tensor, dict[str, Any]]:
-        """A chunk of samples, as `generation.autoregressive.advance` makes it, in parallel."""
+        """Generates a chunk in parallel, as `generation.chunk.advance` does step by step."""
         stop = tf.constant(count) if stop is None else stop
-        noise = temperature * self._noise_stream(seeds, state["position"], count)
+        noise = distillation.noise_stream(self.noise, seeds, state["position"], count)
+        noise = sampling["temperature"] * noise
         local = self.local_features(window.get("mel"), window.get("mask"))
         speaker = self.speaker_vectors(window.get("speaker"))
-        params, network = self._through_flows(noise, local, speaker, state["network"], stop)
-        mean, log_scale = tf.unstack(params, axis=-1)
+        mean, log_scale, network = self._through_flows(
+            noise,
+            lambda flow, values, index: flow.advance(
+                values, state["network"][index], stop, local, speaker
+            ),
+        )
         values = tf.clip_by_value(mean + tf.exp(log_scale) * noise, -1.0, 1.0)
         position = state["position"] + tf.cast(stop, tf.int64)
         return values, {"previous": values[:, -1], "network": network, "position": position}
-
-    def to_audio(self, values: tf.Tensor) -> tf.Tensor:
-        """The samples are audio already."""
-        return values
 
     def generate(
         self,
@@ -308,13 +359,14 @@ class ParallelWaveNet(Student):
         Raises:
             ValueError: if inputs do not fit this network or each other, or are not finite.
         """
+        self.ensure_built()
         request = generation.Request.create(
-            self, mel=mel, speaker=speaker, samples=samples, seed=seed, prompt=None
+            self, mel=mel, speaker=speaker, samples=samples, seed=seed
         )
         utterances = generation.generate(
             self,
             request,
-            temperature=temperature,
+            sampler=Sampler(temperature),
             chunk_samples=generation.even_chunk(self, int(request.samples.max()), chunk_samples),
             batch_size=8 if batch_size is None else batch_size,
             on_chunk=on_chunk,
@@ -334,8 +386,9 @@ class ParallelWaveNet(Student):
     ) -> generation.Stream:
         """Begins an utterance whose features arrive bit by bit, or that has no end.
 
-        The arguments are those of `generation.Stream`, which this returns.
+        The arguments are documented at `generation.Stream`.
         """
+        self.ensure_built()
         return generation.Stream(
             self,
             batch_size=batch_size,
@@ -347,11 +400,11 @@ class ParallelWaveNet(Student):
         )
 
     def load_stream(self, path: files.PathLike) -> generation.Stream:
-        """Continues a stream that `generation.Stream.save` stored, see its `load`."""
+        """Continues a stream that `generation.Stream.save` stored, see `Stream.load`."""
         return generation.Stream.load(self, path)
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor arguments."""
+        """Returns the constructor arguments."""
         return {
             **super().get_config(),
             **{name: getattr(self, name) for name in _PLAIN_ARGUMENTS},

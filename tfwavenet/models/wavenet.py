@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any, Literal, cast, get_args
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
-from tfwavenet import distributions, rng
+from tfwavenet import codecs, distributions, files, generation, rng
 from tfwavenet.audio import recipes
-from tfwavenet.layers import (
-    CausalConv1D,
-    CodeConv1D,
-    GatedResidualBlock,
-    WeightNormalization,
-)
+from tfwavenet.codecs import Characters
+from tfwavenet.generation import Sampler, chunk
 from tfwavenet.layers import upsampler as upsamplers
-from tfwavenet.models.autoregressive import AutoregressiveModel
+from tfwavenet.layers.wavenet_stack import SkipMode, WaveNetStack
+from tfwavenet.models.audio_model import AudioModel
 
-# Those that `get_config` returns as they are.
-_PLAIN_ARGUMENTS = (
+# Arguments that the network takes under the same names.
+_OF_NETWORK = (
+    "num_layers",
     "dilation_cycle",
     "residual_channels",
     "gate_channels",
@@ -33,23 +32,19 @@ _PLAIN_ARGUMENTS = (
     "residual_scale",
     "last_residual",
     "skip_mode",
-    "local_channels",
     "project_local",
     "local_bias",
-    "num_speakers",
-    "speaker_channels",
     "global_bias",
     "weight_norm",
     "head_weight_norm",
     "dropout",
-    "seed",
 )
-
-SkipMode = Literal["sum", "scaled", "recursive"]
+# Further arguments that `get_config` returns as they are.
+_PLAIN_ARGUMENTS = ("local_channels", "num_speakers", "speaker_channels", "seed")
 
 
 @tf.keras.saving.register_keras_serializable("tfwavenet")
-class WaveNet(AutoregressiveModel):
+class WaveNet(AudioModel):
     """A WaveNet: an autoregressive network of dilated causal convolutions over audio samples.
 
     Or over characters: with a text recipe and a `Categorical` of as many classes, `"audio"` holds
@@ -153,236 +148,343 @@ class WaveNet(AutoregressiveModel):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        _check(
-            skip_mode, num_layers=num_layers, dilation_cycle=dilation_cycle, kernel_size=kernel_size
-        )
-        self.num_layers = num_layers
-        self.dilation_cycle = dilation_cycle
-        self.residual_channels = residual_channels
-        self.gate_channels = gate_channels
-        self.skip_channels = skip_channels
-        self.kernel_size = kernel_size
         self.distribution = distributions.get(distribution)
-        self.input_kernel_size = input_kernel_size
-        self.input_bias = input_bias
         self.input_activation = tf.keras.activations.get(input_activation)
-        self.head_channels = head_channels
-        self.head_bias = head_bias
-        self.residual_scale = residual_scale
-        self.last_residual = last_residual
-        self.skip_mode = skip_mode
-        self._skip_scale = math.sqrt(1 / num_layers) if skip_mode == "scaled" else 1.0
         self.upsampler = upsamplers.get(upsampler)
         self.recipe = None if recipe is None else recipes.of_any_kind(recipe)
-        self._check_text()
-        self.local_channels = self._feature_channels(local_channels)
-        self.project_local = project_local
-        if not project_local and self.local_channels != num_layers * gate_channels:
+        self.codec = codecs.get(self.distribution, self.recipe)
+        if self.writes_text and self.upsampler is not None:
             raise ValueError(
-                f"Expected {num_layers * gate_channels} feature channels, which are not projected. "
-                f"Received: local_channels={self.local_channels}"
+                "A network over text takes no acoustic features. "
+                f"Received: upsampler={type(self.upsampler).__name__}"
             )
-        self.local_bias = local_bias
+        self.local_channels = self._feature_channels(local_channels)
         self.num_speakers = num_speakers
         self.speaker_channels = speaker_channels
-        self.global_bias = global_bias
-        self.weight_norm = weight_norm
-        self.head_weight_norm = weight_norm if head_weight_norm is None else head_weight_norm
-        self.dropout = dropout
         self.seed = seed
-        self._create_layers()
-
-    def _create_layers(self) -> None:
-        self.input_conv = self._input_layer()
-        self.blocks = [self._block(index) for index in range(self.num_layers)]
-        if self.last_residual:
-            # No loss depends on it.
-            cast(tf.keras.layers.Layer, self.blocks[-1].residual_projection).trainable = False
-        self.head = [self._head_layer(self.head_channels or self.skip_channels)]
-        self.head.append(self._output_layer())
-        self.speaker_embedding = self._embedding_layer()
-
-    def _input_layer(self) -> tf.keras.layers.Layer:
-        # In float32 whatever the policy: half precision would lose the low bits of the audio.
-        settings = {"use_bias": self.input_bias, "activation": self.input_activation}
-        settings.update(kernel_size=self.input_kernel_size, dtype="float32")
-        if self.takes_codes:
-            layer = CodeConv1D(self.residual_channels, self.distribution.channels, **settings)
-        else:
-            layer = CausalConv1D(self.residual_channels, **settings)
-        return WeightNormalization(layer) if self.weight_norm else layer
-
-    def _block(self, index: int) -> GatedResidualBlock:
-        return GatedResidualBlock(
-            self.residual_channels,
-            self.gate_channels,
-            self.skip_channels,
-            kernel_size=self.kernel_size,
-            dilation_rate=2 ** (index % self.dilation_cycle),
-            residual_scale=self.residual_scale,
-            residual_output=self.last_residual or index < self.num_layers - 1,
-            local_channels=self.local_channels if self.project_local else self.gate_channels,
-            project_local=self.project_local,
-            global_channels=self.speaker_channels,
-            local_bias=self.local_bias,
-            global_bias=self.global_bias,
-            weight_norm=self.weight_norm,
-            dropout=self.dropout,
+        self.network = WaveNetStack(
+            self.distribution.channels,
+            input_codes=self.codec.num_codes,
+            num_layers=num_layers,
+            dilation_cycle=dilation_cycle,
+            residual_channels=residual_channels,
+            gate_channels=gate_channels,
+            skip_channels=skip_channels,
+            kernel_size=kernel_size,
+            input_kernel_size=input_kernel_size,
+            input_bias=input_bias,
+            input_activation=input_activation,
+            head_channels=head_channels,
+            head_bias=head_bias,
+            residual_scale=residual_scale,
+            last_residual=last_residual,
+            skip_mode=skip_mode,
+            local_channels=self.local_channels,
+            project_local=project_local,
+            local_bias=local_bias,
+            global_channels=speaker_channels,
+            global_bias=global_bias,
+            weight_norm=weight_norm,
+            head_weight_norm=head_weight_norm,
+            dropout=dropout,
             dtype=self.dtype_policy,
-            name=f"block_{index}",
+            name="network",
         )
+        self.speaker_embedding = self._embedding_layer()
+        # Past Keras' tracking: checkpoints hold what the mean is of already.
+        self.__dict__["_bits"] = tf.keras.metrics.Mean(name="bits_per_sample")
 
-    def _head_layer(self, filters: int, **kwargs: Any) -> tf.keras.layers.Layer:
-        kwargs.setdefault("dtype", self.dtype_policy)
-        layer = CausalConv1D(filters, 1, use_bias=self.head_bias, **kwargs)
-        return WeightNormalization(layer) if self.head_weight_norm else layer
+    computes_in_parallel = False
 
-    def _output_layer(self, **kwargs: Any) -> tf.keras.layers.Layer:
-        return self._head_layer(self.distribution.channels, dtype="float32", **kwargs)
+    # The layers under the names by which saved models hold them.
 
-    def build(self, input_shape: Any = None) -> None:
-        """Creates all weights; the shape of the batch does not matter."""
-        self.input_conv.build([None, None] if self.takes_codes else [None, None, 1])
-        for block in self.blocks:
-            block.build([None, None, self.residual_channels])
-        self.head[0].build([None, None, self.skip_channels])
-        self.head[1].build([None, None, self.head_channels or self.skip_channels])
-        super().build(input_shape)
+    @property
+    def input_conv(self) -> tf.keras.layers.Layer:
+        """Input convolution of the network."""
+        return self.network.input_conv
+
+    @property
+    def blocks(self) -> list[Any]:
+        """Residual blocks of the network."""
+        return self.network.blocks
+
+    @property
+    def head(self) -> list[tf.keras.layers.Layer]:
+        """Both convolutions of the network's head."""
+        return self.network.head
+
+    @property
+    def writes_text(self) -> bool:
+        """Whether the values are characters rather than audio."""
+        return isinstance(self.codec, Characters)
 
     @property
     def receptive_field(self) -> int:
         """Number of past samples that a prediction depends on."""
-        dilated = sum(block.receptive_field - 1 for block in self.blocks)
-        return dilated + self.input_kernel_size
+        return self.network.receptive_field
 
-    def call(self, inputs: dict[str, tf.Tensor], training: bool | None = None) -> tf.Tensor:
-        """The whole sequence in parallel."""
-        seed = self._dropout_seed(training)
-        local, speaker = self._local(inputs), self._speaker(inputs)
-        skips, _ = self._run_blocks(self.to_values(inputs["audio"]), local, speaker, seed)
-        return self._head(skips)
+    @property
+    def loss_name(self) -> str:
+        """Name of the quantity that `nll` returns."""
+        return "negative log-likelihood"
 
-    def _run_blocks(
-        self,
-        values: tf.Tensor,
-        local: list[tf.Tensor | None],
-        speaker: tf.Tensor | None,
-        dropout_seed: tf.Tensor | None = None,
-        past: list[tf.Tensor] | None = None,
-    ) -> tuple[tf.Tensor, list[tf.Tensor]]:
-        """The sum of the skips, and what the first convolution and each block were given."""
-        past = [None] * self.num_layers if past is None else past
-        layer_inputs = [self._network_input(values)]
-        x = tf.cast(self.input_conv(layer_inputs[0]), self.compute_dtype)
-        skips = None
-        for index, block in enumerate(self.blocks):
-            layer_inputs.append(x)
-            seed = None if dropout_seed is None else rng.fold_in(dropout_seed, index)
-            x, skip = block(
-                x,
-                local_inputs=local[index],
-                global_inputs=speaker,
-                dropout_seed=seed,
-                past_inputs=past[index],
-            )
-            skips = self._add_skip(skips, skip)
-        return skips, layer_inputs
+    @property
+    def loss_unit(self) -> str:
+        """Unit of `nll`."""
+        return "nats"
 
-    def _upsampled(self, upsample: Callable[[Any], tf.Tensor]) -> list[tf.Tensor | None]:
-        if self.project_local:
-            return super()._upsampled(upsample)
-        return tf.split(upsample(self.upsampler), self.num_layers, axis=-1)
+    @property
+    def loss_is_discrete(self) -> bool:
+        """Whether the likelihood is the one of a discrete distribution."""
+        return bool(self.distribution.discrete)
 
-    def _network_input(self, values: tf.Tensor) -> tf.Tensor:
-        return values if self.takes_codes else values[..., tf.newaxis]
+    def describe_output(self) -> str:
+        """Describes for people what the network predicts."""
+        return repr(self.distribution)
 
-    def _add_skip(self, skips: Any, skip: Any) -> Any:
-        if skips is None:
-            return skip
-        total = skips + skip
-        return total * math.sqrt(0.5) if self.skip_mode == "recursive" else total
+    def call(self, inputs: Mapping[str, tf.Tensor], training: bool | None = None) -> tf.Tensor:
+        """Predicts the sample behind each sample of a batch, in parallel."""
+        values = self.codec.encode(inputs["audio"])
+        local = self._local(inputs, values.shape[1])
+        return self.network(
+            values,
+            local_inputs=local,
+            global_inputs=self._speaker(inputs),
+            dropout_seed=self._dropout_seed(training),
+        )
 
-    def _head(self, skips: tf.Tensor) -> tf.Tensor:
-        return self.head[1](tf.nn.relu(self.head[0](tf.nn.relu(skips * self._skip_scale))))
+    def _dropout_seed(self, training: bool | None) -> tf.Tensor | None:
+        if not training or not self.network.dropout:
+            return None
+        replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+        return rng.fold_in(rng.fold_in(rng.make_seed(self.seed), self.training_step()), replica)
 
-    def initial_state(self, batch_size: int) -> list[Any]:
-        """The state before the first sample: as if zeros had gone before."""
-        return [layer.initial_state(batch_size) for layer in (self.input_conv, *self.blocks)]
+    def previous_values(self, values: tf.Tensor) -> tf.Tensor:
+        """Returns values [batch, samples] delayed by one sample; silence comes first."""
+        first = self.codec.initial_values(tf.shape(values)[0])
+        return tf.concat([first[:, tf.newaxis], values[:, :-1]], axis=1)
 
-    def state_after(
-        self,
-        values: tf.Tensor,
-        mel: tf.Tensor | None = None,
-        mask: tf.Tensor | None = None,
-        speaker: tf.Tensor | None = None,
-    ) -> list[Any]:
-        """The state that steps over `values` [batch, samples] leave.
-
-        The features and the speaker are as `conditioning` takes them.
-        """
-        local, speaker = self.local_features(mel, mask), self.speaker_vectors(speaker)
-        _, layer_inputs = self._run_blocks(values, local, speaker)
-        layers = (self.input_conv, *self.blocks)
-        return [layer.state_after(given) for layer, given in zip(layers, layer_inputs)]
-
-    def folded_weights(self) -> dict[str, Any]:
-        """The weights as `step` takes them, to be computed once for many steps."""
-        return {
-            "input": self.input_conv.folded_weights(),
-            "blocks": [block.folded_weights() for block in self.blocks],
-            "head": [layer.folded_weights() for layer in self.head],
-        }
-
-    def step(
-        self,
-        value_t: tf.Tensor,
-        state: list[Any],
-        conditioning_t: list[tf.Tensor | None] | None = None,
-        weights: dict[str, Any] | None = None,
-    ) -> tuple[tf.Tensor, list[Any]]:
-        """One time step.
+    def nll(self, batch: Mapping[str, tf.Tensor], training: bool = False) -> tf.Tensor:
+        """Computes the negative log-likelihood of each sample given the samples before it.
 
         Args:
-            value_t: [batch], a sample or code.
-            state: from `initial_state`, `state_after` or the step before.
-            conditioning_t: for each block [batch, gate_channels], this step of `conditioning`.
-            weights: from `folded_weights`.
+            batch: see the class; `"mask"` does not matter here.
+            training: whether dropout is active.
 
         Returns:
-            Parameters [batch, distribution.channels] of the sample that follows, and the state.
+            float32 [batch, samples], in nats. The likelihood of a distribution that is not
+            discrete is a density, so that the result may be negative.
         """
-        weights = self.folded_weights() if weights is None else weights
-        conditioning_t = conditioning_t or [None] * len(self.blocks)
-        x, after = self.input_conv.step(self._network_input(value_t), state[0], weights["input"])
-        states, y = [after], cast(Any, None)
-        rows = zip(self.blocks, state[1:], conditioning_t, weights["blocks"])
-        for block, before, conditioning, block_weights in rows:
-            (x, skip), after = block.step(x, before, conditioning, block_weights)
-            states.append(after)
-            y = self._add_skip(y, skip)
-        y = y * self._skip_scale
-        for layer, layer_weights in zip(self.head, weights["head"]):
-            y, _ = layer.step(tf.nn.relu(y), (), layer_weights)
-        return y, states
+        values = self.codec.encode(batch["audio"])
+        params = self({**batch, "audio": self.previous_values(values)}, training=training)
+        return -self.distribution.log_prob(params, values)
+
+    def sample_loss(self, batch: Mapping[str, tf.Tensor], training: bool) -> tf.Tensor:
+        """Computes the negative log-likelihood, see `nll`."""
+        return self.nll(batch, training)
+
+    def _loss(self, batch: Mapping[str, tf.Tensor], training: bool) -> tf.Tensor:
+        nll = self.sample_loss(batch, training)
+        if self.loss_is_discrete:
+            self._mean(nll / math.log(2), batch, self.__dict__["_bits"])
+        return self._mean(nll, batch, self.loss_tracker)
+
+    @property
+    def metrics(self) -> list[tf.keras.metrics.Metric]:
+        """Metrics that Keras resets at each epoch."""
+        return [*super().metrics, *([self.__dict__["_bits"]] if self.loss_is_discrete else [])]
+
+    def initial_state(self, batch_size: int | tf.Tensor) -> Any:
+        """Returns the state of the network before the first sample."""
+        return self.network.initial_state(batch_size)
+
+    def merged_state(self, rows: tf.Tensor, state: Any, other: Any) -> Any:
+        """Returns `state` for the rows bool [batch] that are True, `other` for the others."""
+        return self.network.merged_state(rows, state, other)
+
+    def advance(
+        self, state: dict[str, Any], window: dict[str, tf.Tensor], **given: Any
+    ) -> tuple[tf.Tensor, dict[str, Any]]:
+        """Generates a chunk of samples, one after the other; see `generation.chunk.advance`."""
+        return chunk.advance(self, state, window, **given)
+
+    def generate(
+        self,
+        mel: Any = None,
+        *,
+        speaker: Any = None,
+        samples: int | None = None,
+        seed: int | Sequence[int] = 0,
+        temperature: float = 1.0,
+        top_k: int | None = None,
+        top_p: float = 1.0,
+        prompt: Any = None,
+        prompt_sample_rate: int | None = None,
+        chunk_samples: int = 1024,
+        batch_size: int | None = None,
+        fold_frames: int | None = None,
+        overlap_frames: int = 16,
+        on_chunk: Callable[[list[np.ndarray]], None] | None = None,
+        jit_compile: bool = True,
+    ) -> Any:
+        """Generates audio, sample by sample, in chunks of one compiled program.
+
+        Equal seeds give equal audio: whole, in chunks of any size, alone or in a batch.
+
+        Args:
+            mel: features [frames, channels] of one utterance, [batch, frames, channels], or a
+                list of [frames, channels] of any lengths; None for a network without features.
+                Upsamplers look ahead: the audio of the first frames alone differs near its end
+                from the beginning of the audio of all frames. For audio in parts use `stream`.
+            speaker: number of the speaker, or one per utterance, or vectors
+                [batch, speaker_channels].
+            samples: int >= 1, number of samples to generate; required without features.
+            seed: seed of the first utterance, the i-th one takes `seed + i`; or one per utterance.
+            temperature: see `generation.Sampler`.
+            top_k: see `generation.Sampler`; for networks that predict codes.
+            top_p: see `generation.Sampler`; for networks that predict codes.
+            prompt: recording that precedes the generated samples: float [samples] or
+                [batch, samples], full scale is 1; or codes of the network, integers. With
+                features, which cover the prompt too, the last part of a frame is left out.
+            prompt_sample_rate: sample rate of the prompt in Hz. If None, `sample_rate`.
+            chunk_samples: samples per call of the program, rounded to whole frames.
+            batch_size: number of utterances that are generated at a time; as one ends, another
+                begins in its place. If None, the number that is fastest for these lengths, at
+                most 32 a core; without XLA or on a GPU, all utterances, at most 64.
+            fold_frames: cuts each utterance into pieces of this many frames (samples, for a
+                network without features), which are generated at the same time: faster, but not
+                the same audio. If None, utterances stay whole.
+            overlap_frames: number of frames by which each piece begins early. The first half of
+                them, under the true features, replaces the missing past and is left out; over
+                the second half the piece is faded in.
+            on_chunk: called, by one thread at a time, with the new audio of each utterance: a list
+                of float32 arrays, empty for utterances that have ended or not begun.
+            jit_compile: whether XLA compiles the program.
+
+        Returns:
+            float32 audio in [-1, 1] at `sample_rate`: [samples] for the mel of one utterance, a
+            list for a list, otherwise [batch, samples]. For text, codes, int32.
+
+        Raises:
+            ValueError: If inputs do not fit this network or each other, or are not finite.
+        """
+        self.ensure_built()
+        request = generation.Request.create(
+            self,
+            mel=mel,
+            speaker=speaker,
+            samples=samples,
+            seed=seed,
+            prompt=prompt,
+            prompt_sample_rate=prompt_sample_rate,
+        )
+        utterances = generation.generate(
+            self,
+            request,
+            sampler=Sampler(temperature, top_k, top_p),
+            chunk_samples=chunk_samples,
+            batch_size=batch_size,
+            fold_frames=fold_frames,
+            overlap_frames=overlap_frames,
+            on_chunk=on_chunk,
+            jit_compile=jit_compile,
+        )
+        return self._like(mel, utterances)
+
+    def generate_text(
+        self,
+        prompt: str = "",
+        *,
+        num_characters: int = 500,
+        seed: int = 0,
+        on_text: Callable[[str], None] | None = None,
+        chunk_characters: int = 64,
+        **options: Any,
+    ) -> str:
+        """Writes on from a prompt, with a network over text.
+
+        A prompt may be longer than the receptive field; its end is what counts then. Unknown
+        characters in it are read as U+FFFD and never written.
+
+        Args:
+            prompt: what the text begins with; may be empty.
+            num_characters: how many to write, 1 or more.
+            seed: equal seeds give equal texts.
+            on_text: called with each piece of the text as soon as it is there.
+            chunk_characters: how many are in a piece.
+            options: further arguments of `generate`, such as `temperature` and `top_k`.
+
+        Returns:
+            The text without the prompt: valid Unicode of as many characters.
+
+        Raises:
+            ValueError: if this is no network over text, or an argument is out of its range.
+        """
+        if not self.writes_text:
+            raise ValueError(
+                f"Text is written by a network with a text recipe. Received: recipe={self.recipe!r}"
+            )
+        codes = self.recipe.encode(prompt)
+
+        def on_chunk(chunk: list[np.ndarray]) -> None:
+            if on_text is not None:
+                on_text(self.recipe.decode(chunk[0]))
+
+        generated = self.generate(
+            samples=num_characters,
+            seed=seed,
+            prompt=codes if len(codes) else None,
+            chunk_samples=chunk_characters,
+            on_chunk=on_chunk,
+            **options,
+        )
+        return self.recipe.decode(generated[0])
+
+    def stream(
+        self,
+        *,
+        batch_size: int | None = None,
+        speaker: Any = None,
+        seed: int | Sequence[int] = 0,
+        temperature: float = 1.0,
+        top_k: int | None = None,
+        top_p: float = 1.0,
+        chunk_samples: int = 1024,
+        jit_compile: bool = True,
+    ) -> generation.Stream:
+        """Begins an utterance whose features arrive bit by bit, or that has no end.
+
+        The arguments are documented at `generation.Stream`.
+
+        Example:
+            >>> model = WaveNet(num_layers=4, dilation_cycle=2)
+            >>> audio = model.stream(seed=1).pull(500)
+        """
+        self.ensure_built()
+        return generation.Stream(
+            self,
+            batch_size=batch_size,
+            speaker=speaker,
+            seed=seed,
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+            chunk_samples=chunk_samples,
+            jit_compile=jit_compile,
+        )
+
+    def load_stream(self, path: files.PathLike) -> generation.Stream:
+        """Continues a stream that `generation.Stream.save` stored, see `Stream.load`."""
+        return generation.Stream.load(self, path)
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor arguments."""
+        """Returns the constructor arguments."""
         return {
             **super().get_config(),
+            **{name: getattr(self.network, name) for name in _OF_NETWORK},
             **{name: getattr(self, name) for name in _PLAIN_ARGUMENTS},
-            "num_layers": self.num_layers,
             "distribution": tf.keras.saving.serialize_keras_object(self.distribution),
             "input_activation": tf.keras.activations.serialize(self.input_activation),
             "upsampler": upsamplers.serialize(self.upsampler),
             "recipe": None if self.recipe is None else self.recipe.get_config(),
         }
-
-
-def _check(skip_mode: str, **counts: int) -> None:
-    for name, value in counts.items():
-        if value < 1:
-            raise ValueError(f"`{name}` must be positive. Received: {name}={value}")
-    if skip_mode not in get_args(SkipMode):
-        raise ValueError(
-            f"`skip_mode` must be one of {get_args(SkipMode)}. Received: skip_mode={skip_mode!r}"
-        )

@@ -43,7 +43,7 @@ import tensorflow as tf
 from tfwavenet import models
 from tfwavenet.data.preparation import prepare
 from tfwavenet.distributions.base import nearest_name
-from tfwavenet.models.distillation import Student
+from tfwavenet.models import ParallelWaveNet
 from tfwavenet.training import schedules
 
 Config = Union[ml_collections.ConfigDict, Mapping[str, Any]]
@@ -324,7 +324,7 @@ def _check(config: dict[str, Any]) -> None:
         if not holds(value):
             raise ValueError(f"config key {key!r} must be {expectation}. Received: {key}={value!r}")
     training = config["training"]
-    is_student = issubclass(model_class(config["model"]["class_name"]), Student)
+    is_student = issubclass(model_class(config["model"]["class_name"]), ParallelWaveNet)
     if is_student != (training["teacher"] is not None):
         raise ValueError(
             "config key 'training.teacher' must be the workdir of a trained model for a student, "

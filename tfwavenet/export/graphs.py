@@ -1,0 +1,199 @@
+"""Generation as graph operations: the steps of `generation`, and audio out of their values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import tensorflow as tf
+
+from tfwavenet.audio import signal_chain
+from tfwavenet.generation import chunk, reverse_diffusion, stream
+from tfwavenet.generation.conditioning_windows import window_of
+from tfwavenet.generation.protocols import ChunkModel, GenerativeModel
+from tfwavenet.generation.reverse_diffusion import Layout, ReverseDiffusion, layout
+
+# {"steps": of `generation.stream`; "filter": float64 [batch], of the de-emphasis}
+State = dict[str, Any]
+
+
+class StreamGraph:
+    """Streams of a model that predicts samples or transforms noise to samples.
+
+    Args:
+        model: the model.
+        chunk_samples: samples of a chunk, rounded to whole frames.
+        jit_compile: whether XLA compiles the chunk, once per batch size.
+    """
+
+    def __init__(self, model: ChunkModel, *, chunk_samples: int, jit_compile: bool) -> None:
+        self._model = model
+        count = chunk.whole_frames(model, chunk_samples)
+
+        def advance(state: Any, window: Any, seeds: Any, sampling: Any, stop: Any) -> Any:
+            return model.advance(
+                state, window, seeds=seeds, sampling=sampling, count=count, stop=stop
+            )
+
+        compiled = tf.function(advance, jit_compile=True) if jit_compile else advance
+        self._steps = stream.StreamSteps(model, count, compiled)
+
+    def start(
+        self,
+        seeds: tf.Tensor,
+        *,
+        prompt: tf.Tensor | None = None,
+        speaker: tf.Tensor | None = None,
+        **sampling: tf.Tensor,
+    ) -> State:
+        """Returns the state before the first sample, or behind a prompt.
+
+        Args:
+            seeds: int32 [batch, 2].
+            prompt: float32 [batch, samples] in the network's domain, at least one sample.
+            speaker: [batch] or [batch, channels]; None for a model without speakers.
+            **sampling: `temperature` and, of a network that predicts codes, `top_p`, float32 [].
+        """
+        steps = self._steps.start(seeds, sampling, speaker)
+        if prompt is not None:
+            steps = self._steps.start_after(steps, self._model.codec.encode(prompt))
+        return {"steps": steps, "filter": tf.zeros([tf.shape(seeds)[0]], tf.float64)}
+
+    def push(self, state: State, mel: tf.Tensor, is_last: tf.Tensor) -> tuple[tf.Tensor, State]:
+        """Takes further frames; returns the audio that is ready, [batch, samples], and the state.
+
+        Args:
+            state: from `start` or the step before.
+            mel: float32 [batch, frames, channels], any number of frames.
+            is_last: bool [], whether these are the last frames.
+        """
+        return self._audio(state, *self._steps.push(state["steps"], mel, is_last))
+
+    def pull(self, state: State, samples: tf.Tensor) -> tuple[tf.Tensor, State]:
+        """Returns further audio of a model without features, [batch, samples], and the state."""
+        return self._audio(state, *self._steps.pull(state["steps"], samples))
+
+    def generate(
+        self,
+        seeds: tf.Tensor,
+        *,
+        mel: tf.Tensor | None = None,
+        samples: tf.Tensor | None = None,
+        **given: tf.Tensor,
+    ) -> tf.Tensor:
+        """Returns the audio of whole utterances, float32 [batch, samples]."""
+        state = self.start(seeds, **given)
+        if mel is None:
+            return self.pull(state, samples)[0]
+        return self.push(state, mel, tf.constant(True))[0]
+
+    def _audio(self, state: State, values: tf.Tensor, steps: Any) -> tuple[tf.Tensor, State]:
+        audio, memory = _decoded(self._model, self._model.codec.decode(values), state["filter"])
+        return audio, {"steps": steps, "filter": memory}
+
+
+class DiffusionGraph:
+    """Reverse diffusion of any length and batch.
+
+    The conditioning of audio that is one chunk is computed once.
+
+    Args:
+        model: the model, whose inference schedule is used, or the schedule of training.
+        chunk_samples: largest size of a chunk.
+        jit_compile: whether XLA compiles the network. Lengths are then rounded up to one of 16
+            sizes per octave, each of which is compiled once.
+    """
+
+    def __init__(self, model: Any, *, chunk_samples: int, jit_compile: bool) -> None:
+        self._model = model
+        self._most_samples = chunk_samples
+        self._rounded = jit_compile
+
+        def condition(window: Any) -> Any:
+            return reverse_diffusion.conditioning_of(model, window)
+
+        def reverse_step(window: Any, conditioning: Any, **given: Any) -> Any:
+            return reverse_diffusion.reverse_step(model, window, conditioning, **given)
+
+        self._condition, self._reverse_step = condition, reverse_step
+        if jit_compile:
+            self._condition = tf.function(condition, jit_compile=True)
+            self._reverse_step = tf.function(reverse_step, jit_compile=True)
+
+    def generate(
+        self,
+        seeds: tf.Tensor,
+        temperature: tf.Tensor,
+        *,
+        speaker: tf.Tensor | None = None,
+        mel: tf.Tensor | None = None,
+        samples: tf.Tensor | None = None,
+    ) -> tf.Tensor:
+        """Makes audio out of noise.
+
+        Args:
+            seeds: int32 [batch, 2].
+            temperature: float32 [].
+            speaker: [batch] or [batch, channels]; None for a model without speakers.
+            mel: float32 [batch, frames, channels]; None for a model without features.
+            samples: int32 [], length for a model without features.
+
+        Returns:
+            float32 [batch, samples].
+        """
+        model = self._model
+        if mel is not None:
+            samples = tf.shape(mel)[1] * model.upsampler.hop_samples
+        chunks = layout(model, samples, self._most_samples, rounded=self._rounded)
+        process = ReverseDiffusion(
+            model,
+            model.inference_schedule or model.schedule,
+            chunks,
+            seeds=seeds,
+            samples=tf.fill([tf.shape(seeds)[0]], samples),
+            temperature=temperature,
+            conditioning_at=self._conditioning(chunks, mel, speaker),
+            reverse_step=self._reverse_step,
+            limit=model.signal_limit,
+        )
+        _, signal = tf.while_loop(
+            lambda index, _: index >= 0,
+            lambda index, signal: (index - 1, process.update(signal, index)),
+            (tf.constant(process.num_steps - 1), process.noise()),
+        )
+        signal = signal[:, :samples] * model.signal_level(mel)
+        return _decoded(model, signal, tf.zeros([tf.shape(seeds)[0]], tf.float64))[0]
+
+    def _conditioning(
+        self, chunks: Layout, mel: tf.Tensor | None, speaker: tf.Tensor | None
+    ) -> Callable[[tf.Tensor], Any]:
+        """Returns a function that gives the conditioning of a chunk."""
+        count, parts, around = chunks
+        upsampler = self._model.upsampler
+
+        def compute(first: tf.Tensor, length: tf.Tensor) -> Any:
+            window = {} if speaker is None else {"speaker": speaker}
+            if mel is not None:
+                hop, frames = upsampler.hop_samples, tf.shape(mel)[1]
+                window.update(window_of(upsampler, mel, frames, first // hop, length // hop))
+            return self._condition(window)
+
+        # The conditioning of the only chunk; where there are several, one frame, for the shape.
+        hop = 1 if upsampler is None else upsampler.hop_samples
+        kept = compute(tf.constant(0), tf.where(parts == 1, count, hop))
+        if mel is None:
+            return lambda number: kept
+        return lambda number: tf.cond(
+            parts == 1,
+            lambda: kept,
+            lambda: compute(number * count - around, count + 2 * around),
+        )
+
+
+def _decoded(
+    model: GenerativeModel, signal: tf.Tensor, memory: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns the audio of a signal [batch, samples], and the next state of the filter."""
+    if model.recipe is None:
+        return signal, memory
+    return signal_chain.from_signal_graph(signal, recipe=model.recipe, state=memory)
