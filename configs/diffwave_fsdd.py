@@ -11,7 +11,7 @@ Data: the Free Spoken Digit Dataset, six speakers, about 20 minutes. Three kinds
 - `digits`: conditioned on the digit; `tfwavenet-generate --seconds=0.6 --speaker=seven` says a seven.
 - `unconditional`: of digits, whichever comes.
 
-What they reached: see WORKSPACE.md, Measurements.
+What they reached: see docs/measurements.md.
 """
 
 from __future__ import annotations

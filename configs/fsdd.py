@@ -5,7 +5,7 @@
 
 Data: the Free Spoken Digit Dataset, six speakers, about 20 minutes. To reach: copy synthesis of
 held-out digits that beats Griffin-Lim from the same mels on PESQ, on the median error of F0 and on
-multi-resolution spectral convergence. What was reached: see WORKSPACE.md, Measurements.
+multi-resolution spectral convergence. What was reached: see docs/measurements.md.
 
 Of the two further kinds, one predicts a Gaussian, which a parallel student can learn from, and the
 other is that student: one pass from noise to audio. Its evaluation has the teacher beside it.

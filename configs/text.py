@@ -12,7 +12,7 @@ and descriptions of all packages of an environment, its folder `site-packages`.
 most characters see all of their past.
 
 Hardware: two CPU cores, ten minutes. To reach: less than 2.5 bits per character on texts
-that are held out. What was reached: see WORKSPACE.md, Measurements.
+that are held out. What was reached: see docs/measurements.md.
 """
 
 from __future__ import annotations

@@ -25,7 +25,8 @@ RANK = {
     "audio": 1,
     "distributions": 1,
     "diffusion": 1,
-    "num_layers": 2,
+    "codecs": 2,
+    "layers": 2,
     "data": 2,
     "generation": 3,
     "models": 4,
@@ -56,7 +57,8 @@ CONFINED_CALLS = {
 }
 
 TENSORFLOW_FREE = ("version.py", "files.py", "text.py", "__init__.py")
-MAX_FILE_LINES = 400
+# A file that is one idea may be long.
+MAX_FILE_LINES = 500
 
 
 def imported(tree: ast.AST) -> Iterator[tuple[str, int]]:

@@ -45,7 +45,7 @@ def test_greedy_generation_equals_the_parallel_network(upsampler, distribution):
     # 12 samples per chunk: windows at the beginning, in the middle and at the end.
     audio = np.ravel(plain(model, features, temperature=0.0, chunk_samples=12, **length))
     modes = model.distribution.mode(parallel_params(model, audio, features))
-    assert_same_audio(model.to_audio(modes)[0], audio)
+    assert_same_audio(model.codec.decode(modes)[0], audio)
 
 
 @pytest.mark.parametrize("distribution", DISTRIBUTIONS)
@@ -55,7 +55,7 @@ def test_sampled_generation_equals_sampling_from_the_parallel_network(distributi
     params = parallel_params(model, audio, mel(7), speaker=2)
     seeds = rng.make_seed(5)[tf.newaxis]
     noise = rng.uniform_stream(seeds, 0, len(audio), model.distribution.noise_channels)
-    assert_same_audio(model.to_audio(model.distribution.sample(params, noise, 1.0))[0], audio)
+    assert_same_audio(model.codec.decode(model.distribution.sample(params, noise, 1.0))[0], audio)
 
 
 @pytest.mark.parametrize("upsampler", [None, "stretch", "learned"])
@@ -296,7 +296,7 @@ def test_only_the_most_likely_codes_are_drawn():
 
 @pytest.mark.parametrize("top_k", [0, -1, 2.5, True])
 def test_top_k_that_is_no_number_of_codes_is_refused(top_k):
-    with pytest.raises(ValueError, match=f"integer of at least 1. Received: top_k={top_k}"):
+    with pytest.raises(ValueError, match=f"whole number of at least 1. Received: top_k={top_k}"):
         tiny("Categorical").generate(samples=10, top_k=top_k)
 
 

@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
 
+from tfwavenet.audio.features import FeatureRecipe
+from tfwavenet.generation import Request
 from tfwavenet.layers import StretchUpsampler
 from tfwavenet.models import WaveNet
 
@@ -80,3 +82,31 @@ def test_a_vocoder_refuses(vocoder, arguments, message):
 def test_an_unconditional_network_refuses(unconditional, arguments, message):
     with pytest.raises(ValueError, match=message):
         unconditional.generate(**arguments)
+
+
+RECIPE = FeatureRecipe(
+    sample_rate=8000, n_fft=64, win_samples=64, hop_samples=8, n_mels=4, pre_emphasis=0.85
+)
+
+
+def test_a_prompt_is_a_recording_at_the_rate_of_the_model_or_at_its_own():
+    model = WaveNet(**TINY, recipe=RECIPE)
+    assert model.sample_rate == 8000
+    recording = 0.3 * np.sin(np.arange(1600) / 20)
+    request = Request.create(model, samples=5, prompt=recording[::2])
+    np.testing.assert_array_equal(request.prompt[0], RECIPE.condition_audio(recording[::2]))
+    faster = Request.create(model, samples=5, prompt=recording, prompt_sample_rate=16000)
+    assert faster.prompt.shape == request.prompt.shape
+    np.testing.assert_allclose(faster.prompt[0, 50:-50], request.prompt[0, 50:-50], atol=5e-3)
+
+
+def test_of_a_prompt_with_features_whole_frames_count():
+    upsampler = StretchUpsampler((2, 4))
+    model = WaveNet(**TINY, recipe=RECIPE, upsampler=upsampler)
+    mels = np.zeros([6, 4], np.float32)
+    assert Request.create(model, mel=mels, prompt=np.full(29, 0.1)).prompt.shape == (1, 24)
+
+
+def test_a_rate_needs_a_recipe_to_resample_to():
+    with pytest.raises(ValueError, match="no sample rate.*prompt_sample_rate=8000"):
+        WaveNet(**TINY).generate(samples=5, prompt=np.zeros(9), prompt_sample_rate=8000)

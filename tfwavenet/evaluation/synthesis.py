@@ -170,7 +170,7 @@ def quantised_system(model: Any, clips: Sequence[Clip], recipe: FeatureRecipe) -
     """
     start = time.monotonic()
     codes = [model.to_values(tf.constant(clip.signal, tf.float32)) for clip in clips]
-    audio = [_audible(recipe.to_audio(model.to_audio(values).numpy())[0]) for values in codes]
+    audio = [_audible(recipe.to_audio(model.codec.decode(values).numpy())[0]) for values in codes]
     return System(
         name="quantized",
         label="Quantized",

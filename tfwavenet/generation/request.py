@@ -196,16 +196,20 @@ def _prompt(model: GenerativeModel, prompt: Any, sample_rate: int | None) -> np.
 def _signal(model: GenerativeModel, recording: np.ndarray, sample_rate: int | None) -> np.ndarray:
     """Returns a recording as the network sees it, float32 [samples], of whole frames."""
     recipe = model.recipe
+    if recipe is None and sample_rate is not None:
+        raise ValueError(
+            "A model without a feature recipe has no sample rate to resample to. "
+            f"Received: prompt_sample_rate={sample_rate}"
+        )
     if recipe is None:
-        if sample_rate is not None:
-            raise ValueError(
-                "A model without a feature recipe has no sample rate to resample to. "
-                f"Received: prompt_sample_rate={sample_rate}"
-            )
-        return recording.astype(np.float32)
-    if sample_rate not in (None, recipe.sample_rate):
-        recording = resample(recording, source_rate=sample_rate, target_rate=recipe.sample_rate)
-    signal = np.pad(recipe.condition_audio(recording), (recipe.signal_offset, 0))
+        signal = recording.astype(np.float32)
+    else:
+        rates = {
+            "source_rate": sample_rate or recipe.sample_rate,
+            "target_rate": recipe.sample_rate,
+        }
+        signal = recipe.condition_audio(resample(recording, **rates))
+        signal = np.pad(signal, (recipe.signal_offset, 0))
     unit = 1 if model.upsampler is None else model.upsampler.hop_samples
     whole = len(signal) // unit * unit
     if not whole:

@@ -60,8 +60,8 @@ class Sampler:
             ValueError: If `top_k` or `top_p` is set and the values are not codes.
         """
         found = {"temperature": tf.constant(self.temperature, tf.float32)}
-        for name, value in (("top_k", self.top_k), ("top_p", self.top_p)):
-            if value not in (None, 1.0) and codec.num_codes is None:
+        for name, value, neutral in (("top_k", self.top_k, None), ("top_p", self.top_p, 1.0)):
+            if value != neutral and codec.num_codes is None:
                 raise ValueError(
                     f"`{name}` is for networks that predict codes, such as mu-law's. "
                     f"Received: {name}={value} for one that does not"

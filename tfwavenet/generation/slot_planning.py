@@ -12,7 +12,7 @@ SLOTS = (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32)
 
 # A step of so many sequences on one core, in units of one of a single sequence, which reads the
 # weights at the rate of memory; 2 and 3 are matrix products of a form that is slow for so few.
-# Measured at two sizes of network, see WORKSPACE.md.
+# Measured at two sizes of network, see docs/measurements.md.
 _MEASURED_SLOTS = (1, 2, 4, 8, 16, 32)
 _MEASURED_COSTS = (1.0, 2.6, 2.8, 3.3, 5.0, 9.0)
 
