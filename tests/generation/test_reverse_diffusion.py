@@ -84,10 +84,12 @@ def test_conditioning_that_is_too_large_to_keep_is_computed_in_every_step(
 ):
     model, windows = tiny("stretch"), []
     whole = model.generate(mel(7), jit_compile=False)
-    window = reverse_diffusion.Windows.window
+    window_of = reverse_diffusion.window_of
     monkeypatch.setattr(reverse_diffusion, "_KEPT_CONDITIONING_BYTES", limit)
     monkeypatch.setattr(
-        reverse_diffusion.Windows, "window", lambda *given: windows.append(given) or window(*given)
+        reverse_diffusion,
+        "window_of",
+        lambda *given: windows.append(given) or window_of(*given),
     )
     audio = model.generate(mel(7), chunk_samples=18, jit_compile=False)
     assert len(windows) == computed  # of three chunks, for three steps
