@@ -107,7 +107,6 @@ def test_licence_and_extras(metadata):
     assert set(metadata["extras_require"]) == {
         "evaluate",
         "gpu",
-        "import",
         "notebooks",
         "serving",
         "test",

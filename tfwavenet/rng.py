@@ -17,6 +17,8 @@ from typing import Union
 
 import tensorflow as tf
 
+from tfwavenet import checks
+
 _MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
 _KEY_INCREMENTS = (0x9E3779B9, 0xBB67AE85)
 _ROUNDS = 10
@@ -38,11 +40,7 @@ def make_seed(seed: int) -> tf.Tensor:
     Raises:
         ValueError: If `seed` is not an integer of that range.
     """
-    if isinstance(seed, bool) or not hasattr(seed, "__index__"):
-        raise ValueError(f"seed must be an integer. Received: seed={seed!r}")
-    value = seed.__index__()
-    if not -_MAX_SEED <= value < _MAX_SEED:
-        raise ValueError(f"seed must fit into 64 bits (-2**63 to 2**63-1). Received: seed={value}")
+    value = checks.whole_number("seed", seed, -_MAX_SEED, _MAX_SEED - 1)
     words = tf.constant([value & 0xFFFFFFFF, (value >> 32) & 0xFFFFFFFF], tf.uint32)
     return tf.bitcast(words, tf.int32)
 

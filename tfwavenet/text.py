@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import hashlib
 import json
 import sys
@@ -12,6 +11,8 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Optional
 
 import numpy as np
+
+from tfwavenet.checks import nearest_name, whole_number
 
 UNKNOWN = 0
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
@@ -55,11 +56,8 @@ class TextRecipe:
     n_mels: ClassVar[Optional[int]] = None
 
     def __post_init__(self) -> None:
-        if type(self.classes) is not int or not 2 <= self.classes <= _MOST_CLASSES:
-            raise ValueError(
-                f"classes of a text recipe must be an integer from 2 to {_MOST_CLASSES}. "
-                f"Received: classes={self.classes!r}"
-            )
+        classes = whole_number("classes", self.classes, 2, _MOST_CLASSES)
+        object.__setattr__(self, "classes", classes)
         if self.characters is not None:
             self._check_characters(self.characters)
 
@@ -93,9 +91,8 @@ class TextRecipe:
         names = ["kind", *(field.name for field in dataclasses.fields(cls))]
         for key in config:
             if key not in names:
-                near = difflib.get_close_matches(str(key), names, n=1, cutoff=0.0)
                 raise ValueError(
-                    f"a text recipe has no such field, the nearest is {near[0]!r}. "
+                    f"a text recipe has no field {key!r}{nearest_name(key, names)}. "
                     f"Received: {key}={config[key]!r}"
                 )
         return cls(**{key: value for key, value in config.items() if key != "kind"})

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from tfwavenet.audio import signal_chain, spectrogram
-from tfwavenet.audio.recipe_checks import check_recipe
+from tfwavenet.audio import mulaw, recipe_checks, signal_chain, spectrogram
+from tfwavenet.checks import nearest_name
 
-Compression = Literal["ln", "log10", "db"]
-Normalization = Literal["none", "range", "standard"]
+# The spelling of "center" in the first recipes that were stored, and in all fingerprints.
+_STORED_CENTER = "centre"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,17 +87,17 @@ class FeatureRecipe:
     window: spectrogram.Window = "hann"
     framing: spectrogram.Framing = "center"
     pad_mode: spectrogram.PadMode = "reflect"
-    window_scaling: Literal["none", "energy"] = "none"
+    window_scaling: recipe_checks.WindowScaling = "none"
     power: float = 1.0
     n_mels: int = 80
     fmin_hz: float = 0.0
     fmax_hz: float | None = None
     mel_scale: spectrogram.MelScale = "slaney"
     mel_norm: spectrogram.MelNorm = "slaney"
-    compression: Compression = "ln"
+    compression: recipe_checks.Compression = "ln"
     floor: float = 1e-5
     reference: float = 0.0
-    normalization: Normalization = "none"
+    normalization: recipe_checks.Normalization = "none"
     input_range: tuple[float, float] = (-100.0, 0.0)
     output_range: tuple[float, float] = (0.0, 1.0)
     mean: tuple[float, ...] | None = None
@@ -115,12 +114,12 @@ class FeatureRecipe:
     signal_gain: float = 1.0
     pre_emphasis: float = 0.0
     overflow: signal_chain.Overflow = "clip"
-    mulaw_rounding: Literal["nearest", "truncate"] = "nearest"
+    mulaw_rounding: mulaw.Rounding = "nearest"
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
             object.__setattr__(self, field.name, _plain(field, getattr(self, field.name)))
-        check_recipe(self)
+        recipe_checks.check_recipe(self)
 
     def get_config(self) -> dict[str, Any]:
         """Every field as plain JSON values; `from_config` gives an equal recipe."""
@@ -137,16 +136,21 @@ class FeatureRecipe:
         names = [field.name for field in dataclasses.fields(cls)]
         for key in config:
             if key not in names:
-                near = difflib.get_close_matches(str(key), names, n=1, cutoff=0.0)
                 raise ValueError(
-                    f"a feature recipe has no such field, the nearest is {near[0]!r}. "
+                    f"a feature recipe has no field {key!r}{nearest_name(key, names)}. "
                     f"Received: {key}={config[key]!r}"
                 )
-        return cls(**config)
+        fields = dict(config)
+        if fields.get("framing") == _STORED_CENTER:
+            fields["framing"] = "center"
+        return cls(**fields)
 
     def fingerprint(self) -> str:
         """16 hexadecimal digits that two recipes share exactly when they are equal."""
-        text = json.dumps(self.get_config(), sort_keys=True)
+        config = self.get_config()
+        if self.framing == "center":
+            config["framing"] = _STORED_CENTER
+        text = json.dumps(config, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def with_statistics(

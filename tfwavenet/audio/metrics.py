@@ -18,6 +18,7 @@ from typing import Any, Literal, NamedTuple, Optional
 import numpy as np
 from scipy import fft as scipy_fft
 
+from tfwavenet import checks
 from tfwavenet.audio import pitch, resample, spectrogram
 
 # FFT, hop and window in samples: Yamamoto et al., arXiv:1910.11480, table 1.
@@ -74,11 +75,7 @@ def aligned(reference: np.ndarray, estimate: np.ndarray) -> tuple[np.ndarray, np
 
 def check_sample_rate(sample_rate: int) -> None:
     """Raises ValueError for a sample rate that is not an integer of at least 4000 Hz."""
-    if not isinstance(sample_rate, (int, np.integer)) or sample_rate < MIN_SAMPLE_RATE:
-        raise ValueError(
-            f"sample_rate must be an integer of at least {MIN_SAMPLE_RATE} Hz. "
-            f"Received: {sample_rate=}"
-        )
+    checks.whole_number("sample_rate", sample_rate, MIN_SAMPLE_RATE)
 
 
 class F0Error(NamedTuple):

@@ -13,14 +13,15 @@ rounds its logarithm, and encoding a decoded code gives that code back.
 from __future__ import annotations
 
 import functools
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import tensorflow as tf
 
+from tfwavenet import checks
+
 Rounding = Literal["nearest", "truncate"]
 
-_ROUNDINGS = ("nearest", "truncate")
 _MAX_CLASSES = 65536
 
 
@@ -40,9 +41,11 @@ def encode(audio: tf.Tensor, classes: int = 256, rounding: Rounding = "nearest")
     Raises:
         ValueError: if `classes` or `rounding` is out of range.
     """
-    _check_classes(classes)
-    if rounding not in _ROUNDINGS:
-        raise ValueError(f"rounding must be one of {_ROUNDINGS}. Received: rounding={rounding!r}")
+    checks.whole_number("classes", classes, 2, _MAX_CLASSES)
+    if rounding not in get_args(Rounding):
+        raise ValueError(
+            f"rounding must be one of {get_args(Rounding)}. Received: rounding={rounding!r}"
+        )
     audio = tf.clip_by_value(tf.cast(audio, tf.float32), -1.0, 1.0)
     guess = _guess(audio, classes=classes, rounding=rounding)
     edges = tf.constant(_edges(classes, rounding))
@@ -67,19 +70,12 @@ def decode(codes: tf.Tensor, classes: int = 256) -> tf.Tensor:
     Raises:
         ValueError: if `classes` is out of range or `codes` are not integers.
     """
-    _check_classes(classes)
+    checks.whole_number("classes", classes, 2, _MAX_CLASSES)
     codes = tf.convert_to_tensor(codes)
     if not codes.dtype.is_integer:
         raise ValueError(f"codes must be integers. Received: dtype={codes.dtype.name}")
     codes = tf.clip_by_value(tf.cast(codes, tf.int32), 0, classes - 1)
     return tf.gather(tf.constant(_values(classes)), codes)
-
-
-def _check_classes(classes: int) -> None:
-    if not 2 <= classes <= _MAX_CLASSES:
-        raise ValueError(
-            f"classes must be an integer in [2, {_MAX_CLASSES}]. Received: classes={classes!r}"
-        )
 
 
 def _guess(audio: tf.Tensor, *, classes: int, rounding: Rounding) -> tf.Tensor:

@@ -7,11 +7,11 @@ against an independent computation.
 from __future__ import annotations
 
 import dataclasses
-import difflib
 from collections.abc import Mapping
 from typing import Any, Union
 
 from tfwavenet.audio.features import FeatureRecipe
+from tfwavenet.checks import nearest_name
 from tfwavenet.text import TextRecipe
 
 Recipe = Union[FeatureRecipe, TextRecipe]
@@ -178,9 +178,8 @@ def get(identifier: str | Mapping[str, Any] | Recipe) -> FeatureRecipe:
 
 def _named(name: str) -> Recipe:
     if name not in _NAMED:
-        near = difflib.get_close_matches(str(name), list(_NAMED), n=1, cutoff=0.0)
         raise ValueError(
-            f"recipe must be one of {sorted(_NAMED)}, the nearest is {near[0]!r}. "
+            f"recipe must be one of {sorted(_NAMED)}{nearest_name(name, _NAMED)}. "
             f"Received: recipe={name!r}"
         )
     return _NAMED[name]

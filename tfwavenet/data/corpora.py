@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import csv
 import dataclasses
-import difflib
 import pathlib
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Literal, Optional
 
 from tfwavenet import files
+from tfwavenet.checks import nearest_name
 from tfwavenet.data import listing, splits, texts
 from tfwavenet.data.splits import Utterance
 
@@ -137,10 +137,9 @@ def read_corpus(
 def _reader(name: str) -> Callable[[pathlib.Path], Corpus]:
     """Returns the reader of that name."""
     if name not in _READERS:
-        close = difflib.get_close_matches(str(name), _READERS, n=1)
-        hint = f" Did you mean {close[0]!r}?" if close else ""
+        known = ", ".join(sorted(_READERS))
         raise ValueError(
-            f"corpus must be one of {', '.join(sorted(_READERS))}.{hint} Received: corpus={name!r}"
+            f"corpus must be one of {known}{nearest_name(name, _READERS)}. Received: corpus={name!r}"
         )
     return _READERS[name]
 

@@ -20,9 +20,10 @@ from typing import Optional
 import numpy as np
 import tensorflow as tf
 
-from tfwavenet import files, rng
+from tfwavenet import files
 from tfwavenet.audio import recipes
-from tfwavenet.data import metadata, reader, records
+from tfwavenet.checks import whole_number
+from tfwavenet.data import metadata, reader, records, sampling
 from tfwavenet.data.splits import SPLITS, Split
 from tfwavenet.text import TextRecipe
 
@@ -149,8 +150,8 @@ class Records:
             split: which split.
             crop_frames: frames per crop, >= 1.
         """
-        _check_positive(crop_frames=crop_frames)
-        return int(_window_counts(self._reader(split), crop_frames).sum())
+        crop_frames = whole_number("crop_frames", crop_frames, 1)
+        return int(np.sum(-(-self._reader(split).frames // crop_frames)))
 
     def count_shorter(self, split: Split, *, crop_frames: int) -> int:
         """Returns how many records of a split are shorter than a crop, so that crops are padded.
@@ -159,7 +160,7 @@ class Records:
             split: which split.
             crop_frames: frames per crop, >= 1.
         """
-        _check_positive(crop_frames=crop_frames)
+        crop_frames = whole_number("crop_frames", crop_frames, 1)
         return int(np.sum(self._reader(split).frames < crop_frames))
 
     def dataset(
@@ -196,37 +197,14 @@ class Records:
         Raises:
             ValueError: an argument is out of range, or the split is empty.
         """
-        _check_positive(batch_size=batch_size, crop_frames=crop_frames)
-        _check_not_negative(padding_frames=padding_frames, start_step=start_step)
         crops = self._crops(split, batch_size, crop_frames, padding_frames)
-        source = crops.source
-        counts = _window_counts(source, crop_frames)
-        ends = np.cumsum(counts)
-        base_seed = rng.make_seed(seed)
-
-        def draw(position: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            return _draw_window(position, base_seed, int(ends[-1]))
-
-        def locate(window: np.ndarray, fraction: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            record = np.searchsorted(ends, window, side="right")
-            within = window - (ends[record] - counts[record])
-            share = (within + fraction.astype(np.float64)) / counts[record]
-            middle = np.floor(share * source.frames[record]).astype(np.int64)
-            latest = np.maximum(source.frames[record] - crop_frames, 0)
-            return record, np.clip(middle - crop_frames // 2, 0, latest)
-
-        # Positions are dealt to steps before anything else happens, so that a step can be reached
-        # without the ones before it; drawing is cheap, reading is done a batch at a time.
-        dataset = tf.data.Dataset.range(start_step * batch_size, tf.int64.max)
-        dataset = dataset.map(draw, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+        start_step = whole_number("start_step", start_step, 0)
+        dataset = sampling.crop_positions(
+            crops.source.frames, crop_frames, seed=seed, start=start_step * batch_size
+        )
+        # Drawing is cheap; reading is done a batch at a time.
         dataset = dataset.batch(batch_size, drop_remainder=True)
-
-        def load(window: tf.Tensor, fraction: tf.Tensor) -> dict[str, tf.Tensor]:
-            located = tf.numpy_function(locate, [window, fraction], [tf.int64, tf.int64])
-            return crops.load(*located)
-
-        dataset = dataset.map(load, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-        return dataset.prefetch(tf.data.AUTOTUNE).with_options(_options())
+        return sampling.finish(sampling.in_order(dataset, crops.load))
 
     def evaluation_batches(
         self, split: Split, *, batch_size: int, crop_frames: int, padding_frames: int = 0
@@ -249,10 +227,8 @@ class Records:
         Raises:
             ValueError: an argument is out of range, or the split is empty.
         """
-        _check_positive(batch_size=batch_size, crop_frames=crop_frames)
-        _check_not_negative(padding_frames=padding_frames)
         crops = self._crops(split, batch_size, crop_frames, padding_frames)
-        counts = _window_counts(crops.source, crop_frames)
+        counts = -(-crops.source.frames // crop_frames)
         record = np.repeat(np.arange(len(counts)), counts)
         start = np.concatenate([np.arange(count) * crop_frames for count in counts])
         missing = -len(record) % batch_size
@@ -260,8 +236,7 @@ class Records:
         start = np.pad(start, (0, missing)).astype(np.int64)
         dataset = tf.data.Dataset.from_tensor_slices((record, start))
         dataset = dataset.batch(batch_size, drop_remainder=True)
-        dataset = dataset.map(crops.load, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-        return dataset.prefetch(tf.data.AUTOTUNE).with_options(_options())
+        return sampling.finish(sampling.in_order(dataset, crops.load))
 
     def _reader(self, split: str) -> reader.SplitReader:
         if split not in self._readers:
@@ -277,7 +252,7 @@ class Records:
                 f"A dataset needs a split with records, found {counts}. Received: split={split!r}"
             )
         with_speaker = len(self.speakers) > 1
-        sizes = (batch_size, crop_frames, padding_frames)
+        sizes = sampling.checked_sizes(batch_size, crop_frames, padding_frames)
         return _Crops(source, *sizes, with_speaker=with_speaker, codes=self._codes)
 
 
@@ -341,46 +316,3 @@ class _Crops:
                 mel[row, : len(context)] = context
                 mel[row, len(context) :] = context[-1]
         return audio, frames, speaker, mel
-
-
-def _window_counts(source: reader.SplitReader, crop_frames: int) -> np.ndarray:
-    """Number of windows of every record: int64 [records]."""
-    return -(-source.frames // crop_frames)
-
-
-def _draw_window(position: tf.Tensor, seed: tf.Tensor, windows: int) -> tuple[tf.Tensor, tf.Tensor]:
-    """The window at a position of the endless stream, and a uniform number for its crop.
-
-    Args:
-        position: int64 scalar.
-        seed: int32 [2].
-        windows: windows per epoch.
-
-    Returns:
-        int64 scalar below `windows`, float32 scalar in (0, 1).
-    """
-    epoch_seed = rng.fold_in(seed, position // windows)
-    seeds = rng.split(epoch_seed, 2)
-    window = rng.shuffle_index(position % windows, seeds[0], windows)
-    return window, rng.uniform([], rng.fold_in(seeds[1], window))
-
-
-def _options() -> tf.data.Options:
-    """Order is part of the contract; replicas share a batch instead of files."""
-    options = tf.data.Options()
-    options.deterministic = True
-    policy = tf.data.experimental.AutoShardPolicy.DATA
-    options.experimental_distribute.auto_shard_policy = policy
-    return options
-
-
-def _check_positive(**values: int) -> None:
-    for name, value in values.items():
-        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
-            raise ValueError(f"{name} must be an integer >= 1. Received: {name}={value!r}")
-
-
-def _check_not_negative(**values: int) -> None:
-    for name, value in values.items():
-        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 0:
-            raise ValueError(f"{name} must be an integer >= 0. Received: {name}={value!r}")

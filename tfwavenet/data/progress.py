@@ -20,6 +20,7 @@ from typing import Any, Optional
 from absl import logging
 
 from tfwavenet import files
+from tfwavenet.audio import recipes
 
 METADATA = "metadata.json"
 _PROGRESS = "progress"
@@ -126,6 +127,9 @@ def require_same(found: dict[str, Any], wanted: dict[str, Any], folder: pathlib.
         wanted: settings asked for now; absent ones are not compared.
         folder: named in the message.
     """
+    # A recipe that was written by an earlier version is compared by what it means today.
+    if "recipe" in found:
+        found = {**found, "recipe": recipes.of_any_kind(found["recipe"]).get_config()}
     same_corpus = wanted.get("files") is not None and wanted["files"] == found.get("files")
     ignored = ("root",) if same_corpus else ()
     different = [one for one in _differences(found, wanted) if one[0] not in ignored]

@@ -7,10 +7,10 @@ import hashlib
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from typing import Literal, Optional
+from typing import Literal, Optional, get_args
 
 Split = Literal["train", "validation", "test"]
-SPLITS: tuple[Split, ...] = ("train", "validation", "test")
+SPLITS: tuple[Split, ...] = get_args(Split)
 
 
 @dataclasses.dataclass(frozen=True)

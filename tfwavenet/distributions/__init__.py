@@ -15,7 +15,8 @@ from typing import Any, Union
 
 import tensorflow as tf
 
-from tfwavenet.distributions.base import Distribution, nearest_name
+from tfwavenet.checks import nearest_name
+from tfwavenet.distributions.base import Distribution
 from tfwavenet.distributions.categorical import Categorical
 from tfwavenet.distributions.mixtures import Gaussian, MixtureOfGaussians, MixtureOfLogistics
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Union
 
 import tensorflow as tf
+
+from tfwavenet.checks import nearest_name
 
 Temperature = Union[float, tf.Tensor]
 
@@ -138,19 +139,6 @@ class Distribution:
 
 def _arguments(cls: type[Distribution]) -> list[str]:
     return [name for name in inspect.signature(cls.__init__).parameters if name != "self"]
-
-
-def nearest_name(name: str, known: Iterable[str]) -> str:
-    """Returns " (did you mean ...?)" for an unknown name, or nothing if no name is near."""
-    close = difflib.get_close_matches(str(name), list(known), n=1)
-    return f" (did you mean {close[0]!r}?)" if close else ""
-
-
-def checked_count(name: str, value: int, least: int) -> int:
-    """Returns `value` as an int, or raises ValueError if it is none or below `least`."""
-    if isinstance(value, bool) or not hasattr(value, "__index__") or value < least:
-        raise ValueError(f"{name} must be an integer of at least {least}. Received: {name}={value}")
-    return value.__index__()
 
 
 def checked_temperature(temperature: Temperature) -> tf.Tensor:

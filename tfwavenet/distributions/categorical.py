@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from tfwavenet.checks import whole_number
 from tfwavenet.distributions.base import (
     Distribution,
     Temperature,
-    checked_count,
     checked_temperature,
     gumbel,
     largest,
@@ -38,7 +38,7 @@ class Categorical(Distribution):
     """
 
     def __init__(self, classes: int = 256) -> None:
-        self.classes = checked_count("classes", classes, 2)
+        self.classes = whole_number("classes", classes, 2)
         self.channels = self.noise_channels = self.classes
         self.discrete = True
         self.value_dtype = tf.int32

@@ -7,10 +7,10 @@ from typing import Optional
 
 import tensorflow as tf
 
+from tfwavenet.checks import whole_number
 from tfwavenet.distributions.base import (
     Distribution,
     Temperature,
-    checked_count,
     checked_temperature,
     gumbel,
     largest,
@@ -35,7 +35,7 @@ class _LocationScale(Distribution):
     log_scale_min: float
 
     def _configure(self, components: int, log_scale_min: float) -> None:
-        self.components = checked_count("components", components, 1)
+        self.components = whole_number("components", components, 1)
         if not _LOWEST_LOG_SCALE_MIN <= log_scale_min <= 0.0:
             raise ValueError(
                 f"log_scale_min must lie in [{_LOWEST_LOG_SCALE_MIN}, 0]. "
@@ -143,7 +143,7 @@ class MixtureOfLogistics(_LocationScale):
         edge: Optional[float] = None,
     ) -> None:
         self._configure(components, log_scale_min)
-        self.levels = checked_count("levels", levels, 2)
+        self.levels = whole_number("levels", levels, 2)
         if edge is not None and not 0.0 < edge <= 1.0:
             raise ValueError(f"edge must be None or lie in (0, 1]. Received: edge={edge}")
         self.edge = edge
