@@ -7,9 +7,38 @@ milliseconds and worker processes that only read audio never load TensorFlow's t
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tfwavenet.version import __version__
+
+# What editors and type checkers see; `__getattr__` below does the same when a program runs.
+if TYPE_CHECKING:
+    from tfwavenet import (
+        audio,
+        data,
+        distributions,
+        evaluation,
+        export,
+        generation,
+        interop,
+        layers,
+        models,
+        training,
+    )
+    from tfwavenet.audio.features import FeatureRecipe
+    from tfwavenet.data.pipeline import Records
+    from tfwavenet.data.preparation import prepare
+    from tfwavenet.distributions import (
+        Categorical,
+        Gaussian,
+        MixtureOfGaussians,
+        MixtureOfLogistics,
+    )
+    from tfwavenet.evaluation import evaluate
+    from tfwavenet.export import export_saved_model
+    from tfwavenet.layers import LearnedUpsampler, StretchUpsampler, TransposedUpsampler
+    from tfwavenet.models import DiffWave, ParallelWaveNet, WaveNet
+    from tfwavenet.text import TextRecipe
 
 # Imported as attributes of the package too; `launch` is for the command line.
 _SUBPACKAGES = (
@@ -66,14 +95,16 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name in _SUBPACKAGES:
-        return importlib.import_module(f"tfwavenet.{name}")
-    if name not in _HOMES:
-        raise AttributeError(f"module 'tfwavenet' has no attribute {name!r}")
-    value = getattr(importlib.import_module(_HOMES[name]), name)
-    globals()[name] = value
-    return value
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        if name in _SUBPACKAGES:
+            return importlib.import_module(f"tfwavenet.{name}")
+        if name not in _HOMES:
+            raise AttributeError(f"module 'tfwavenet' has no attribute {name!r}")
+        value = getattr(importlib.import_module(_HOMES[name]), name)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:
