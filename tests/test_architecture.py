@@ -57,7 +57,14 @@ CONFINED_CALLS = {
     "np.random.seed": (),
 }
 
-TENSORFLOW_FREE = ("version.py", "checks.py", "keras_arguments.py", "files.py", "text.py", "__init__.py")
+TENSORFLOW_FREE = (
+    "version.py",
+    "checks.py",
+    "keras_arguments.py",
+    "files.py",
+    "text.py",
+    "__init__.py",
+)
 MAX_FILE_LINES = 450
 
 

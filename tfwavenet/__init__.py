@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         training,
     )
     from tfwavenet.audio.features import FeatureRecipe
+    from tfwavenet.data.audio_dataset import audio_files_dataset
     from tfwavenet.data.pipeline import Records
     from tfwavenet.data.preparation import prepare
     from tfwavenet.distributions import (
@@ -69,6 +70,7 @@ _HOMES: dict[str, str] = {
     "TextRecipe": "tfwavenet.text",
     "TransposedUpsampler": "tfwavenet.layers",
     "WaveNet": "tfwavenet.models",
+    "audio_files_dataset": "tfwavenet.data.audio_dataset",
     "evaluate": "tfwavenet.evaluation",
     "export_saved_model": "tfwavenet.export",
     "prepare": "tfwavenet.data.preparation",
@@ -89,6 +91,7 @@ __all__ = [
     "TransposedUpsampler",
     "WaveNet",
     "__version__",
+    "audio_files_dataset",
     "evaluate",
     "export_saved_model",
     "prepare",

@@ -13,7 +13,9 @@ from tfwavenet.audio import containers, resample, wav_format
 
 _BLOCK_FRAMES = 1 << 20
 # 12 dB above full scale: beyond that, floating samples are integers that nobody has divided.
-_LARGEST_SAMPLE = 4.0
+LARGEST_SAMPLE = 4.0
+# 60 dB below full scale.
+SILENCE = 1e-3
 # What libsndfile says of bytes that its MP3 decoder gives up on.
 _MISLEADING = ("File does not exist or is not a regular file (possibly a pipe?)",)
 
@@ -59,6 +61,22 @@ def info(path: files.PathLike) -> AudioInfo:
         return AudioInfo(file.frames, file.samplerate, file.channels, file.format, file.subtype)
 
 
+def whole_info(path: files.PathLike) -> AudioInfo:
+    """Reads a file's header and compares the size of the file with what its container promises.
+
+    Args:
+        path: a file as `info` takes.
+
+    Raises:
+        AudioFileError: if the file is missing, empty, truncated, or not audio. Damage that only
+            decoding finds is not noticed.
+    """
+    found, damage = info(path), containers.damage(os.fspath(path))
+    if damage is not None:
+        raise _error(os.fspath(path), "all that its header promises", damage)
+    return found
+
+
 def read(
     path: files.PathLike, *, sample_rate: int | None = None, mono: bool = True
 ) -> tuple[np.ndarray, int]:
@@ -87,7 +105,7 @@ def read(
     if not np.isfinite(audio).all():
         raise _error(path, "finite samples", "NaN or infinity")
     peak = float(np.max(np.abs(audio)))
-    if peak > _LARGEST_SAMPLE:
+    if peak > LARGEST_SAMPLE:
         raise _error(path, "samples whose full scale is 1", f"samples up to {peak:.6g}")
     if mono:
         audio = audio.mean(axis=1, dtype=np.float32) if audio.shape[1] > 1 else audio[:, 0]
@@ -118,17 +136,16 @@ def write(path: files.PathLike, audio: np.ndarray, sample_rate: int) -> None:
         file.write(samples.tobytes())
 
 
-def is_silent(audio: np.ndarray, *, threshold_db: float = -60.0) -> bool:
-    """Whether nothing in a recording, apart from a constant offset, reaches the threshold.
+def is_silent(audio: np.ndarray) -> bool:
+    """Tells whether nothing in a recording, apart from a constant offset, reaches `SILENCE`.
 
     Args:
         audio: floating [samples] or [samples, channels].
-        threshold_db: in dB relative to full scale 1.0.
     """
     audio = np.asarray(audio, np.float64)
     if audio.size == 0:
         return True
-    return bool(np.max(np.abs(audio - audio.mean(axis=0))) < 10.0 ** (threshold_db / 20.0))
+    return bool(np.max(np.abs(audio - audio.mean(axis=0))) < SILENCE)
 
 
 def _error(path: str, expected: str, received: str) -> AudioFileError:

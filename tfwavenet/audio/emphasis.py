@@ -50,6 +50,21 @@ def de_emphasis(
     return _filter(audio, [1.0, 0.0], [1.0, -coefficient], coefficient=coefficient, state=state)
 
 
+def pre_emphasis_graph(audio: tf.Tensor, *, coefficient: float) -> tf.Tensor:
+    """Computes `pre_emphasis` of whole audio in TensorFlow.
+
+    Args:
+        audio: floating [batch, samples].
+        coefficient: float in [0, 1); 0 changes nothing.
+
+    Returns:
+        The filtered audio [batch, samples] in the dtype of `audio`.
+    """
+    if not coefficient:
+        return audio
+    return audio - coefficient * tf.pad(audio, [[0, 0], [1, 0]])[:, :-1]
+
+
 def de_emphasis_graph(
     audio: tf.Tensor, *, coefficient: float, state: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:

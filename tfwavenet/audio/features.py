@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfwavenet.audio import mulaw, recipe_checks, signal_chain, spectrogram
+from tfwavenet.audio import emphasis, mulaw, recipe_checks, signal_chain, spectrogram
 from tfwavenet.checks import nearest_name
 
 # The spelling of "center" in the first recipes that were stored, and in all fingerprints.
@@ -240,9 +240,30 @@ class FeatureRecipe:
         """
         audio = self._checked(audio)
         batch = audio if audio.shape.rank == 2 else audio[tf.newaxis]
-        mel = self._compress(self._linear_mel(tf.cast(batch, tf.float64)))
-        mel = tf.cast(mel, tf.float32)
+        mel = self._compressed(self._extended(tf.cast(batch, tf.float64)))
         return mel if audio.shape.rank == 2 else mel[0]
+
+    def mel_window(self, audio: tf.Tensor, start: tf.Tensor, count: int) -> tf.Tensor:
+        """Computes some frames of `mel`, at the cost of these frames, in graphs.
+
+        Args:
+            audio: float64 [samples], prepared audio, at least `least_samples`.
+            start: int scalar, the first frame; it may be negative.
+            count: number of frames, at least 1.
+
+        Returns:
+            float32 [count, n_mels]. Beyond the ends of the audio the first or the last frame is
+            repeated.
+
+        Raises:
+            ValueError: if the recipe needs statistics and has none.
+        """
+        extended = self._extended(audio[tf.newaxis])
+        frames = (tf.shape(extended)[1] - self.n_fft) // self.hop_samples + 1
+        wanted = tf.clip_by_value(tf.cast(start, tf.int32) + tf.range(count), 0, frames - 1)
+        low, high = wanted[0] * self.hop_samples, wanted[-1] * self.hop_samples + self.n_fft
+        mel = self.normalize(self._compressed(extended[:, low:high]))[0]
+        return tf.ensure_shape(tf.gather(mel, wanted - wanted[0]), [count, self.n_mels])
 
     def normalize(self, compressed: np.ndarray | tf.Tensor) -> tf.Tensor:
         """Normalize compressed mels [..., n_mels] as the recipe says, to float32.
@@ -357,23 +378,27 @@ class FeatureRecipe:
             raise ValueError("audio must be finite. Received: audio with NaN or infinity")
         return audio
 
-    def _linear_mel(self, audio: tf.Tensor) -> tf.Tensor:
-        """float64 [batch, samples] -> float64 [batch, frames, n_mels]."""
-        if self.feature_pre_emphasis:
-            delayed = tf.pad(audio, [[0, 0], [1, 0]])[:, :-1]
-            audio = audio - self.feature_pre_emphasis * delayed
+    def _extended(self, audio: tf.Tensor) -> tf.Tensor:
+        """Computes float64 [batch, padded], what is cut into frames, of float64 [batch, samples]."""
+        audio = emphasis.pre_emphasis_graph(audio, coefficient=self.feature_pre_emphasis)
         if self.feature_peak is not None:
             loudest = tf.reduce_max(tf.abs(audio), axis=1, keepdims=True)
             audio = tf.math.divide_no_nan(audio * self.feature_peak, loudest)
         size = {"n_fft": self.n_fft, "hop_samples": self.hop_samples}
-        padded = spectrogram.extend(audio, framing=self.framing, pad_mode=self.pad_mode, **size)
-        linear = spectrogram.magnitude(padded, window=self.analysis_window(), **size)
-        linear = linear if self.power == 1.0 else linear**self.power
-        return tf.einsum("bfk,mk->bfm", linear, tf.constant(self.mel_matrix(), tf.float64))
+        return spectrogram.extend(audio, framing=self.framing, pad_mode=self.pad_mode, **size)
 
-    def _compress(self, mel: tf.Tensor) -> tf.Tensor:
+    def _compressed(self, extended: tf.Tensor) -> tf.Tensor:
+        """Computes float32 [batch, frames, n_mels] of float64 [batch, padded]."""
+        linear = spectrogram.magnitude(
+            extended,
+            window=self.analysis_window(),
+            n_fft=self.n_fft,
+            hop_samples=self.hop_samples,
+        )
+        linear = linear if self.power == 1.0 else linear**self.power
+        mel = tf.einsum("bfk,mk->bfm", linear, tf.constant(self.mel_matrix(), tf.float64))
         log = tf.math.log(tf.maximum(mel, tf.constant(self.floor, mel.dtype)))
-        return log * _LOG_FACTORS[self.compression] - self.reference
+        return tf.cast(log * _LOG_FACTORS[self.compression] - self.reference, tf.float32)
 
     def _statistics(self) -> tuple[np.ndarray, np.ndarray]:
         if self.mean is None or self.std is None:

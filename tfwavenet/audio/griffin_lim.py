@@ -5,6 +5,7 @@ from __future__ import annotations
 import librosa
 import numpy as np
 
+from tfwavenet import checks
 from tfwavenet.audio import emphasis, spectrogram
 from tfwavenet.audio.features import FeatureRecipe
 
@@ -34,8 +35,7 @@ def griffin_lim(
             `iterations` below 0.
     """
     mel = _checked(mel, recipe)
-    if iterations < 0:
-        raise ValueError(f"iterations must be >= 0. Received: iterations={iterations!r}")
+    checks.whole_number("iterations", iterations, 0)
     size = {"n_fft": recipe.n_fft, "hop_samples": recipe.hop_samples}
     padded = librosa.griffinlim(
         linear_magnitude(mel, recipe).T,

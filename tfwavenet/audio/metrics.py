@@ -370,9 +370,10 @@ def _check_length(audio: np.ndarray, least: int) -> None:
 def _magnitudes(audio: np.ndarray, *, n_fft: int, hop: int, win: int) -> np.ndarray:
     """STFT magnitudes [frames, n_fft // 2 + 1]: periodic Hann, frames centered, zeros outside."""
     window = spectrogram.window_samples("hann", win_samples=win, hop_samples=hop)
-    padded = np.pad(audio, win // 2)
-    frames = np.lib.stride_tricks.sliding_window_view(padded, win)[::hop]
-    return np.abs(np.fft.rfft(frames * window, n_fft, axis=1))
+    left = (n_fft - win) // 2
+    padded = np.pad(audio, (win // 2 + left, win // 2 + n_fft - win - left))
+    size = {"n_fft": n_fft, "hop_samples": hop}
+    return spectrogram.magnitude(padded[np.newaxis], window=window, **size)[0].numpy()
 
 
 def _floored_db(magnitudes: np.ndarray, reference: np.ndarray, range_db: float) -> np.ndarray:

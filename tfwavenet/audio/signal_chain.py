@@ -106,8 +106,8 @@ def prepare_graph(audio: tf.Tensor, *, recipe: FeatureRecipe) -> tf.Tensor:
     """`prepare` in TensorFlow, for graphs, but for the trimming: a batch keeps one length.
 
     Args:
-        audio: float32 [batch, samples], finite, at the recipe's sample rate; where the recipe
-            scales to a peak, none of them silent.
+        audio: float32 [batch, samples], finite, at the recipe's sample rate. Zeros stay zeros,
+            also where the recipe scales to a peak.
         recipe: says which of the steps are done.
 
     Returns:
@@ -115,7 +115,8 @@ def prepare_graph(audio: tf.Tensor, *, recipe: FeatureRecipe) -> tf.Tensor:
     """
     audio = tf.cast(audio, tf.float64)
     if recipe.peak is not None:
-        audio *= recipe.peak / tf.reduce_max(tf.abs(audio), axis=1, keepdims=True)
+        loudest = tf.reduce_max(tf.abs(audio), axis=1, keepdims=True)
+        audio *= tf.math.divide_no_nan(tf.constant(recipe.peak, audio.dtype), loudest)
     if recipe.high_pass_hz is not None:
         taps = _high_pass_taps(recipe.high_pass_hz, recipe.sample_rate)
         # What TensorFlow calls a convolution is a correlation.
@@ -123,6 +124,21 @@ def prepare_graph(audio: tf.Tensor, *, recipe: FeatureRecipe) -> tf.Tensor:
         padded = tf.pad(audio, [[0, 0], [len(taps) - 1, 0]])[..., tf.newaxis]
         audio = tf.nn.conv1d(padded, kernel, 1, "VALID")[..., 0]
     return audio * recipe.gain
+
+
+def to_signal_graph(prepared: tf.Tensor, *, recipe: FeatureRecipe) -> tf.Tensor:
+    """Computes `to_signal` in TensorFlow, but for the range check: values are always clipped.
+
+    Args:
+        prepared: float64 [batch, samples], from `prepare_graph`.
+        recipe: gives `signal_gain` and `pre_emphasis`.
+
+    Returns:
+        float32 [batch, samples] in [-1, 1].
+    """
+    scaled = prepared * recipe.signal_gain
+    signal = emphasis.pre_emphasis_graph(scaled, coefficient=recipe.pre_emphasis)
+    return tf.cast(tf.clip_by_value(signal, -1.0, 1.0), tf.float32)
 
 
 def high_pass(audio: np.ndarray, *, cutoff_hz: float, sample_rate: int) -> np.ndarray:
