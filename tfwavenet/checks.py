@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import operator
 from collections.abc import Iterable
-from typing import Any, Optional
+from typing import Any
 
 
 def nearest_name(name: Any, known: Iterable[str]) -> str:
@@ -23,7 +23,7 @@ def nearest_name(name: Any, known: Iterable[str]) -> str:
     return f" (did you mean {close[0]!r}?)" if close else ""
 
 
-def whole_number(name: str, value: Any, least: int, most: Optional[int] = None) -> int:
+def whole_number(name: str, value: Any, least: int, most: int | None = None) -> int:
     """Returns an argument as a Python int.
 
     Args:

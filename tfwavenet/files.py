@@ -9,7 +9,7 @@ import os
 import pathlib
 import shutil
 from collections.abc import Iterator, Sequence
-from typing import IO, Any, BinaryIO, Optional, Union
+from typing import IO, Any, BinaryIO, Union
 
 try:
     import fcntl
@@ -190,7 +190,7 @@ def _sync_directory(directory: str) -> None:
             os.close(descriptor)
 
 
-def write_json(path: PathLike, value: Any, *, indent: Optional[int] = 2) -> None:
+def write_json(path: PathLike, value: Any, *, indent: int | None = 2) -> None:
     """Writes `value` as strict UTF-8 JSON through `atomic_write`.
 
     Args:

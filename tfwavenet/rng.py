@@ -45,7 +45,7 @@ def make_seed(seed: int) -> tf.Tensor:
     return tf.bitcast(words, tf.int32)
 
 
-def fold_in(seed: tf.Tensor, data: Union[int, tf.Tensor]) -> tf.Tensor:
+def fold_in(seed: tf.Tensor, data: int | tf.Tensor) -> tf.Tensor:
     """Derives a new seed from a seed and an integer such as a step number.
 
     Args:
@@ -120,7 +120,7 @@ def _open_unit(bits: tf.Tensor) -> tf.Tensor:
 
 
 def uniform_stream(
-    seeds: tf.Tensor, start: tf.Tensor, count: Union[int, tf.Tensor], width: int
+    seeds: tf.Tensor, start: tf.Tensor, count: int | tf.Tensor, width: int
 ) -> tf.Tensor:
     """Draws a stretch of a stream of uniforms in which every position has an address.
 
@@ -160,7 +160,7 @@ def uniform_stream(
     return _open_unit(_interleave(words)[:, :, :width])
 
 
-def normal_stream(seeds: tf.Tensor, start: tf.Tensor, count: Union[int, tf.Tensor]) -> tf.Tensor:
+def normal_stream(seeds: tf.Tensor, start: tf.Tensor, count: int | tf.Tensor) -> tf.Tensor:
     """Draws a stretch of a stream of standard normals, see `uniform_stream` and `normal`.
 
     Args:
@@ -212,7 +212,7 @@ def normal(shape: Shape, seed: tf.Tensor) -> tf.Tensor:
     return _box_muller(*tf.unstack(uniform(tf.concat([[2], shape], axis=0), seed)))
 
 
-def randint(shape: Shape, seed: tf.Tensor, maxval: Union[int, tf.Tensor]) -> tf.Tensor:
+def randint(shape: Shape, seed: tf.Tensor, maxval: int | tf.Tensor) -> tf.Tensor:
     """Draws integers from 0 up to and without `maxval`.
 
     Args:
@@ -228,9 +228,7 @@ def randint(shape: Shape, seed: tf.Tensor, maxval: Union[int, tf.Tensor]) -> tf.
     return tf.cast(bits % tf.cast(maxval, tf.uint64), tf.int64)
 
 
-def shuffle_index(
-    index: Union[int, tf.Tensor], seed: tf.Tensor, size: Union[int, tf.Tensor]
-) -> tf.Tensor:
+def shuffle_index(index: int | tf.Tensor, seed: tf.Tensor, size: int | tf.Tensor) -> tf.Tensor:
     """Looks up one entry of a random permutation without building the permutation.
 
     Args:

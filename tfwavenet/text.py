@@ -8,7 +8,7 @@ import json
 import sys
 import unicodedata
 from collections.abc import Mapping
-from typing import Any, ClassVar, Optional
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -49,11 +49,11 @@ class TextRecipe:
     """
 
     classes: int = 256
-    characters: Optional[str] = None
+    characters: str | None = None
 
     kind: ClassVar[str] = "text"
     hop_samples: ClassVar[int] = 1
-    n_mels: ClassVar[Optional[int]] = None
+    n_mels: ClassVar[int | None] = None
 
     def __post_init__(self) -> None:
         classes = whole_number("classes", self.classes, 2, _MOST_CLASSES)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal, NamedTuple, Optional
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -13,8 +13,8 @@ from tfwavenet.audio import metrics
 class Score(NamedTuple):
     """A value, or the reason why there is none."""
 
-    value: Optional[float]
-    reason: Optional[str] = None
+    value: float | None
+    reason: str | None = None
 
 
 class Metric(NamedTuple):
@@ -119,7 +119,7 @@ def compare(reference: np.ndarray, estimate: np.ndarray, *, sample_rate: int) ->
     return {metric.name: scores[metric.name] for metric in metrics_for(sample_rate)}
 
 
-def _score(value: Optional[float]) -> Score:
+def _score(value: float | None) -> Score:
     return Score(None, "no frame is voiced in both") if value is None else Score(value)
 
 

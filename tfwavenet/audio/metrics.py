@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import importlib
 import warnings
-from typing import Any, Literal, NamedTuple, Optional
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from scipy import fft as scipy_fft
@@ -87,7 +87,7 @@ class F0Error(NamedTuple):
             off by more than 20 %.
     """
 
-    median_cents: Optional[float]
+    median_cents: float | None
     frame_error: float
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-from typing import Optional
 
 import numpy as np
 
@@ -13,7 +12,7 @@ _LARGEST_DATA = 0xFFFFFFFF - HEADER_BYTES
 MOST_FRAMES = _LARGEST_DATA // 2  # of one channel
 
 
-def header(*, frames: Optional[int], sample_rate: int, channels: int) -> bytes:
+def header(*, frames: int | None, sample_rate: int, channels: int) -> bytes:
     """The 44 bytes in front of the samples.
 
     Args:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 
@@ -78,7 +78,7 @@ class Analysis:
         recipe = self.recipe.with_statistics(*total.mean_and_std())
         return dataclasses.replace(self, recipe=recipe)
 
-    def sample_rate(self, utterance: Utterance) -> Optional[int]:
+    def sample_rate(self, utterance: Utterance) -> int | None:
         """The sample rate of a recording's file, in Hz."""
         return audio_files.info(utterance.path).sample_rate
 
@@ -111,7 +111,7 @@ class Analysis:
             for name, (signal, mel) in zip(names, pieces)
         ]
 
-    def _analyse(self, audio: np.ndarray) -> tuple[np.ndarray, Optional[np.ndarray]]:
+    def _analyse(self, audio: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         """Audio [samples] -> signal [frames * hop_samples], mel [frames, n_mels] or None."""
         if self.with_mel:
             return self.recipe.analyze(audio)
@@ -119,8 +119,8 @@ class Analysis:
         return np.pad(signal, (0, -len(signal) % self.recipe.hop_samples)), None
 
     def _cut(
-        self, signal: np.ndarray, mel: Optional[np.ndarray]
-    ) -> list[tuple[np.ndarray, Optional[np.ndarray]]]:
+        self, signal: np.ndarray, mel: np.ndarray | None
+    ) -> list[tuple[np.ndarray, np.ndarray | None]]:
         """Cuts between frames into the fewest nearly equal pieces of at most `max_frames`."""
         hop_samples = self.recipe.hop_samples
         frames = len(signal) // hop_samples

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, Union, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import tensorflow as tf
@@ -35,7 +35,7 @@ _DECODED = {
 def audio_files_dataset(
     directory: files.PathLike,
     *,
-    recipe: Union[str, Mapping[str, Any], FeatureRecipe],
+    recipe: str | Mapping[str, Any] | FeatureRecipe,
     batch_size: int,
     crop_frames: int,
     padding_frames: int = 0,

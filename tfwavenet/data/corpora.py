@@ -11,7 +11,7 @@ import dataclasses
 import pathlib
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Literal, Optional
+from typing import Literal
 
 from tfwavenet import files
 from tfwavenet.checks import nearest_name
@@ -78,7 +78,7 @@ class Corpus:
 def read_corpus(
     name: CorpusName,
     *,
-    root: Optional[files.PathLike] = None,
+    root: files.PathLike | None = None,
     validation: float = 0.05,
     test: float = 0.05,
     seed: int = 0,
@@ -144,7 +144,7 @@ def _reader(name: str) -> Callable[[pathlib.Path], Corpus]:
     return _READERS[name]
 
 
-def _root_folder(name: str, root: Optional[files.PathLike]) -> pathlib.Path:
+def _root_folder(name: str, root: files.PathLike | None) -> pathlib.Path:
     """Checks `root` against the corpus and returns it as an absolute path."""
     if name == "bundled":
         if root:
@@ -301,7 +301,7 @@ def _read_fsdd_digits(root: pathlib.Path) -> Corpus:
 def _fsdd_utterance(path: pathlib.Path, match: re.Match[str]) -> Utterance:
     """One digit; the first five recordings of each are the set's own test split."""
     digit, speaker, index = match.groups()
-    split: Optional[splits.Split] = "test" if int(index) in _FSDD_TEST_INDICES else None
+    split: splits.Split | None = "test" if int(index) in _FSDD_TEST_INDICES else None
     return Utterance(str(path), path.stem, speaker, split, _DIGITS[int(digit)])
 
 

@@ -15,7 +15,6 @@ from __future__ import annotations
 import dataclasses
 import pathlib
 from collections.abc import Iterator
-from typing import Optional
 
 import numpy as np
 import tensorflow as tf
@@ -46,8 +45,8 @@ class PreparedUtterance:
     name: str
     speaker: int
     signal: np.ndarray
-    mel: Optional[np.ndarray]
-    text: Optional[str]
+    mel: np.ndarray | None
+    text: str | None
 
 
 class Records:

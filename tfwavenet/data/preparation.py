@@ -11,7 +11,7 @@ import json
 import os
 import pathlib
 from collections.abc import Mapping
-from typing import Any, Optional, Union
+from typing import Any
 
 from absl import logging
 
@@ -35,14 +35,14 @@ def prepare(
     corpus: CorpusName,
     *,
     output_dir: files.PathLike,
-    recipe: Union[str, Mapping[str, Any], Recipe],
-    root: Optional[files.PathLike] = None,
+    recipe: str | Mapping[str, Any] | Recipe,
+    root: files.PathLike | None = None,
     max_seconds: float = 20.0,
     with_mel: bool = True,
     validation: float = 0.05,
     test: float = 0.05,
     seed: int = 0,
-    num_workers: Optional[int] = None,
+    num_workers: int | None = None,
 ) -> dict[str, Any]:
     """Prepares a corpus for training.
 
@@ -164,7 +164,7 @@ def _absolute(path: files.PathLike) -> pathlib.Path:
 
 
 def _settings(
-    corpus: str, root: Optional[pathlib.Path], analysis: AnySource, chosen: dict[str, Any]
+    corpus: str, root: pathlib.Path | None, analysis: AnySource, chosen: dict[str, Any]
 ) -> dict[str, Any]:
     """Everything that decides what is in the files, but for the list of recordings."""
     return {

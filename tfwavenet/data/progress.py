@@ -15,7 +15,7 @@ import contextlib
 import pathlib
 import shutil
 from collections.abc import Iterator
-from typing import Any, Optional
+from typing import Any
 
 from absl import logging
 
@@ -55,7 +55,7 @@ class Progress:
         self._folder = folder
         self._steps = folder / _PROGRESS
 
-    def metadata(self) -> Optional[dict[str, Any]]:
+    def metadata(self) -> dict[str, Any] | None:
         """Returns the metadata of finished data, None before that.
 
         Raises:
@@ -102,7 +102,7 @@ class Progress:
                 f"found {', '.join(others[:5])}. Received: output_dir={str(self._folder)!r}"
             )
 
-    def result(self, step: str) -> Optional[Any]:
+    def result(self, step: str) -> Any | None:
         """Returns the result of a finished step, None before that."""
         path = self._steps / f"{step}.json"
         return files.read_json(path) if path.exists() else None

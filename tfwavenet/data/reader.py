@@ -7,7 +7,7 @@ import os
 import pathlib
 import zlib
 from collections.abc import Mapping, Sequence
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 
@@ -69,7 +69,7 @@ class SplitReader:
         split: str,
         shard_bytes: Mapping[str, int],
         hop_samples: int,
-        n_mels: Optional[int],
+        n_mels: int | None,
     ) -> None:
         self._directory = pathlib.Path(directory)
         self.hop_samples = hop_samples
@@ -77,7 +77,7 @@ class SplitReader:
         index = _read_index(self._directory / index_file(split))
         self._paths = [str(self._directory / name) for name in index["shards"]]
         self.names: list[str] = index["name"]
-        self.texts: list[Optional[str]] = index["text"]
+        self.texts: list[str | None] = index["text"]
         self._columns = _columns(index, self._directory / index_file(split))
         self.frames = self._columns["samples"] // hop_samples
         self.speakers = self._columns["speaker"].astype(np.int32)
@@ -103,7 +103,7 @@ class SplitReader:
 
     def read(
         self, record: int, start: int, stop: int, *, padding: int = 0
-    ) -> tuple[np.ndarray, Optional[np.ndarray]]:
+    ) -> tuple[np.ndarray, np.ndarray | None]:
         """Reads the frames from `start` up to `stop` of a record.
 
         Args:

@@ -12,7 +12,6 @@ import errno
 import itertools
 import zlib
 from collections.abc import Iterable
-from typing import Any, Optional
 
 import numpy as np
 import tensorflow as tf
@@ -45,8 +44,8 @@ class Record:
     name: str
     speaker: int
     signal: np.ndarray
-    mel: Optional[np.ndarray] = None
-    text: Optional[str] = None
+    mel: np.ndarray | None = None
+    text: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,7 +68,7 @@ class IndexEntry:
     audio_offset: int
     mel_offset: int
     checksum: int
-    text: Optional[str] = None
+    text: str | None = None
 
 
 def to_pcm(signal: np.ndarray) -> np.ndarray:
@@ -164,31 +163,3 @@ def _entry(record: Record, audio: bytes, mel: bytes, serialized: bytes, start: i
         checksum=zlib.crc32(mel, zlib.crc32(audio)),
         text=record.text,
     )
-
-
-def parse_example(serialized: tf.Tensor, n_mels: Optional[int] = None) -> dict[str, tf.Tensor]:
-    """Parses one record in the graph, for `tf.data.TFRecordDataset(shards).map(...)`.
-
-    Args:
-        serialized: string scalar.
-        n_mels: mel bins, left out for records without mel.
-
-    Returns:
-        `name` and `text` (string scalars), `speaker` (int32 scalar), `audio` (float32 [samples]
-        in [-1, 1)), and with `n_mels` also `mel` (float32 [frames, n_mels]).
-    """
-    spec: dict[str, Any] = {
-        "audio": tf.io.FixedLenFeature([], tf.string),
-        "name": tf.io.FixedLenFeature([], tf.string),
-        "speaker": tf.io.FixedLenFeature([], tf.int64),
-        "text": tf.io.FixedLenFeature([], tf.string),
-    }
-    if n_mels is not None:
-        spec["mel"] = tf.io.FixedLenFeature([], tf.string)
-    features = tf.io.parse_single_example(serialized, spec)
-    features["speaker"] = tf.cast(features["speaker"], tf.int32)
-    pcm = tf.io.decode_raw(features["audio"], tf.int16)
-    features["audio"] = tf.cast(pcm, tf.float32) / PCM_SCALE
-    if n_mels is not None:
-        features["mel"] = tf.reshape(tf.io.decode_raw(features["mel"], tf.float32), [-1, n_mels])
-    return features

@@ -7,7 +7,7 @@ import hashlib
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from typing import Literal, Optional, get_args
+from typing import Literal, get_args
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
@@ -29,8 +29,8 @@ class Utterance:
     path: str
     name: str
     speaker: str
-    split: Optional[Split] = None
-    text: Optional[str] = None
+    split: Split | None = None
+    text: str | None = None
     part: tuple[float, float] = (0.0, 1.0)
 
 

@@ -6,7 +6,7 @@ import dataclasses
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Optional
+from typing import Any
 
 from tfwavenet.data import texts
 from tfwavenet.data.records import Record
@@ -65,7 +65,7 @@ class TextAnalysis:
             return self
         return dataclasses.replace(self, recipe=self.recipe.with_counts(counts))
 
-    def sample_rate(self, utterance: Utterance) -> Optional[int]:
+    def sample_rate(self, utterance: Utterance) -> int | None:
         """The sample rate of a source: text has none."""
         return None
 

@@ -13,7 +13,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
-from typing import Any, Optional, Protocol
+from typing import Any, Protocol
 
 import tensorflow as tf
 import tqdm
@@ -88,7 +88,7 @@ class AnySource(Protocol):
     def fitted(self, results: Sequence[Mapping[str, Any]]) -> AnySource:
         """The same with what was found out."""
 
-    def sample_rate(self, utterance: Utterance) -> Optional[int]:
+    def sample_rate(self, utterance: Utterance) -> int | None:
         """The sample rate of a source in Hz, None where it has none."""
 
     def records(self, utterance: Utterance, speaker: int) -> list[records.Record]:
@@ -186,7 +186,7 @@ class Crew:
         num_workers: processes; 0 works in this one; None chooses by the size of the work.
     """
 
-    def __init__(self, folder: pathlib.Path, state: Progress, num_workers: Optional[int]) -> None:
+    def __init__(self, folder: pathlib.Path, state: Progress, num_workers: int | None) -> None:
         self.folder = folder
         self._state = state
         self._num_workers = num_workers
@@ -211,7 +211,7 @@ class Crew:
                 bar.update(len(shard.items))
         return [result for result in results.values() if result is not None]
 
-    def _earlier(self, work: Pass, shard: Shard) -> Optional[dict[str, Any]]:
+    def _earlier(self, work: Pass, shard: Shard) -> dict[str, Any] | None:
         """Returns the result of an earlier run, if it can be used."""
         result = self._state.result(f"{work.name}-{shard.name}")
         usable = result is not None and work.is_intact(shard, self.folder, result)

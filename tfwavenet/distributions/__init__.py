@@ -11,7 +11,7 @@ Mixture parameters are laid out `[logits | means | log-scales]`, each `component
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Union
+from typing import Any
 
 import tensorflow as tf
 
@@ -34,7 +34,7 @@ _CLASSES: dict[str, type[Distribution]] = {
 }
 
 
-def get(identifier: Union[str, Mapping[str, Any], Distribution]) -> Distribution:
+def get(identifier: str | Mapping[str, Any] | Distribution) -> Distribution:
     """Returns the distribution that an identifier stands for.
 
     Args:

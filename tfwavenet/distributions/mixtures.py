@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Optional
 
 import tensorflow as tf
 
@@ -140,7 +139,7 @@ class MixtureOfLogistics(_LocationScale):
         *,
         levels: int = 65536,
         log_scale_min: float = -16.0,
-        edge: Optional[float] = None,
+        edge: float | None = None,
     ) -> None:
         self._configure(components, log_scale_min)
         self.levels = whole_number("levels", levels, 2)

@@ -6,7 +6,7 @@ import dataclasses
 import os
 import pathlib
 from collections.abc import Iterable, Mapping
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -75,14 +75,14 @@ class Source:
     path: pathlib.Path
     arrays: dict[str, np.ndarray]
     content: Mapping[str, Any]
-    given: Optional[Mapping[str, Any]] = None
+    given: Mapping[str, Any] | None = None
 
     @property
     def origin(self) -> str:
         """What error messages call it."""
         return repr(os.fspath(self.path))
 
-    def tensors(self, arrays: Optional[Mapping[str, np.ndarray]] = None) -> Tensors:
+    def tensors(self, arrays: Mapping[str, np.ndarray] | None = None) -> Tensors:
         """Its tensors, or others made of them, to be taken."""
         return Tensors(self.arrays if arrays is None else arrays, self.origin)
 
@@ -117,7 +117,7 @@ class Source:
         return Hyperparameters(values, repr(os.fspath(path)))
 
 
-def read(path: files.PathLike, given: Optional[Mapping[str, Any]] = None) -> Source:
+def read(path: files.PathLike, given: Mapping[str, Any] | None = None) -> Source:
     """Reads a checkpoint of PyTorch or TensorFlow.
 
     Args:
@@ -140,7 +140,7 @@ def read(path: files.PathLike, given: Optional[Mapping[str, Any]] = None) -> Sou
     raise ValueError(f"Expected a checkpoint of PyTorch or TensorFlow. Received: {os.fspath(path)}")
 
 
-def _torch_source(path: pathlib.Path, given: Optional[Mapping[str, Any]]) -> Source:
+def _torch_source(path: pathlib.Path, given: Mapping[str, Any] | None) -> Source:
     content = torch_files.read(path)
     if not isinstance(content, Mapping):
         content = {"model": content}
@@ -165,7 +165,7 @@ def _flat(state: Mapping[str, Any]) -> dict[str, Any]:
     return flat
 
 
-def _tensorflow_prefix(path: pathlib.Path) -> Optional[pathlib.Path]:
+def _tensorflow_prefix(path: pathlib.Path) -> pathlib.Path | None:
     if path.is_dir():
         newest = tf.train.latest_checkpoint(os.fspath(path))
         if newest is not None:
@@ -178,7 +178,7 @@ def _tensorflow_prefix(path: pathlib.Path) -> Optional[pathlib.Path]:
     return pathlib.Path(text) if os.path.exists(f"{text}.index") else None
 
 
-def _tensorflow_source(prefix: pathlib.Path, given: Optional[Mapping[str, Any]]) -> Source:
+def _tensorflow_source(prefix: pathlib.Path, given: Mapping[str, Any] | None) -> Source:
     try:
         reader = tf.train.load_checkpoint(os.fspath(prefix))
         dtypes = reader.get_variable_to_dtype_map()
@@ -207,6 +207,6 @@ def below(arrays: Mapping[str, np.ndarray], root: str) -> dict[str, np.ndarray]:
     }
 
 
-def without_prefix(names: Iterable[str], ending: str) -> Optional[str]:
+def without_prefix(names: Iterable[str], ending: str) -> str | None:
     """What stands before `ending` in the one name that ends so; None if there is none."""
     return next((name[: -len(ending)] for name in names if name.endswith(ending)), None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Mapping
-from typing import Any, Optional, Union, cast
+from typing import Any, Optional, cast
 
 import tensorflow as tf
 
@@ -52,7 +52,7 @@ class Imported:
 def load(
     path: files.PathLike,
     *,
-    hyperparameters: Union[Mapping[str, Any], files.PathLike, None] = None,
+    hyperparameters: Mapping[str, Any] | files.PathLike | None = None,
 ) -> Imported:
     """Loads a checkpoint of another project.
 

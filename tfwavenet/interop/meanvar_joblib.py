@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import pathlib
 import pickle
-from typing import Any, BinaryIO, Optional
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -53,7 +53,7 @@ class _Unpickler(pickles.Unpickler):
     dispatch = {**pickles.Unpickler.dispatch, pickle.BUILD[0]: load_build}
 
 
-def read_statistics(folder: pathlib.Path, channels: int) -> Optional[tuple[Any, Any]]:
+def read_statistics(folder: pathlib.Path, channels: int) -> tuple[Any, Any] | None:
     """Mean and standard deviation of each mel bin, if they lie in the folder of a checkpoint.
 
     Args:
