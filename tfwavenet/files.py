@@ -34,7 +34,7 @@ def atomic_write(path: PathLike) -> Iterator[BinaryIO]:
         A seekable binary file object.
 
     Raises:
-        OSError: a directory or the file cannot be written (full disk, no permission); the message
+        OSError: if a directory or the file cannot be written (full disk, no permission); the message
             names `path`, and `errno` is kept.
 
     Example:
@@ -78,8 +78,8 @@ def atomic_directory(path: PathLike) -> Iterator[pathlib.Path]:
         The folder to fill.
 
     Raises:
-        FileExistsError: there is something under `path`.
-        OSError: a file cannot be written.
+        FileExistsError: if there is something under `path`.
+        OSError: if a file cannot be written.
     """
     target = pathlib.Path(path)
     temporary = target.with_name(f".{target.name}.tmp-{os.getpid()}")
@@ -109,7 +109,7 @@ def remove_directory(path: PathLike) -> None:
         path: the folder.
 
     Raises:
-        OSError: it cannot be removed.
+        OSError: if it cannot be removed.
     """
     doomed = f"{os.fspath(path)}.tmp-{os.getpid()}-old"
     os.rename(path, doomed)
@@ -144,7 +144,7 @@ def open_partial(path: PathLike) -> BinaryIO:
         path: the final name.
 
     Raises:
-        OSError: it cannot be opened, another process writes it, or `path` is a folder; named.
+        OSError: if it cannot be opened, another process writes it, or `path` is a folder; named.
     """
     partial = f"{os.fspath(path)}.partial"
     if os.path.isdir(path):
@@ -200,9 +200,9 @@ def write_json(path: PathLike, value: Any, *, indent: int | None = 2) -> None:
         indent: spaces per level, or None for a single compact line.
 
     Raises:
-        ValueError: `value` holds NaN or infinity, which JSON has no spelling for.
-        TypeError: `value` holds an object that JSON has no spelling for.
-        OSError: the file cannot be written.
+        ValueError: if `value` holds NaN or infinity, which JSON has no spelling for.
+        TypeError: if `value` holds an object that JSON has no spelling for.
+        OSError: if the file cannot be written.
     """
     text = json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False)
     with atomic_write(path) as file:
@@ -216,8 +216,8 @@ def read_json(path: PathLike) -> Any:
         path: a UTF-8 JSON file.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: the file does not hold JSON; the message names it.
+        FileNotFoundError: if there is no such file.
+        ValueError: if the file does not hold JSON; the message names it.
     """
     with open(path, "rb") as file:
         data = file.read()

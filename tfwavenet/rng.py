@@ -38,7 +38,7 @@ def make_seed(seed: int) -> tf.Tensor:
         int32 [2], the low and the high 32 bits.
 
     Raises:
-        ValueError: If `seed` is not an integer of that range.
+        ValueError: if `seed` is not an integer of that range.
     """
     value = checks.whole_number("seed", seed, -_MAX_SEED, _MAX_SEED - 1)
     words = tf.constant([value & 0xFFFFFFFF, (value >> 32) & 0xFFFFFFFF], tf.uint32)
@@ -139,7 +139,7 @@ def uniform_stream(
         float32 [batch, count, width], in the open interval (0, 1).
 
     Raises:
-        ValueError: If `count` or `width` is below 1.
+        ValueError: if `count` or `width` is below 1.
     """
     if (not tf.is_tensor(count) and count < 1) or width < 1:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""Validation of the fields of a feature recipe, one sentence per mistake."""
+"""Checks the fields of a feature recipe; each mistake gives an error of one sentence."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def check_recipe(recipe: FeatureRecipe) -> None:
 
 
 def lacks_statistics(recipe: FeatureRecipe) -> bool:
-    """Whether mel features cannot be computed before `with_statistics` has given mean and std."""
+    """Tells whether a recipe normalizes by statistics that it does not have yet."""
     return recipe.normalization == "standard" and (recipe.mean is None or recipe.std is None)
 
 

@@ -1,4 +1,4 @@
-"""Changing the sample rate without delay."""
+"""Changes the sample rate without delay."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from tfwavenet import checks
 
 
 def resample(audio: np.ndarray, *, source_rate: int, target_rate: int) -> np.ndarray:
-    """Resample with soxr's high-quality linear-phase filter: lag 0, length `ceil(n * ratio)`.
+    """Resamples with the high-quality linear-phase filter of soxr.
 
-    The result of loud input may leave [-1, 1] by a little; it is not clipped.
+    The lag is 0 and the length is `ceil(n * ratio)`. The result of loud input may leave [-1, 1] by
+    a little; it is not clipped.
 
     Args:
         audio: floating [samples] or [samples, channels].

@@ -93,7 +93,7 @@ class Analysis:
             At least one record. A recording that is cut gives `name-000`, `name-001`...
 
         Raises:
-            UnusableRecordingError: the file is missing, not audio, damaged, silent, too short,
+            UnusableRecordingError: if the file is missing, not audio, damaged, silent, too short,
                 holds NaN, or is refused by the recipe.
         """
         audio = read_usable(utterance.path, self.recipe)
@@ -143,7 +143,7 @@ def read_usable(path: str, recipe: FeatureRecipe) -> np.ndarray:
         float32 [samples].
 
     Raises:
-        UnusableRecordingError: the file cannot be read, is silent or shorter than one hop.
+        UnusableRecordingError: if the file cannot be read, is silent or shorter than one hop.
     """
     try:
         audio, _ = audio_files.read(path, sample_rate=recipe.sample_rate)
@@ -196,7 +196,7 @@ class MelStatistics:
         """Returns float64 [n_mels] each; a bin that never changes has a deviation of one.
 
         Raises:
-            ValueError: there is no frame.
+            ValueError: if there is no frame.
         """
         if self.frames == 0:
             raise ValueError("Mel statistics need at least one usable frame. Received: frames=0")

@@ -113,7 +113,7 @@ def read_corpus(
         At least one utterance.
 
     Raises:
-        ValueError: the name is unknown, `root` is missing or superfluous, or the folder does not
+        ValueError: if the name is unknown, `root` is missing or superfluous, or the folder does not
             have the layout; the message says what was expected and what is there.
 
     Example:

@@ -45,7 +45,7 @@ def write_all(
         ignored: files of the corpus that are passed over, and why.
 
     Raises:
-        OSError: a file cannot be written.
+        OSError: if a file cannot be written.
     """
     skipped = [{"file": path, "reason": reason} for path, reason in ignored.items()]
     # A text of which every set has a stretch is skipped by each.
@@ -77,7 +77,7 @@ def read(folder: pathlib.Path) -> dict[str, Any]:
         folder: written by `prepare`.
 
     Raises:
-        ValueError: there are no finished prepared data, or they are of another format version;
+        ValueError: if there are no finished prepared data, or they are of another format version;
             the message names the file.
     """
     path = folder / progress.METADATA

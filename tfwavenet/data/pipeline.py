@@ -62,7 +62,7 @@ class Records:
         n_mels: mel bins, None for data prepared without mels.
 
     Raises:
-        ValueError: there are no finished data in the folder, or a file is missing, cut short or
+        ValueError: if there are no finished data in the folder, or a file is missing, cut short or
             does not fit the others; the message names it.
 
     Example:
@@ -104,7 +104,7 @@ class Records:
             name: the speaker's name.
 
         Raises:
-            ValueError: there is no such speaker.
+            ValueError: if there is no such speaker.
         """
         if name not in self.speakers:
             raise ValueError(
@@ -120,7 +120,7 @@ class Records:
             number: 0 up to `count(split) - 1`.
 
         Raises:
-            ValueError: the number is out of range, or the shard is damaged.
+            ValueError: if the number is out of range, or the shard is damaged.
         """
         source = self._reader(split)
         if not 0 <= number < len(source):
@@ -194,7 +194,7 @@ class Records:
             An infinite `tf.data.Dataset` of batches as described for this module.
 
         Raises:
-            ValueError: an argument is out of range, or the split is empty.
+            ValueError: if an argument is out of range, or the split is empty.
         """
         crops = self._crops(split, batch_size, crop_frames, padding_frames)
         start_step = whole_number("start_step", start_step, 0)
@@ -224,7 +224,7 @@ class Records:
             crop that only fills the last batch is all zeros, speaker included, and all masked.
 
         Raises:
-            ValueError: an argument is out of range, or the split is empty.
+            ValueError: if an argument is out of range, or the split is empty.
         """
         crops = self._crops(split, batch_size, crop_frames, padding_frames)
         counts = -(-crops.source.frames // crop_frames)

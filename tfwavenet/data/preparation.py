@@ -70,9 +70,9 @@ def prepare(
         The metadata, as in metadata.json.
 
     Raises:
-        ValueError: an argument is out of range, the corpus is not laid out as its name says or
+        ValueError: if an argument is out of range, the corpus is not laid out as its name says or
             has no usable training file, or `output_dir` holds something else or lies in `root`.
-        OSError: the output cannot be written. What is finished stays and is used by the next run.
+        OSError: if the output cannot be written. What is finished stays and is used by the next run.
 
     Example:
         >>> import tempfile

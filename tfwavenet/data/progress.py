@@ -59,7 +59,7 @@ class Progress:
         """Returns the metadata of finished data, None before that.
 
         Raises:
-            ValueError: the file is damaged.
+            ValueError: if the file is damaged.
         """
         path = self._folder / METADATA
         if not path.exists():
@@ -79,7 +79,7 @@ class Progress:
             settings: what the run is asked for, JSON values.
 
         Raises:
-            ValueError: the folder holds a run with other settings, or files of something else;
+            ValueError: if the folder holds a run with other settings, or files of something else;
                 nothing is changed.
         """
         path = self._steps / _SETTINGS

@@ -59,7 +59,7 @@ class SplitReader:
         texts: transcripts, None where unknown.
 
     Raises:
-        ValueError: the index or a shard is missing, cut short, or does not fit the other.
+        ValueError: if the index or a shard is missing, cut short, or does not fit the other.
     """
 
     def __init__(
@@ -117,7 +117,7 @@ class SplitReader:
             the latter None for data without mel.
 
         Raises:
-            ValueError: the shard is damaged; the message names it.
+            ValueError: if the shard is damaged; the message names it.
         """
         if not self._verified[record]:
             self._verify(record)

@@ -102,7 +102,7 @@ def write_shard(path: files.PathLike, records: Iterable[Record]) -> list[IndexEn
         One entry per record, in order.
 
     Raises:
-        OSError: the shard cannot be written; the message names it.
+        OSError: if the shard cannot be written; the message names it.
     """
     iterator = iter(records)
     first = next(iterator, None)

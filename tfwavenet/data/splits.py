@@ -54,7 +54,7 @@ def assign_splits(
         The utterances sorted by name, each with its split.
 
     Raises:
-        ValueError: the fractions are out of range.
+        ValueError: if the fractions are out of range.
     """
     _check_fractions(validation, test)
     ordered = sorted(utterances, key=lambda item: item.name)
@@ -84,7 +84,7 @@ def cut_stretches(
         The stretches sorted by name, each with its split; they do not overlap.
 
     Raises:
-        ValueError: the fractions are out of range.
+        ValueError: if the fractions are out of range.
     """
     _check_fractions(validation, test)
     test_start = 1.0 - test

@@ -80,7 +80,7 @@ class TextAnalysis:
             At least one record. A text that is cut gives `name-000`, `name-001`...
 
         Raises:
-            UnusableRecordingError: the file is missing, not UTF-8 text, or empty.
+            UnusableRecordingError: if the file is missing, not UTF-8 text, or empty.
         """
         codes = self.recipe.encode(self._text(utterance))
         count = math.ceil(len(codes) / self.max_characters)

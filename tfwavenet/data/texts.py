@@ -35,7 +35,7 @@ def read(path: str) -> str:
         path: the file.
 
     Raises:
-        UnusableRecordingError: it cannot be read, is binary, not UTF-8, or holds no text.
+        UnusableRecordingError: if it cannot be read, is binary, not UTF-8, or holds no text.
     """
     try:
         data = pathlib.Path(path).read_bytes()

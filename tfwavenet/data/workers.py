@@ -195,8 +195,8 @@ class Crew:
         """Does the work for every shard and returns the results in the order of the shards.
 
         Raises:
-            OSError: something could not be written.
-            ChildProcessError: a worker process died.
+            OSError: if something could not be written.
+            ChildProcessError: if a worker process died.
         """
         results = {shard.name: self._earlier(work, shard) for shard in shards}
         todo = [shard for shard in shards if results[shard.name] is None]

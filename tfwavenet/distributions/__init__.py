@@ -43,7 +43,7 @@ def get(identifier: str | Mapping[str, Any] | Distribution) -> Distribution:
             defaults; or a mapping {"class_name": ..., "config": {...}}.
 
     Raises:
-        ValueError: If the identifier, the class name or a key of the config is unknown.
+        ValueError: if the identifier, the class name or a key of the config is unknown.
 
     Example:
         >>> get({"class_name": "Categorical", "config": {"classes": 32}}).channels

@@ -56,7 +56,7 @@ class Distribution:
             `value_dtype` [...].
 
         Raises:
-            ValueError: If `temperature` is a negative number.
+            ValueError: if `temperature` is a negative number.
         """
         return self.draw(params, self.standard_noise(noise), temperature)
 
@@ -87,7 +87,7 @@ class Distribution:
             `value_dtype` [...].
 
         Raises:
-            ValueError: If `temperature` is a negative number.
+            ValueError: if `temperature` is a negative number.
         """
         raise NotImplementedError(f"{type(self).__name__} does not define draw.")
 
@@ -115,7 +115,7 @@ class Distribution:
             config: constructor arguments; absent ones take their defaults.
 
         Raises:
-            ValueError: If a key is not an argument of the constructor; names the nearest one.
+            ValueError: if a key is not an argument of the constructor; names the nearest one.
         """
         known = _arguments(cls)
         for name in config:

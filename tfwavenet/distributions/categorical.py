@@ -26,7 +26,7 @@ class Categorical(Distribution):
         classes: int, at least 2. Number of codes; `channels` and `noise_channels` equal it.
 
     Raises:
-        ValueError: If `classes` is not an integer of at least 2.
+        ValueError: if `classes` is not an integer of at least 2.
 
     Example:
         >>> distribution = Categorical(classes=4)
@@ -34,7 +34,7 @@ class Categorical(Distribution):
         >>> int(distribution.mode(logits))
         1
 
-    Reference: van den Oord et al., "WaveNet: a generative model for raw audio", 2016, section 2.2.
+    Source: van den Oord et al., "WaveNet: a generative model for raw audio", 2016, section 2.2.
     """
 
     def __init__(self, classes: int = 256) -> None:
@@ -61,7 +61,7 @@ class Categorical(Distribution):
         Returns:
             float32 [..., classes]: logits, those of the other codes so low that none is drawn.
 
-        Reference: Holtzman et al., "The Curious Case of Neural Text Degeneration",
+        Source: Holtzman et al., "The Curious Case of Neural Text Degeneration",
         arXiv:1904.09751, section 3.1.
         """
         logits = tf.cast(params, tf.float32)
@@ -82,7 +82,7 @@ class Categorical(Distribution):
         Returns:
             float32 [..., classes]: logits, those of the other codes so low that none is drawn.
 
-        Reference: Fan et al., "Hierarchical Neural Story Generation", arXiv:1805.04833, section 5.
+        Source: Fan et al., "Hierarchical Neural Story Generation", arXiv:1805.04833, section 5.
         """
         logits = tf.cast(params, tf.float32)
         ordered = tf.sort(logits, axis=-1, direction="DESCENDING")

@@ -122,7 +122,7 @@ class MixtureOfLogistics(_LocationScale):
     float32 [..., components + 1]. Samples lie on the levels.
 
     Raises:
-        ValueError: If an argument is out of its range.
+        ValueError: if an argument is out of its range.
 
     Example:
         >>> distribution = MixtureOfLogistics(components=1, levels=3)
@@ -130,7 +130,7 @@ class MixtureOfLogistics(_LocationScale):
         >>> tf.exp(distribution.log_prob(params, [-1.0, 0.0, 1.0])).numpy().round(3).tolist()
         [0.3779999911785126, 0.24500000476837158, 0.3779999911785126]
 
-    Reference: Salimans et al., "PixelCNN++", ICLR 2017, section 2.1.
+    Source: Salimans et al., "PixelCNN++", ICLR 2017, section 2.1.
     """
 
     def __init__(
@@ -234,7 +234,7 @@ class MixtureOfGaussians(_LocationScale):
     density before clipping.
 
     Raises:
-        ValueError: If an argument is out of its range.
+        ValueError: if an argument is out of its range.
 
     Example:
         >>> distribution = MixtureOfGaussians(components=2)
@@ -268,13 +268,13 @@ class Gaussian(MixtureOfGaussians):
     float32 [..., 1]. Samples are clipped to [-1, 1]; `log_prob` is the density before clipping.
 
     Raises:
-        ValueError: If `log_scale_min` is out of its range.
+        ValueError: if `log_scale_min` is out of its range.
 
     Example:
         >>> round(float(Gaussian().log_prob(tf.zeros([2]), 0.0)), 4)
         -0.9189
 
-    Reference: Ping et al., "ClariNet", ICLR 2019, section 3.1.
+    Source: Ping et al., "ClariNet", ICLR 2019, section 3.1.
     """
 
     def __init__(self, *, log_scale_min: float = -16.0) -> None:
