@@ -1,4 +1,4 @@
-"""Batches for training straight from a folder of audio files, without preparing them first."""
+"""Makes batches for training straight from a folder of audio files, without `prepare`."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""Batches for training and evaluation from prepared data, as `tf.data` datasets.
+"""Makes batches for training and evaluation from prepared data, as `tf.data` datasets.
 
 A batch is a dictionary of tensors, `T = crop_frames * hop_samples`:
 
     audio     float32 [batch, T], the signal in [-1, 1), zeros after the end of a short recording;
-              of text int32 [batch, T], a code per character
+              for text int32 [batch, T], a code per character
     mask      bool [batch, T], True where the signal is real
     mel       float32 [batch, crop_frames + 2 * padding_frames, n_mels], unless prepared without;
               beyond the recording its first or last frame is repeated
@@ -34,12 +34,12 @@ class PreparedUtterance:
     """One whole record.
 
     Attributes:
-        name: unique in the data.
+        name: unique name in the data.
         speaker: index into `Records.speakers`.
-        signal: float32 [frames * hop_samples] in [-1, 1), as the network sees it; of text its
+        signal: float32 [frames * hop_samples] in [-1, 1), as the network sees it; for text the
             codes, int32 [characters].
-        mel: float32 [frames, n_mels], None for data prepared without.
-        text: what is said, where known.
+        mel: float32 [frames, n_mels]. If None, the data were prepared without mels.
+        text: the transcript. If None, it is unknown.
     """
 
     name: str
@@ -59,11 +59,11 @@ class Records:
         metadata: the content of metadata.json.
         recipe: the feature recipe, with fitted statistics; or the text recipe.
         speakers: names of the speakers; the position is the speaker's number.
-        n_mels: mel bins, None for data prepared without mels.
+        n_mels: number of mel bins. If None, the data were prepared without mels.
 
     Raises:
         ValueError: if there are no finished data in the folder, or a file is missing, cut short or
-            does not fit the others; the message names it.
+            does not fit the others; the message names the file.
 
     Example:
         >>> import tempfile
@@ -116,8 +116,8 @@ class Records:
         """Reads one whole record.
 
         Args:
-            split: its split.
-            number: 0 up to `count(split) - 1`.
+            split: the split.
+            number: number of the record, 0 up to `count(split) - 1`.
 
         Raises:
             ValueError: if the number is out of range, or the shard is damaged.
@@ -146,17 +146,17 @@ class Records:
         """Returns how many crops make one epoch: the sum of `ceil(frames / crop_frames)`.
 
         Args:
-            split: which split.
+            split: the split.
             crop_frames: frames per crop, >= 1.
         """
         crop_frames = whole_number("crop_frames", crop_frames, 1)
         return int(np.sum(-(-self._reader(split).frames // crop_frames)))
 
     def count_shorter(self, split: Split, *, crop_frames: int) -> int:
-        """Returns how many records of a split are shorter than a crop, so that crops are padded.
+        """Counts the records of a split that are shorter than a crop, whose crops are padded.
 
         Args:
-            split: which split.
+            split: the split.
             crop_frames: frames per crop, >= 1.
         """
         crop_frames = whole_number("crop_frames", crop_frames, 1)
@@ -176,14 +176,12 @@ class Records:
 
         The batch of step `n` is the same whether the dataset was started at step 0 or at `n`.
 
-        An epoch visits every window once, in a shuffled order: a record of `F` frames has
-        `ceil(F / crop_frames)` windows, so long records are not under-sampled. The middle of the
-        crop is drawn uniformly from the window's equal share of the record, and the crop is then
-        moved to lie inside the record. So all frames are seen equally often, but for those
-        within a crop of either end, which get 0.5 to 1.5 times their share.
+        An epoch visits every window of every record once, see `sampling.crop_positions`. So all
+        frames are seen equally often, except frames within a crop of either end, which get 0.5 to
+        1.5 times their share.
 
         Args:
-            split: which split.
+            split: the split.
             batch_size: crops per batch, >= 1.
             crop_frames: frames per crop, >= 1.
             padding_frames: mel frames of context on both sides, >= 0.
@@ -210,18 +208,18 @@ class Records:
     ) -> tf.data.Dataset:
         """Makes a finite dataset that shows every sample of a split exactly once.
 
-        Records are cut into consecutive crops from their beginning; what is missing from the last
-        crop of a record, or from the last batch, is masked, so that all batches have one shape.
+        Records are cut into consecutive crops from their beginning. The rest of the last crop of a
+        record, and of the last batch, is masked, so that all batches have one shape.
 
         Args:
-            split: which split.
+            split: the split.
             batch_size: crops per batch, >= 1.
             crop_frames: frames per crop, >= 1.
             padding_frames: mel frames of context on both sides, >= 0.
 
         Returns:
             A `tf.data.Dataset` of known cardinality, of batches as described for this module. A
-            crop that only fills the last batch is all zeros, speaker included, and all masked.
+            crop that only fills the last batch is all zeros and all masked.
 
         Raises:
             ValueError: if an argument is out of range, or the split is empty.
@@ -243,7 +241,7 @@ class Records:
         return self._readers[split]
 
     def _crops(self, split: str, batch_size: int, crop_frames: int, padding_frames: int) -> _Crops:
-        """The last stage of a dataset of a split that is not empty."""
+        """Makes the last stage of a dataset of a split that is not empty."""
         source = self._reader(split)
         if len(source) == 0:
             counts = {name: len(found) for name, found in self._readers.items()}
@@ -260,7 +258,7 @@ class _Crops:
     """Turns record numbers and first frames into batches; the last stage of both datasets.
 
     Attributes:
-        source: where records are read.
+        source: reads the records.
         batch_size: crops per batch.
         crop_frames: frames per crop.
         padding_frames: mel frames of context on both sides.

@@ -1,4 +1,4 @@
-"""Random access to prepared records: any stretch of any record, straight from the shard."""
+"""Reads any stretch of any prepared record, straight from the shard."""
 
 from __future__ import annotations
 

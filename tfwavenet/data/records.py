@@ -1,8 +1,8 @@
-"""The prepared record: what one holds, and shards of them as TFRecord files.
+"""The prepared record, and shards of records as TFRecord files.
 
 A shard is an ordinary TFRecord file of `tf.train.Example`s, so every TFRecord tool reads it. The
-payloads of an Example lie contiguously in the file; their offsets are kept in an index, which
-gives random access to any stretch of any record without parsing (see `reader`).
+payloads of an Example lie contiguously in the file. An index holds their offsets, which gives
+random access to any stretch of any record without parsing (see `reader`).
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ class Record:
     """One stretch of speech, ready to be written.
 
     Attributes:
-        name: unique in its corpus.
+        name: unique name in the corpus.
         speaker: index into the list of speakers.
-        signal: float32 [frames * hop_samples], in [-1, 1], what the network is to produce; or
-            its codes, integers that fit into int16.
-        mel: float32 [frames, n_mels], or None for unconditional data.
-        text: what is said, where known.
+        signal: float32 [frames * hop_samples], in [-1, 1], the target of the network; or its
+            codes, integers that fit into int16.
+        mel: float32 [frames, n_mels]. If None, the data are unconditional.
+        text: the transcript. If None, it is unknown.
     """
 
     name: str
@@ -50,7 +50,7 @@ class Record:
 
 @dataclasses.dataclass(frozen=True)
 class IndexEntry:
-    """Where a record lies in its shard.
+    """The place of a record in its shard.
 
     Attributes:
         name: the record's name.
@@ -59,7 +59,7 @@ class IndexEntry:
         audio_offset: byte position of the first sample in the shard.
         mel_offset: byte position of the first mel value, -1 without mel.
         checksum: CRC-32 (zlib) of the audio bytes followed by the mel bytes.
-        text: what is said, where known.
+        text: the transcript. If None, it is unknown.
     """
 
     name: str
@@ -74,7 +74,7 @@ class IndexEntry:
 def to_pcm(signal: np.ndarray) -> np.ndarray:
     """Rounds a float signal [...] in [-1, 1] to int16 [...]; the error is at most 2**-16.
 
-    Only the value 1.0 itself has no int16 of its own and becomes 32767. Codes are kept as they are.
+    Only the value 1.0 has no int16 of its own and becomes 32767. Codes are kept as they are.
     """
     if np.issubdtype(np.asarray(signal).dtype, np.integer):
         return np.asarray(signal).astype(AUDIO_DTYPE)
@@ -90,13 +90,13 @@ def from_pcm(pcm: np.ndarray, *, codes: bool = False) -> np.ndarray:
 
 
 def write_shard(path: files.PathLike, records: Iterable[Record]) -> list[IndexEntry]:
-    """Writes records as one TFRecord file, all or nothing, and returns where they lie.
+    """Writes records as one TFRecord file, all or nothing, and returns their places.
 
-    The bytes depend on the records only. Without any record no file is made.
+    The bytes depend on the records only. Without records no file is made.
 
     Args:
         path: the shard's final name.
-        records: consumed one at a time, so that a shard need not fit into memory.
+        records: read one at a time, so that a shard need not fit into memory.
 
     Returns:
         One entry per record, in order.
@@ -153,7 +153,7 @@ def _bytes_feature(value: bytes) -> tf.train.Feature:
 
 
 def _entry(record: Record, audio: bytes, mel: bytes, serialized: bytes, start: int) -> IndexEntry:
-    """Locates the payloads: bytes that compare equal serve, wherever the search finds them."""
+    """Finds the places of the payloads in the serialized record."""
     return IndexEntry(
         name=record.name,
         speaker=record.speaker,

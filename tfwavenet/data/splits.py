@@ -1,4 +1,4 @@
-"""Train, validation and test sets that depend on names and a seed only."""
+"""Makes train, validation and test sets that depend on names and a seed only."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ class Utterance:
 
     Attributes:
         path: the audio file.
-        name: unique in its corpus, made of the path below the root without its extension.
+        name: unique name in the corpus, the path below the root without its extension.
         speaker: speaker, or class label in corpora without speakers.
-        split: the set it belongs to; `None` only while a reader has not decided.
-        text: what is said, where the corpus tells.
-        part: where in the file it begins and ends, as shares of the whole (of text only).
+        split: the set of the recording. If None, the reader has not decided.
+        text: the transcript. If None, the corpus has no transcript.
+        part: begin and end of a text in its file, as shares of the whole file.
     """
 
     path: str
@@ -39,10 +39,10 @@ def assign_splits(
 ) -> list[Utterance]:
     """Gives every undecided utterance a split, speaker by speaker.
 
-    Of a speaker's `n` undecided utterances, `round(test * n)` go to the test set and
-    `round(validation * n)` to the validation set: those whose names have the smallest hashes
-    under `seed`. A set for which a positive fraction rounds to nothing everywhere gets the one
-    training utterance with the smallest hash, as long as one remains for training.
+    A speaker has `n` undecided utterances. The names are sorted by their hashes under `seed`. The
+    first `round(test * n)` go to the test set, the next `round(validation * n)` to the validation
+    set. If a positive fraction rounds to nothing for all speakers, the set gets the training
+    utterance with the smallest hash, as long as one remains for training.
 
     Args:
         utterances: utterances with distinct names, in any order.
@@ -73,7 +73,7 @@ def assign_splits(
 def cut_stretches(
     utterances: Iterable[Utterance], *, validation: float, test: float
 ) -> list[Utterance]:
-    """Splits every file by itself: its end is for testing, what comes before for validation.
+    """Splits every file by itself: the end is for testing, the part before for validation.
 
     Args:
         utterances: whole files, in any order.
@@ -81,7 +81,7 @@ def cut_stretches(
         test: share of every file for testing, 0 up to 1; `validation + test` is below 1.
 
     Returns:
-        The stretches sorted by name, each with its split; they do not overlap.
+        The stretches sorted by name, each with its split, without overlap.
 
     Raises:
         ValueError: if the fractions are out of range.
