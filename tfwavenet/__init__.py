@@ -1,7 +1,7 @@
 """Neural audio generation with WaveNet and DiffWave for TensorFlow.
 
-The public names below are imported when they are first used, so that `import tfwavenet` takes
-milliseconds and worker processes that only read audio never load TensorFlow's training stack.
+The public names below are imported when they are first used. So `import tfwavenet` takes
+milliseconds, and worker processes that only read audio never load TensorFlow's training stack.
 """
 
 from __future__ import annotations

@@ -425,7 +425,7 @@ class FeatureRecipe:
 _LOG_FACTORS = {"ln": 1.0, "log10": 1.0 / np.log(10.0), "db": 20.0 / np.log(10.0)}
 
 
-def _plain(field: dataclasses.Field[Any], value: Any) -> Any:
+def _plain(field: dataclasses.Field[Any], value: object) -> object:
     """Returns a value as the int, float or tuple that the field's type asks for."""
     kind = str(field.type)
     if value is None or isinstance(value, (bool, str)):

@@ -13,8 +13,8 @@ from tfwavenet.audio.features import FeatureRecipe
 def signal_rms(mel: np.ndarray | tf.Tensor, recipe: FeatureRecipe) -> tf.Tensor:
     """Estimates the root mean square of the network's signal in each frame.
 
-    The standard deviation of the error is 3 dB for speech, as a mel band does not tell how its
-    energy is spread inside the band.
+    The error has a standard deviation of 3 dB for speech. A mel band does not tell how its energy
+    is spread inside the band.
 
     Args:
         mel: floating [..., frames, n_mels], as `recipe.mel` gives it.

@@ -218,7 +218,7 @@ class _Crops:
     speakers: tf.Tensor
     with_speaker: bool
 
-    def frame_count(self, samples: Any) -> Any:
+    def frame_count(self, samples: int | tf.Tensor) -> int | tf.Tensor:
         """Returns the frames of a recording of so many samples, int or int scalar tensor."""
         if self.with_mel:
             return self.recipe.frame_count(samples)

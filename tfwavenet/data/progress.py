@@ -107,7 +107,7 @@ class Progress:
         path = self._steps / f"{step}.json"
         return files.read_json(path) if path.exists() else None
 
-    def finish_step(self, step: str, result: Any) -> None:
+    def finish_step(self, step: str, result: object) -> None:
         """Writes the result of a step, which marks it as finished."""
         files.write_json(self._steps / f"{step}.json", result, indent=None)
 

@@ -180,7 +180,7 @@ def _read_index(path: pathlib.Path) -> dict[str, Any]:
 
 
 def _columns(index: Mapping[str, Any], path: pathlib.Path) -> dict[str, np.ndarray]:
-    """The numbers of an index, int64 [records] each; a record without mel has its offset -1."""
+    """Returns the numbers of an index, int64 [records] each; the offset of no mel is -1."""
     try:
         columns = {name: np.array(index[name], np.int64) for name in _COLUMNS}
         fit = all((columns[name] >= -(name == "mel_offset")).all() for name in _COLUMNS)

@@ -39,10 +39,10 @@ def assign_splits(
 ) -> list[Utterance]:
     """Gives every undecided utterance a split, speaker by speaker.
 
-    A speaker has `n` undecided utterances. The names are sorted by their hashes under `seed`. The
-    first `round(test * n)` go to the test set, the next `round(validation * n)` to the validation
-    set. If a positive fraction rounds to nothing for all speakers, the set gets the training
-    utterance with the smallest hash, as long as one remains for training.
+    A speaker's `n` undecided utterances are sorted by the hashes of their names under `seed`. The
+    first `round(test * n)` are for testing, the next `round(validation * n)` for validation. A
+    positive fraction may round to nothing for all speakers. Such a set gets the training utterance
+    with the smallest hash, as long as one remains for training.
 
     Args:
         utterances: utterances with distinct names, in any order.

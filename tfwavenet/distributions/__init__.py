@@ -1,9 +1,8 @@
-"""Output distributions: network parameters <-> log-probability <-> sample.
+"""Output distributions: network parameters, log-probability and samples.
 
-A distribution object knows how many channels the network must put out per sample, how likely a
-value is under them, and how uniforms become a value. It keeps no tensors, so the same object serves
-eager mode, graphs, XLA and saved models. All arithmetic is in float32, whatever the precision of
-the parameters.
+A distribution tells how many channels the network puts out per sample. It computes the probability
+of a value and turns uniforms into a value. It keeps no tensors, so one object serves eager mode,
+graphs, XLA and saved models. All arithmetic is in float32, for parameters of any precision.
 
 Mixture parameters are laid out `[logits | means | log-scales]`, each `components` wide.
 """
@@ -38,9 +37,10 @@ def get(identifier: str | Mapping[str, Any] | Distribution) -> Distribution:
     """Returns the distribution that an identifier stands for.
 
     Args:
-        identifier: a `Distribution`; the name of a class ("Categorical", "MixtureOfLogistics",
-            "Gaussian", "MixtureOfGaussians", or one registered with Keras), which is built with its
-            defaults; or a mapping {"class_name": ..., "config": {...}}.
+        identifier: a `Distribution`; the name of a class, which is built with its defaults; or a
+            mapping {"class_name": ..., "config": {...}}. The classes are "Categorical",
+            "MixtureOfLogistics", "Gaussian", "MixtureOfGaussians", and classes registered with
+            Keras.
 
     Raises:
         ValueError: if the identifier, the class name or a key of the config is unknown.
@@ -62,7 +62,7 @@ def get(identifier: str | Mapping[str, Any] | Distribution) -> Distribution:
 
 
 def _find(name: str) -> type[Distribution]:
-    """Returns the class of that name, or the one registered with Keras under it."""
+    """Returns the class of a name, which may be registered with Keras."""
     found = _CLASSES.get(name) or tf.keras.saving.get_registered_object(name)
     if isinstance(found, type) and issubclass(found, Distribution):
         return found
