@@ -12,7 +12,7 @@ Models", arXiv:2010.02502, section 4.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -148,7 +148,7 @@ class NoiseSchedule:
         return keep * signal + spread * noise
 
 
-def get(identifier: NoiseSchedule | Mapping[str, Any] | Iterable[float]) -> NoiseSchedule:
+def get(identifier: Any) -> NoiseSchedule:
     """Returns the noise schedule that an identifier stands for.
 
     Args:

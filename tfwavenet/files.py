@@ -191,7 +191,7 @@ def _sync_directory(directory: str) -> None:
             os.close(descriptor)
 
 
-def write_json(path: PathLike, value: Any, *, indent: int | None = 2) -> None:
+def write_json(path: PathLike, value: object, *, indent: int | None = 2) -> None:
     """Writes `value` as strict UTF-8 JSON through `atomic_write`.
 
     Args:

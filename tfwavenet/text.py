@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from tfwavenet.checks import nearest_name, whole_number
 
@@ -140,7 +141,7 @@ class TextRecipe:
         code = order[found]
         return np.where(vocabulary[code] == points, code + 1, UNKNOWN).astype(np.int32)
 
-    def decode(self, codes: Any) -> str:
+    def decode(self, codes: ArrayLike) -> str:
         """Turns codes, int [characters], into text; codes without a character become U+FFFD.
 
         Raises:

@@ -16,7 +16,7 @@ from tfwavenet.data.records import Record
 from tfwavenet.data.splits import Utterance
 from tfwavenet.data.unusable import UnusableRecordingError
 
-# Longer recordings are analysed in equal parts, which bounds the memory that one needs.
+# Longer recordings are analyzed in equal parts, which bounds the memory.
 _LONGEST_ANALYSIS_SECONDS = 300.0
 
 

@@ -13,6 +13,7 @@ import pathlib
 from collections.abc import Mapping
 from typing import Any
 
+import ml_collections
 from absl import logging
 
 from tfwavenet import files
@@ -109,7 +110,7 @@ def prepare(
         return _prepare(found, analysis, settings, state, crew)
 
 
-def prepare_from_config(config: Any, workdir: files.PathLike) -> str:
+def prepare_from_config(config: ml_collections.ConfigDict, workdir: files.PathLike) -> str:
     """Prepares the data of a config in its workdir, unless they are prepared already.
 
     Args:

@@ -104,9 +104,9 @@ class MixtureOfLogistics(_LocationScale):
     """Mixture of logistics, discretized to equally spaced levels in [-1, 1].
 
     The probability of a level is the mixture's mass between the midpoints to its neighbors. The
-    lowest and the highest level take the whole tail. With the edges b < a of the bin in units of
-    the scale, the logarithm is `log sigma(a) + log sigma(-b) + log(1 - exp(b - a))`. This form
-    loses no digits for narrow or far bins, so the probabilities sum to one.
+    lowest and the highest level take the whole tail. Let b < a be the edges of this bin in units
+    of the scale. The logarithm is computed as `log sigma(a) + log sigma(-b) + log(1 - exp(b - a))`,
+    which loses no digits for narrow or far bins. So the probabilities sum to one.
 
     Args:
         components: int, at least 1.
@@ -116,9 +116,9 @@ class MixtureOfLogistics(_LocationScale):
             number lets every value below `-edge` or above `edge` take a tail. With 0.999 this is
             the likelihood of r9y9/wavenet_vocoder and PixelCNN++, which does not sum to one.
 
-    Call arguments are those of `Distribution`: params floating [..., 3 * components], value float32
-    [...] in [-1, 1], noise float32 [..., components + 1]. A value between two levels gets the mass
-    of the bin centered on this value. Samples lie on the levels.
+    Shapes: params floating [..., 3 * components], value float32 [...] in [-1, 1], noise float32
+    [..., components + 1]. A value between two levels gets the mass of the bin centered on this
+    value. Samples lie on the levels.
 
     Raises:
         ValueError: if an argument is out of its range.
@@ -231,9 +231,8 @@ class MixtureOfGaussians(_LocationScale):
         components: int, at least 1.
         log_scale_min: float in [-33, 0]; smaller log-scales are taken as this.
 
-    Call arguments are those of `Distribution`: params floating [..., 3 * components], value float32
-    [...], noise float32 [..., components + 1]. Samples are clipped to [-1, 1]; `log_prob` is the
-    density before clipping.
+    Shapes: params floating [..., 3 * components], value float32 [...], noise float32
+    [..., components + 1]. Samples are clipped to [-1, 1]; `log_prob` is the density before clipping.
 
     Raises:
         ValueError: if an argument is out of its range.
@@ -266,8 +265,7 @@ class Gaussian(MixtureOfGaussians):
     Args:
         log_scale_min: float in [-33, 0]; smaller log-scales are taken as this.
 
-    Call arguments are those of `Distribution`: params floating [..., 2], value float32 [...], noise
-    float32 [..., 1]. Samples are clipped to [-1, 1]; `log_prob` is the density before clipping.
+    Shapes: params floating [..., 2], value float32 [...], noise float32 [..., 1]. Samples are clipped to [-1, 1]; `log_prob` is the density before clipping.
 
     Raises:
         ValueError: if `log_scale_min` is out of its range.
