@@ -240,6 +240,19 @@ def test_an_mp3_without_its_length_is_read(tmp_path):
     assert abs(len(found) - 4 * RATE) < 2000
 
 
+@pytest.mark.parametrize("suffix", ["wav", "flac", "ogg"])
+@pytest.mark.parametrize("missing", [0, 1, 2000])
+def test_a_cut_file_is_found_without_decoding_it(tmp_path, suffix, missing):
+    path = tmp_path / f"a.{suffix}"
+    soundfile.write(path, np.random.default_rng(0).uniform(-0.5, 0.5, RATE), RATE)
+    os.truncate(path, os.path.getsize(path) - missing)
+    if missing == 0:
+        assert audio_files.whole_info(path) == audio_files.info(path)
+    else:
+        with pytest.raises(audio_files.AudioFileError, match="all that its header promises"):
+            audio_files.whole_info(path)
+
+
 @pytest.mark.parametrize(
     ("audio", "silent"),
     [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import os
 
 import numpy as np
 import pytest
@@ -169,6 +170,8 @@ def test_unusable_files_are_left_out_with_one_warning(tmp_path, caplog):
     whole = (tmp_path / "ann" / "00400.wav").read_bytes()
     (tmp_path / "ann" / "aa-short.wav").write_bytes(whole[:300])
     (tmp_path / "ann" / "empty.flac").touch()
+    soundfile.write(tmp_path / "ann" / "cut.flac", noise(4000), RECIPE.sample_rate)
+    os.truncate(tmp_path / "ann" / "cut.flac", 3000)
     (tmp_path / "ann" / "text.mp3").write_text("no audio")
     soundfile.write(tmp_path / "ann" / "brief.wav", noise(HOP - 1), RECIPE.sample_rate)
     soundfile.write(tmp_path / "ann" / "law.wav", noise(400), RECIPE.sample_rate, subtype="ULAW")
@@ -176,7 +179,7 @@ def test_unusable_files_are_left_out_with_one_warning(tmp_path, caplog):
     with caplog.at_level(logging.WARNING, logger="absl"):
         (batch,) = batches(tmp_path, 1, crop_frames=10)
     (warning,) = [one.getMessage() for one in caplog.records if "left out" in one.getMessage()]
-    assert "5 audio files are left out" in warning
+    assert "6 audio files are left out" in warning
     assert "aa-short.wav" in warning and "truncated" in warning
     assert batch["mask"].all()
 
