@@ -35,8 +35,6 @@ EXTRAS = {
     "gpu": ["tensorflow[and-cuda]==2.15.*"],
     # A metric whose package compiles C on installation; evaluation leaves it out where absent.
     "evaluate": ["pesq>=0.0.4"],
-    # Checkpoints of other projects are read with what is there anyway.
-    "import": [],
     "notebooks": ["ipywidgets>=8", "jupyterlab>=4", "nbclient>=0.9"],
     # For those who serve: the messages of TF Serving, and a cluster that answers them.
     "serving": ["ray[serve]>=2.40", SERVING_API],

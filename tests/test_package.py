@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
+import os
 import pathlib
 import re
 import runpy
@@ -32,6 +34,61 @@ def test_public_names_are_sorted_and_complete():
     assert tfwavenet.__all__ == sorted(tfwavenet.__all__)
     assert set(tfwavenet.__all__) == {"__version__", *tfwavenet._HOMES}
     assert set(tfwavenet.__all__) <= set(dir(tfwavenet))
+
+
+def test_type_checkers_see_the_public_names():
+    tree = ast.parse(pathlib.Path(tfwavenet.__file__).read_text())
+    blocks = [node for node in tree.body if isinstance(node, ast.If)]
+    seen = {
+        alias.name: statement.module for statement in blocks[0].body for alias in statement.names
+    }
+    assert ast.unparse(blocks[0].test) == "TYPE_CHECKING"
+    assert seen == {**dict.fromkeys(tfwavenet._SUBPACKAGES, "tfwavenet"), **tfwavenet._HOMES}
+
+
+# What a type checker must say of each line: part of an error, or nothing.
+USES = {
+    "tfwavenet.WaveNett": 'has no attribute "WaveNett"; maybe "WaveNet"?',
+    "tfwavenet.Categorical(clases=3)": 'Unexpected keyword argument "clases" for "Categorical"',
+    'tfwavenet.Records("data").dataset("dev", batch_size=1, crop_frames=1)': "incompatible type",
+    'tfwavenet.WaveNet(num_layers="3")': 'expected "int"',
+    "tfwavenet.WaveNet(num_layrs=3)": 'Unexpected keyword argument "num_layrs" for "WaveNet"',
+    "tfwavenet.DiffWave(num_layrs=3)": 'Unexpected keyword argument "num_layrs" for "DiffWave"',
+    "tfwavenet.ParallelWaveNet(flows=3)": 'Unexpected keyword argument "flows" for "Parallel',
+    "tfwavenet.WaveNet(num_layers=3, name='voice')": "",
+    "tfwavenet.models.WaveNet(num_layers=3).generate(samples=8)": "",
+    **{f"tfwavenet.{name}": "" for name in tfwavenet.__all__},
+}
+
+
+def type_errors(folder, lines):
+    """What mypy says of each line of a program that imports the package."""
+    program = folder / "program.py"
+    program.write_text("\n".join(["import tfwavenet", *lines]) + "\n")
+    command = [sys.executable, "-m", "mypy", "--no-pretty", str(program)]
+    environment = {**os.environ, "MYPYPATH": str(REPOSITORY)}
+    done = subprocess.run(
+        command, cwd=REPOSITORY, env=environment, check=False, capture_output=True, text=True
+    )
+    found = re.findall(r"program\.py:(\d+): (?:error|note): (.*)", done.stdout)
+    said = dict.fromkeys(lines, "")
+    for number, message in found:
+        said[lines[int(number) - 2]] += message
+    return said
+
+
+@pytest.mark.slow
+def test_wrong_uses_of_the_public_names_are_type_errors(tmp_path):
+    pytest.importorskip("mypy")
+    for line, message in type_errors(tmp_path, list(USES)).items():
+        assert message == USES[line] or (USES[line] and USES[line] in message), line
+
+
+@pytest.mark.slow
+def test_types_of_the_public_names_are_known(tmp_path):
+    lines = [f"reveal_type(tfwavenet.{name})" for name in tfwavenet.__all__]
+    for line, message in type_errors(tmp_path, lines).items():
+        assert message and '"Any"' not in message, line
 
 
 @pytest.mark.parametrize("name", tfwavenet.__all__)
@@ -107,7 +164,6 @@ def test_licence_and_extras(metadata):
     assert set(metadata["extras_require"]) == {
         "evaluate",
         "gpu",
-        "import",
         "notebooks",
         "serving",
         "test",

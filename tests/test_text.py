@@ -79,7 +79,7 @@ def test_a_text_recipe_is_no_feature_recipe():
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"classes": 1}, "classes .* must be an integer from 2 to 32768. Received: classes=1"),
+        ({"classes": 1}, "classes must be an integer from 2 to 32768. Received: classes=1"),
         ({"classes": 2.5}, "Received: classes=2.5"),
         ({"classes": 2**15 + 1}, "Received: classes=32769"),
         ({"classes": 3, "characters": "abc"}, "a string of 1 to 2. Received: characters='abc'"),
@@ -87,7 +87,7 @@ def test_a_text_recipe_is_no_feature_recipe():
         ({"characters": "aba"}, "must differ"),
         ({"characters": "a\ud800"}, "valid Unicode and not U\\+FFFD"),
         ({"characters": f"a{REPLACEMENT}"}, "valid Unicode and not U\\+FFFD"),
-        ({"character": "a"}, "the nearest is 'characters'. Received: character='a'"),
+        ({"character": "a"}, r"did you mean 'characters'\?\). Received: character='a'"),
     ],
 )
 def test_fields_out_of_range_are_refused(fields, message):

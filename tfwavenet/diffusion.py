@@ -1,7 +1,7 @@
 """Noise schedules of denoising diffusion, and the coefficients of its reverse process.
 
-Throughout, step n of a schedule (0 the cleanest) has the variance `betas[n]` of its noise, and
-after it a signal x0 has become `sqrt(abar) * x0 + sqrt(1 - abar) * noise` with
+Step n of a schedule adds noise of the variance `betas[n]`; step 0 is the cleanest. After step n a
+signal x0 has become `sqrt(abar) * x0 + sqrt(1 - abar) * noise`, where
 `abar = prod(1 - betas[: n + 1])`.
 
 Source: Ho et al., "Denoising Diffusion Probabilistic Models", arXiv:2006.11239; Kong et al.,
@@ -23,11 +23,14 @@ import tensorflow as tf
 class NoiseSchedule:
     """The variances of the noise that each diffusion step adds.
 
+    Shapes: signals and noise are [batch, samples].
+
     Args:
         betas: floats in (0, 1), increasing.
 
     Raises:
-        ValueError: if there are none, or one is out of range or not above the one before.
+        ValueError: if there are no variances, or a variance is out of range or not above the
+            variance before it.
 
     Example:
         >>> schedule = NoiseSchedule.linear(50, 1e-4, 0.05)
@@ -55,29 +58,29 @@ class NoiseSchedule:
 
     @classmethod
     def linear(cls, steps: int, first: float, last: float) -> NoiseSchedule:
-        """Evenly spaced variances.
+        """Builds a schedule of evenly spaced variances.
 
         Args:
-            steps: how many, positive.
-            first: the smallest, in (0, 1).
-            last: the largest, in (0, 1).
+            steps: number of steps, at least 1.
+            first: the smallest variance, in (0, 1).
+            last: the largest variance, in (0, 1).
         """
         return cls(tuple(np.linspace(first, last, max(0, steps)).tolist()))
 
     @property
     def signal_levels(self) -> np.ndarray:
-        """float64 [steps]: `sqrt(abar)`, what is left of the signal after each step."""
+        """Returns `sqrt(abar)`, the factor of the signal after each step: float64 [steps]."""
         return np.sqrt(np.cumprod(1.0 - np.array(self.betas)))
 
     def align(self, inference: NoiseSchedule) -> np.ndarray:
-        """Where on this schedule, on which a network was trained, the steps of another one lie.
+        """Finds the steps of an inference schedule on this training schedule.
 
         Args:
             inference: the schedule to sample with.
 
         Returns:
-            float64 [steps of `inference`]: fractional steps of this schedule whose signal level,
-            interpolated linearly, is that of each step.
+            float64 [steps of `inference`]: fractional steps of this schedule that have the signal
+            level of each inference step, by linear interpolation.
 
         Raises:
             ValueError: if `inference` ends noisier, or begins cleaner, than this schedule.
@@ -100,13 +103,13 @@ class NoiseSchedule:
         return np.interp(-theirs, -ours, np.arange(len(ours), dtype=np.float64))
 
     def update_coefficients(self, eta: float = 1.0) -> np.ndarray:
-        """The reverse steps, as factors of what goes into them.
+        """Computes the factors of the reverse steps.
 
         Reverse step n makes `x <- factors[n] . (x, predicted noise, new standard normal noise)`.
 
         Args:
-            eta: 1 for ancestral sampling with the variances of the posterior, 0 for deterministic
-                sampling, or between.
+            eta: float in [0, 1]; 1 for ancestral sampling with the variances of the posterior, 0
+                for deterministic sampling.
 
         Returns:
             float64 [steps, 3].
@@ -114,8 +117,8 @@ class NoiseSchedule:
         Raises:
             ValueError: if `eta` is not in [0, 1].
 
-        Source: Song et al., arXiv:2010.02502, equations 12 and 16. At `eta=1` it is DiffWave's
-        algorithm 2.
+        Source: Song et al., arXiv:2010.02502, equations 12 and 16. `eta=1` is algorithm 2
+        of DiffWave.
         """
         if not 0.0 <= eta <= 1.0:
             raise ValueError(f"eta must be in [0, 1]. Received: eta={eta}")
@@ -129,12 +132,12 @@ class NoiseSchedule:
         )
 
     def diffuse(self, signal: tf.Tensor, noise: tf.Tensor, steps: tf.Tensor) -> tf.Tensor:
-        """The signal after some diffusion steps at once.
+        """Applies several diffusion steps to a signal at once.
 
         Args:
             signal: float32 [batch, samples].
             noise: float32 [batch, samples], standard normal.
-            steps: int [batch], in 0 .. number of steps - 1.
+            steps: int [batch], 0 to the number of steps - 1.
 
         Returns:
             float32 [batch, samples].
@@ -146,13 +149,14 @@ class NoiseSchedule:
 
 
 def get(identifier: Any) -> NoiseSchedule:
-    """The schedule that is meant.
+    """Returns the noise schedule that an identifier stands for.
 
     Args:
-        identifier: a schedule, its variances, or `{"steps", "first", "last"}` of a linear one.
+        identifier: a schedule, its variances, or `{"steps", "first", "last"}` of a linear
+            schedule.
 
     Raises:
-        ValueError: if it is none of these, or not a valid schedule.
+        ValueError: if the identifier is none of these, or not a valid schedule.
 
     Example:
         >>> get([1e-4, 1e-3, 1e-2]).betas

@@ -1,4 +1,4 @@
-"""Files and folders that are either whole or absent: atomic writes, locks, and JSON on top."""
+"""Writes files and folders that are either whole or absent; locks; reads and writes JSON."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import os
 import pathlib
 import shutil
 from collections.abc import Iterator, Sequence
-from typing import IO, Any, BinaryIO, Optional, Union
+from typing import IO, Any, BinaryIO, Union
 
 try:
     import fcntl
@@ -21,11 +21,11 @@ PathLike = Union[str, "os.PathLike[str]"]
 
 @contextlib.contextmanager
 def atomic_write(path: PathLike) -> Iterator[BinaryIO]:
-    """Opens a file for writing whose bytes appear under `path` only once all are on disk.
+    """Opens a file for writing that appears under `path` only once all its bytes are on disk.
 
-    The bytes go to `<path>.tmp-<pid>` beside the target, are flushed and synced, and are renamed
-    over the target when the block ends. When the block raises, the temporary file is removed and
-    whatever stood under `path` before is untouched. Missing parent directories are made.
+    The bytes go to `<path>.tmp-<pid>` beside the target. When the block ends, they are flushed,
+    synced and renamed over the target. When the block raises, the temporary file is removed and an
+    older file under `path` is untouched. Missing parent directories are made.
 
     Args:
         path: the final name.
@@ -34,7 +34,7 @@ def atomic_write(path: PathLike) -> Iterator[BinaryIO]:
         A seekable binary file object.
 
     Raises:
-        OSError: a directory or the file cannot be written (full disk, no permission); the message
+        OSError: if a directory or the file cannot be written (full disk, no permission); the message
             names `path`, and `errno` is kept.
 
     Example:
@@ -66,20 +66,20 @@ def atomic_write(path: PathLike) -> Iterator[BinaryIO]:
 
 @contextlib.contextmanager
 def atomic_directory(path: PathLike) -> Iterator[pathlib.Path]:
-    """Makes a folder that appears under `path` only once all that is in it is on disk.
+    """Makes a folder that appears under `path` only once its whole content is on disk.
 
-    It is filled as `.<name>.tmp-<pid>` beside the target, flushed, and renamed when the block
-    ends. When the block raises, it is removed.
+    The folder is filled as `.<name>.tmp-<pid>` beside the target, flushed, and renamed when the
+    block ends. When the block raises, the folder is removed.
 
     Args:
-        path: the final name; there must be nothing yet.
+        path: the final name, under which there must be nothing yet.
 
     Yields:
         The folder to fill.
 
     Raises:
-        FileExistsError: there is something under `path`.
-        OSError: a file cannot be written.
+        FileExistsError: if there is a file or folder under `path`.
+        OSError: if a file cannot be written.
     """
     target = pathlib.Path(path)
     temporary = target.with_name(f".{target.name}.tmp-{os.getpid()}")
@@ -101,15 +101,15 @@ def atomic_directory(path: PathLike) -> Iterator[pathlib.Path]:
 
 
 def remove_directory(path: PathLike) -> None:
-    """Removes a folder so that a process killed meanwhile leaves none half-empty under its name.
+    """Removes a folder, never leaving it half-empty under its name.
 
-    What it may leave is called `<path>.tmp-<pid>-old`.
+    A killed process may leave files under `<path>.tmp-<pid>-old`.
 
     Args:
         path: the folder.
 
     Raises:
-        OSError: it cannot be removed.
+        OSError: if the folder cannot be removed.
     """
     doomed = f"{os.fspath(path)}.tmp-{os.getpid()}-old"
     os.rename(path, doomed)
@@ -117,14 +117,14 @@ def remove_directory(path: PathLike) -> None:
 
 
 def lock(file: IO[Any], *, wait: bool = False) -> bool:
-    """Locks an open file against other processes that lock it, until it is closed.
+    """Locks an open file against other processes that lock it, until the file is closed.
 
     Args:
-        file: open in any mode.
+        file: file, open in any mode.
         wait: whether to wait for another process that holds the lock.
 
     Returns:
-        False if another process holds it; always True where there are no such locks.
+        False if another process holds the lock; always True on systems without such locks.
     """
     if fcntl is not None:
         try:
@@ -135,16 +135,17 @@ def lock(file: IO[Any], *, wait: bool = False) -> bool:
 
 
 def open_partial(path: PathLike) -> BinaryIO:
-    """Opens `<path>.partial`, for what can be used while it is written, by one process at a time.
+    """Opens `<path>.partial`, which can be read while one process writes it.
 
-    Whoever writes renames it to `path` in the end, before closing it. Writes are not buffered, so
-    that nothing is left to fail later when one fails. Missing parent directories are made.
+    The caller renames the file to `path` in the end, before closing it. Writes are not buffered,
+    so a failed write leaves nothing that could fail later. Missing parent directories are made.
 
     Args:
         path: the final name.
 
     Raises:
-        OSError: it cannot be opened, another process writes it, or `path` is a folder; named.
+        OSError: if the file cannot be opened, another process writes it, or `path` is a folder;
+            the message names it.
     """
     partial = f"{os.fspath(path)}.partial"
     if os.path.isdir(path):
@@ -170,7 +171,7 @@ def _is_at(file: BinaryIO, path: str) -> bool:
 
 
 def distinct(names: Sequence[str]) -> list[str]:
-    """The names, of which those that stood before get a number."""
+    """Returns the names, where a repeated name gets a number."""
     chosen: dict[str, None] = {}
     for name in names:
         candidate, number = name, 2
@@ -181,7 +182,7 @@ def distinct(names: Sequence[str]) -> list[str]:
 
 
 def _sync_directory(directory: str) -> None:
-    """Makes a rename in `directory` durable; file systems that cannot sync one are let be."""
+    """Makes a rename in `directory` durable, if the file system can sync directories."""
     with contextlib.suppress(OSError):
         descriptor = os.open(directory, os.O_RDONLY)
         try:
@@ -190,19 +191,19 @@ def _sync_directory(directory: str) -> None:
             os.close(descriptor)
 
 
-def write_json(path: PathLike, value: Any, *, indent: Optional[int] = 2) -> None:
+def write_json(path: PathLike, value: object, *, indent: int | None = 2) -> None:
     """Writes `value` as strict UTF-8 JSON through `atomic_write`.
 
     Args:
         path: the final name.
-        value: what `json.dumps` takes; key order is kept, so equal values give equal bytes.
-            Names of files that are no UTF-8 are kept as Python escapes them.
-        indent: spaces per level, or None for a single compact line.
+        value: a value that `json.dumps` takes. Key order is kept, so equal values give equal
+            bytes. Names of files that are not UTF-8 are kept as Python escapes them.
+        indent: spaces per level. If None, the text is a single compact line.
 
     Raises:
-        ValueError: `value` holds NaN or infinity, which JSON has no spelling for.
-        TypeError: `value` holds an object that JSON has no spelling for.
-        OSError: the file cannot be written.
+        ValueError: if `value` holds NaN or infinity, which JSON cannot express.
+        TypeError: if `value` holds an object that JSON cannot express.
+        OSError: if the file cannot be written.
     """
     text = json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False)
     with atomic_write(path) as file:
@@ -216,8 +217,8 @@ def read_json(path: PathLike) -> Any:
         path: a UTF-8 JSON file.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: the file does not hold JSON; the message names it.
+        FileNotFoundError: if the file is missing.
+        ValueError: if the file does not hold JSON; the message names the file.
     """
     with open(path, "rb") as file:
         data = file.read()

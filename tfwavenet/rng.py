@@ -1,12 +1,13 @@
 """Random numbers as pure functions of a seed: the only module that calls `tf.random`.
 
-A seed is an int32 tensor of shape [2]. Nothing here keeps state: the same seed always gives the
-same numbers, in eager mode, in a graph and under XLA. All numbers are derived from the integer
-outputs of Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011),
-because integers are equal to the bit everywhere, while the floats of `tf.random.stateless_*` are
-not.
+A seed is an int32 tensor of shape [2]. No function keeps state: equal seeds always give equal
+numbers, in eager mode, in a graph and under XLA. All numbers are derived from the integer outputs
+of Philox4x32-10. Integers are equal to the bit everywhere; the floats of `tf.random.stateless_*`
+are not.
 
-Split or fold a seed before using it for a second purpose; never draw twice from the same one.
+Split or fold a seed before using it for a second purpose; never draw twice from one seed.
+
+Source: Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC (2011).
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from collections.abc import Sequence
 from typing import Union
 
 import tensorflow as tf
+
+from tfwavenet import checks
 
 _MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
 _KEY_INCREMENTS = (0x9E3779B9, 0xBB67AE85)
@@ -36,18 +39,14 @@ def make_seed(seed: int) -> tf.Tensor:
         int32 [2], the low and the high 32 bits.
 
     Raises:
-        ValueError: If `seed` is not an integer of that range.
+        ValueError: if `seed` is not an integer in this range.
     """
-    if isinstance(seed, bool) or not hasattr(seed, "__index__"):
-        raise ValueError(f"seed must be an integer. Received: seed={seed!r}")
-    value = seed.__index__()
-    if not -_MAX_SEED <= value < _MAX_SEED:
-        raise ValueError(f"seed must fit into 64 bits (-2**63 to 2**63-1). Received: seed={value}")
+    value = checks.whole_number("seed", seed, -_MAX_SEED, _MAX_SEED - 1)
     words = tf.constant([value & 0xFFFFFFFF, (value >> 32) & 0xFFFFFFFF], tf.uint32)
     return tf.bitcast(words, tf.int32)
 
 
-def fold_in(seed: tf.Tensor, data: Union[int, tf.Tensor]) -> tf.Tensor:
+def fold_in(seed: tf.Tensor, data: int | tf.Tensor) -> tf.Tensor:
     """Derives a new seed from a seed and an integer such as a step number.
 
     Args:
@@ -62,11 +61,11 @@ def fold_in(seed: tf.Tensor, data: Union[int, tf.Tensor]) -> tf.Tensor:
 
 
 def split(seed: tf.Tensor, num: int) -> tf.Tensor:
-    """Derives `num` independent seeds from one.
+    """Derives `num` independent seeds from a seed.
 
     Args:
         seed: int32 [2].
-        num: Number of seeds, at least 1.
+        num: number of seeds, at least 1.
 
     Returns:
         int32 [num, 2].
@@ -82,7 +81,7 @@ def _multiply(word: tf.Tensor, multiplier: int) -> tuple[tf.Tensor, tf.Tensor]:
 
 
 def _philox(counter: Sequence[tf.Tensor], key: Sequence[tf.Tensor]) -> list[tf.Tensor]:
-    """Philox4x32-10 of four counter words and two key words, which broadcast (all uint32)."""
+    """Computes Philox4x32-10 of four counter and two key words, which broadcast (all uint32)."""
     x0, x1, x2, x3 = counter
     for index in range(_ROUNDS):
         k0, k1 = (
@@ -122,26 +121,26 @@ def _open_unit(bits: tf.Tensor) -> tf.Tensor:
 
 
 def uniform_stream(
-    seeds: tf.Tensor, start: tf.Tensor, count: Union[int, tf.Tensor], width: int
+    seeds: tf.Tensor, start: tf.Tensor, count: int | tf.Tensor, width: int
 ) -> tf.Tensor:
     """Draws a stretch of a stream of uniforms in which every position has an address.
 
-    Row `i` of the result depends on its seed and on the absolute position `start + i` only: a
-    stream drawn in chunks of any size, alone or in any batch, has the same bits. The Philox
-    counter is (position low, position high, block of four columns, 0) and the key is the seed.
+    Row `i` of the result depends on its seed and on the absolute position `start + i` only. So a
+    stream has equal bits in chunks of any size, alone or in any batch. The Philox counter is
+    (position low, position high, block of four columns, 0), and the key is the seed.
 
     Args:
         seeds: int32 [batch, 2], one stream per row.
         start: int64 scalar or [batch], position of the first row, at least 0.
-        count: Number of positions, at least 1; an integer, or an integer scalar tensor, which is
+        count: number of positions, at least 1; an integer, or an integer scalar tensor, which is
             not checked.
-        width: Uniforms per position, at least 1.
+        width: uniforms per position, at least 1.
 
     Returns:
         float32 [batch, count, width], in the open interval (0, 1).
 
     Raises:
-        ValueError: If `count` or `width` is below 1.
+        ValueError: if `count` or `width` is below 1.
     """
     if (not tf.is_tensor(count) and count < 1) or width < 1:
         raise ValueError(
@@ -162,13 +161,13 @@ def uniform_stream(
     return _open_unit(_interleave(words)[:, :, :width])
 
 
-def normal_stream(seeds: tf.Tensor, start: tf.Tensor, count: Union[int, tf.Tensor]) -> tf.Tensor:
+def normal_stream(seeds: tf.Tensor, start: tf.Tensor, count: int | tf.Tensor) -> tf.Tensor:
     """Draws a stretch of a stream of standard normals, see `uniform_stream` and `normal`.
 
     Args:
         seeds: int32 [batch, 2], one stream per row.
         start: int64 scalar or [batch], position of the first number, at least 0.
-        count: How many, as `uniform_stream` takes it.
+        count: number of values, as `uniform_stream` takes it.
 
     Returns:
         float32 [batch, count].
@@ -191,7 +190,7 @@ def uniform(shape: Shape, seed: tf.Tensor) -> tf.Tensor:
     """Draws uniforms in the open interval (0, 1).
 
     Args:
-        shape: Shape of the result, integers or an integer tensor.
+        shape: shape of the result, integers or an integer tensor.
         seed: int32 [2].
 
     Returns:
@@ -204,7 +203,7 @@ def normal(shape: Shape, seed: tf.Tensor) -> tf.Tensor:
     """Draws standard normals by the Box-Muller transform of uniforms.
 
     Args:
-        shape: Shape of the result, integers or an integer tensor.
+        shape: shape of the result, integers or an integer tensor.
         seed: int32 [2].
 
     Returns:
@@ -214,13 +213,13 @@ def normal(shape: Shape, seed: tf.Tensor) -> tf.Tensor:
     return _box_muller(*tf.unstack(uniform(tf.concat([[2], shape], axis=0), seed)))
 
 
-def randint(shape: Shape, seed: tf.Tensor, maxval: Union[int, tf.Tensor]) -> tf.Tensor:
+def randint(shape: Shape, seed: tf.Tensor, maxval: int | tf.Tensor) -> tf.Tensor:
     """Draws integers from 0 up to and without `maxval`.
 
     Args:
-        shape: Shape of the result, integers or an integer tensor.
+        shape: shape of the result, integers or an integer tensor.
         seed: int32 [2].
-        maxval: Exclusive upper bound, 1 to 2**63 - 1; an integer or a tensor that broadcasts
+        maxval: exclusive upper bound, 1 to 2**63 - 1; an integer or a tensor that broadcasts
             against `shape`.
 
     Returns:
@@ -230,15 +229,13 @@ def randint(shape: Shape, seed: tf.Tensor, maxval: Union[int, tf.Tensor]) -> tf.
     return tf.cast(bits % tf.cast(maxval, tf.uint64), tf.int64)
 
 
-def shuffle_index(
-    index: Union[int, tf.Tensor], seed: tf.Tensor, size: Union[int, tf.Tensor]
-) -> tf.Tensor:
+def shuffle_index(index: int | tf.Tensor, seed: tf.Tensor, size: int | tf.Tensor) -> tf.Tensor:
     """Looks up one entry of a random permutation without building the permutation.
 
     Args:
-        index: Position in the permutation, 0 to `size` - 1; int or integer tensor.
+        index: position in the permutation, 0 to `size` - 1; int or integer tensor.
         seed: int32 [2]; chooses the permutation.
-        size: Number of permuted items, at least 1.
+        size: number of permuted items, at least 1.
 
     Returns:
         int64, shape of `index`. Over all `index` every value below `size` occurs once.

@@ -1,17 +1,19 @@
-"""Text as integer codes: the part that a feature recipe plays for audio."""
+"""The text recipe: how text becomes integer codes for a network, and back."""
 
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import hashlib
 import json
 import sys
 import unicodedata
 from collections.abc import Mapping
-from typing import Any, ClassVar, Optional
+from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import ArrayLike
+
+from tfwavenet.checks import nearest_name, whole_number
 
 UNKNOWN = 0
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
@@ -21,20 +23,22 @@ _MOST_CLASSES = 2**15
 
 @dataclasses.dataclass(frozen=True)
 class TextRecipe:
-    """How text becomes codes for the network, and back.
+    """Turns text into codes for the network, and back.
 
     The recipe is a value, as `FeatureRecipe` is, and travels with the model. Its symbols are
-    characters (Unicode code points), so whatever codes a network draws, the text is valid. The
-    i-th of `characters` has the code `i + 1`. Code 0 stands for every other character, becomes
-    U+FFFD in text, and is what precedes the first character.
+    characters (Unicode code points), so the text of any drawn codes is valid. The i-th of
+    `characters` has the code `i + 1`. Code 0 stands for every other character and becomes U+FFFD
+    in text. Code 0 also precedes the first character.
 
     Text is normalized before it is encoded: line ends become LF, and characters their composed
-    form (Unicode's NFC), so that one letter with its accent is one symbol.
+    form (Unicode's NFC). So a letter with its accent is one symbol.
+
+    Shapes: codes are int32 [characters].
 
     Args:
-        classes: int, 2 to 32768: number of codes, that of the network's `Categorical`.
+        classes: int, 2 to 32768, number of codes, as in the network's `Categorical`.
         characters: the vocabulary in the order of its codes, up to `classes - 1` different
-            characters; None until fitted (see `with_counts`; `prepare` fits it).
+            characters. If None, it is not fitted yet (see `with_counts`; `prepare` fits it).
 
     Raises:
         ValueError: if a field is out of its range; the message names it.
@@ -48,22 +52,19 @@ class TextRecipe:
     """
 
     classes: int = 256
-    characters: Optional[str] = None
+    characters: str | None = None
 
     kind: ClassVar[str] = "text"
     hop_samples: ClassVar[int] = 1
-    n_mels: ClassVar[Optional[int]] = None
+    n_mels: ClassVar[int | None] = None
 
     def __post_init__(self) -> None:
-        if type(self.classes) is not int or not 2 <= self.classes <= _MOST_CLASSES:
-            raise ValueError(
-                f"classes of a text recipe must be an integer from 2 to {_MOST_CLASSES}. "
-                f"Received: classes={self.classes!r}"
-            )
+        classes = whole_number("classes", self.classes, 2, _MOST_CLASSES)
+        object.__setattr__(self, "classes", classes)
         if self.characters is not None:
             self._check_characters(self.characters)
 
-    def _check_characters(self, characters: Any) -> None:
+    def _check_characters(self, characters: object) -> None:
         if not isinstance(characters, str) or not 0 < len(characters) < self.classes:
             raise ValueError(
                 f"characters of a text recipe must be a string of 1 to {self.classes - 1}. "
@@ -80,37 +81,40 @@ class TextRecipe:
             )
 
     def get_config(self) -> dict[str, Any]:
-        """Every field, and the kind of the recipe, as plain JSON values."""
+        """Returns every field, and the kind of the recipe, as plain JSON values."""
         return {"kind": self.kind, **dataclasses.asdict(self)}
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> TextRecipe:
-        """A recipe from the mapping that `get_config` gave; absent fields take their default.
+        """Builds a recipe from the mapping that `get_config` gave.
+
+        Args:
+            config: fields of the recipe; absent fields take their default.
 
         Raises:
-            ValueError: for an unknown key, naming the nearest field, or a value out of range.
+            ValueError: if a key is unknown (the message names the nearest), or a value is out of
+                range.
         """
         names = ["kind", *(field.name for field in dataclasses.fields(cls))]
         for key in config:
             if key not in names:
-                near = difflib.get_close_matches(str(key), names, n=1, cutoff=0.0)
                 raise ValueError(
-                    f"a text recipe has no such field, the nearest is {near[0]!r}. "
+                    f"a text recipe has no field {key!r}{nearest_name(key, names)}. "
                     f"Received: {key}={config[key]!r}"
                 )
         return cls(**{key: value for key, value in config.items() if key != "kind"})
 
     def fingerprint(self) -> str:
-        """16 hexadecimal digits that two recipes share exactly when they are equal."""
+        """Returns 16 hexadecimal digits that two recipes share exactly when they are equal."""
         text = json.dumps(self.get_config(), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def with_counts(self, counts: Mapping[str, int]) -> TextRecipe:
-        """The same recipe with the most frequent characters of the training set.
+        """Returns this recipe with the most frequent characters of the training set.
 
         Args:
-            counts: how often each character occurs. Of equally frequent ones the one with the
-                lower code point comes first.
+            counts: count of each character. Equally frequent characters are sorted by their code
+                points.
 
         Raises:
             ValueError: if there is no character.
@@ -120,7 +124,7 @@ class TextRecipe:
         return dataclasses.replace(self, characters="".join(ordered[: self.classes - 1]))
 
     def normalize(self, text: str) -> str:
-        """Line ends as LF, characters in their composed form."""
+        """Turns line ends into LF and characters into their composed form."""
         lines = text.replace("\r\n", "\n").replace("\r", "\n")
         return unicodedata.normalize("NFC", lines)
 
@@ -137,11 +141,11 @@ class TextRecipe:
         code = order[found]
         return np.where(vocabulary[code] == points, code + 1, UNKNOWN).astype(np.int32)
 
-    def decode(self, codes: Any) -> str:
-        """The text of codes, int [characters]; U+FFFD for those that stand for no character.
+    def decode(self, codes: ArrayLike) -> str:
+        """Turns codes, int [characters], into text; codes without a character become U+FFFD.
 
         Raises:
-            ValueError: if they have another rank, or the recipe has no vocabulary yet.
+            ValueError: if the codes have another rank, or the recipe has no vocabulary yet.
         """
         codes = np.asarray(codes)
         if codes.ndim != 1:
@@ -152,12 +156,12 @@ class TextRecipe:
         return points.astype("<u4").tobytes().decode("utf-32-le")
 
     def is_drawn(self) -> np.ndarray:
-        """Which codes generated text consists of, those of known characters: bool [classes]."""
+        """Tells which codes may be generated, as they stand for characters: bool [classes]."""
         codes = np.arange(self.classes)
         return (codes != UNKNOWN) & (codes <= len(self._vocabulary))
 
     def to_audio(self, signal: np.ndarray, state: Any = None) -> tuple[np.ndarray, Any]:
-        """What a network generates is what one gets: codes [..., characters], unchanged."""
+        """Returns generated codes [..., characters] unchanged, as text needs no de-emphasis."""
         return signal, state
 
     @property
@@ -171,17 +175,17 @@ class TextRecipe:
 
 
 def spelled_out_bits(recipe: TextRecipe) -> float:
-    """Bits that tell which of the characters outside of the vocabulary an unknown one is.
+    """Returns the bits that spell out an unknown character, one outside of the vocabulary.
 
     Args:
-        recipe: with a vocabulary.
+        recipe: text recipe with a vocabulary.
     """
     surrogates = 0xE000 - 0xD800
     return float(np.log2(sys.maxunicode + 1 - surrogates - np.sum(recipe.is_drawn())))
 
 
 def is_unicode(text: str) -> bool:
-    """Whether text can be written as UTF-8: it holds no halves of surrogate pairs."""
+    """Tells whether text can be written as UTF-8: it holds no halves of surrogate pairs."""
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:
@@ -190,5 +194,5 @@ def is_unicode(text: str) -> bool:
 
 
 def _code_points(text: str) -> np.ndarray:
-    """uint32 [characters]."""
+    """Returns the code points of text, uint32 [characters]."""
     return np.frombuffer(text.encode("utf-32-le"), "<u4")

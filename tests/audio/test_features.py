@@ -172,7 +172,7 @@ def test_analyze_aligns(framing, samples):
         ({"gain": 0.0}, "gain=0.0"),
         ({"reference": float("inf")}, "reference=inf"),
         ({"window": "hamming"}, "window='hamming'"),
-        ({"framing": "center"}, "framing='center'"),
+        ({"framing": "middle"}, "framing='middle'"),
         ({"compression": "log"}, "compression='log'"),
         ({"normalization": "minmax"}, "normalization='minmax'"),
         ({"overflow": "wrap"}, "overflow='wrap'"),
@@ -198,5 +198,7 @@ def test_fields_out_of_range(changes, message):
 
 def test_unknown_field(recipe):
     config = {**recipe.get_config(), "fmax": 8000}
-    with pytest.raises(ValueError, match="nearest is 'fmax_hz'. Received: fmax=8000"):
+    with pytest.raises(
+        ValueError, match=r"no field 'fmax' \(did you mean 'fmax_hz'\?\). Received: fmax=8000"
+    ):
         FeatureRecipe.from_config(config)

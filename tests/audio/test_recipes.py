@@ -221,9 +221,9 @@ def test_fingerprints_differ():
 def test_hops_factor_into_small_scales(name, scales):
     hop = recipes.get(name).hop_samples
     assert hop == scales
-    for prompt in (2, 3, 5):
-        while hop % prompt == 0:
-            hop //= prompt
+    for prime in (2, 3, 5):
+        while hop % prime == 0:
+            hop //= prime
     assert hop == 1
 
 
@@ -244,9 +244,9 @@ def test_base_changes_single_fields():
 @pytest.mark.parametrize(
     ("identifier", "message"),
     [
-        ("speech_9k", "nearest is 'speech_8k'. Received: recipe='speech_9k'"),
-        ({"base": "lmtn"}, "nearest is 'lmnt'. Received: recipe='lmtn'"),
-        ({"hop_sample": 3}, "nearest is 'hop_samples'. Received: hop_sample=3"),
+        ("speech_9k", r"did you mean 'speech_8k'\?\). Received: recipe='speech_9k'"),
+        ({"base": "lmtn"}, r"did you mean 'lmnt'\?\). Received: recipe='lmtn'"),
+        ({"hop_sample": 3}, r"did you mean 'hop_samples'\?\). Received: hop_sample=3"),
         (17, "Received: recipe=17"),
         (None, "Received: recipe=None"),
     ],
@@ -254,3 +254,29 @@ def test_base_changes_single_fields():
 def test_unknown_recipes(identifier, message):
     with pytest.raises(ValueError, match=message):
         recipes.get(identifier)
+
+
+# What the first version computed, which called the framing "centre": stored beside checkpoints.
+FINGERPRINTS = {
+    "codejin": "a854de6b6b4eaa75",
+    "lmnt": "dbcb99ef3bb20dec",
+    "nv_wavenet": "bdd6ed6a918fc1e3",
+    "philsyn": "5a1fc133376d73f2",
+    "r9y9": "6656bb504d1ba463",  # with the statistics of `ready`
+    "r9y9_legacy": "94f522a29f8eb897",
+    "rayhane": "8a3ab2867b12b259",
+    "revsic": "9498a09291f68e08",
+    "speech_16k": "c70cf3a0e6aec030",
+    "speech_22k": "d38dcfc571aa6a20",
+    "speech_8k": "73223848d4c89486",
+}
+
+
+def test_fingerprints_are_those_of_the_first_version():
+    assert {name: ready(name).fingerprint() for name in ORACLES} == FINGERPRINTS
+
+
+@pytest.mark.parametrize("fields", [{}, {"base": "philsyn"}])
+def test_the_first_spelling_of_a_centered_frame_is_read(fields):
+    old, new = (recipes.get({**fields, "framing": name}) for name in ("centre", "center"))
+    assert old == new and old.get_config()["framing"] == "center"

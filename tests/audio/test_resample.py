@@ -55,7 +55,7 @@ def test_equal_rates_change_nothing():
 
 @pytest.mark.parametrize("rate", [0, -8000, 8000.5, "8k"])
 def test_rates_out_of_range(rate):
-    with pytest.raises(ValueError, match="target_rate must be an integer > 0, in Hz. Received"):
+    with pytest.raises(ValueError, match="target_rate must be an integer of at least 1. Received"):
         resample.resample(np.zeros(10), source_rate=8000, target_rate=rate)
 
 

@@ -253,5 +253,5 @@ def test_a_bad_root_is_named(tmp_path, root, message):
 
 
 def test_unknown_corpus_suggests_the_nearest():
-    with pytest.raises(ValueError, match=re.escape("Did you mean 'ljspeech'? Received")):
+    with pytest.raises(ValueError, match=re.escape("(did you mean 'ljspeech'?). Received")):
         corpora.read_corpus("ljspech", root="x")

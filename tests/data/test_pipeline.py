@@ -218,7 +218,9 @@ def test_data_without_mel_have_no_mel_input(tmp_path):
 def test_sizes_must_be_positive_integers(records, name, value):
     options = {"batch_size": 2, "crop_frames": 2, name: value}
     for method in (records.dataset, records.evaluation_batches):
-        with pytest.raises(ValueError, match=f"{name} must be an integer >= 1. Received: {name}="):
+        with pytest.raises(
+            ValueError, match=f"{name} must be an integer of at least 1. Received: {name}="
+        ):
             method("train", **options)
 
 

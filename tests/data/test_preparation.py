@@ -230,6 +230,20 @@ def test_other_settings_in_the_same_folder_lose_nothing(tmp_path, corpus, stop_a
     assert content(tmp_path / "data") == before
 
 
+@pytest.mark.parametrize("stop_after", [None, 1])
+def test_data_of_the_first_version_are_gone_on_with(tmp_path, corpus, stop_after):
+    options = {"recipe": dataclasses.replace(RECIPE, framing="center")}
+    if stop_after is None:
+        _prepare(tmp_path, **options)
+    else:
+        with pytest.MonkeyPatch.context() as patch:
+            _interrupt(tmp_path, patch, after=stop_after, **options)
+    for path in (tmp_path / "data").rglob("*.json"):
+        path.write_text(path.read_text().replace('"center"', '"centre"'))
+    _prepare(tmp_path, **options)
+    assert Records(tmp_path / "data").recipe == options["recipe"]
+
+
 def test_a_workdir_within_the_corpus_is_refused(tmp_path, corpus):
     with pytest.raises(ValueError, match="output_dir must not lie in root"):
         _prepare(tmp_path, root=tmp_path)
@@ -295,11 +309,11 @@ def test_a_folder_with_something_else_is_left_alone(tmp_path, corpus):
     assert after == before
 
 
-def _interrupt(tmp_path, monkeypatch, *, after):
+def _interrupt(tmp_path, monkeypatch, *, after, **options):
     """Stops a preparation with one file per shard after some shards."""
     calls = _count_shards(monkeypatch, stop_after=after)
     with pytest.raises(KeyboardInterrupt):
-        _prepare(tmp_path)
+        _prepare(tmp_path, **options)
     return calls
 
 

@@ -296,7 +296,7 @@ def test_only_the_most_likely_codes_are_drawn():
 
 @pytest.mark.parametrize("top_k", [0, -1, 2.5, True])
 def test_top_k_that_is_no_number_of_codes_is_refused(top_k):
-    with pytest.raises(ValueError, match=f"whole number of at least 1. Received: top_k={top_k}"):
+    with pytest.raises(ValueError, match=f"integer of at least 1. Received: top_k={top_k}"):
         tiny("Categorical").generate(samples=10, top_k=top_k)
 
 

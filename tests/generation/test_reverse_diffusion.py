@@ -182,7 +182,7 @@ def test_clipping_can_be_left_out():
 
 
 def test_an_empty_batch_is_refused():
-    with pytest.raises(ValueError, match="whole number of at least 1. Received: batch_size=0"):
+    with pytest.raises(ValueError, match="integer of at least 1. Received: batch_size=0"):
         tiny().generate(samples=20, batch_size=0)
 
 
@@ -199,7 +199,7 @@ def test_every_step_is_reported():
     ("arguments", "message"),
     [
         ({"samples": 9, "mel": np.zeros([3, MELS])}, "takes no features. Received: mel"),
-        ({}, "whole number of at least 1. Received: samples=None"),
+        ({}, "integer of at least 1. Received: samples=None"),
         ({"samples": 9, "schedule": [0.5, 0.1]}, "increases from step to step"),
         ({"samples": 9, "schedule": [0.9, 0.99]}, "must not end noisier"),
         ({"samples": 9, "eta": 2.0}, r"eta must be in \[0, 1\]"),
@@ -208,7 +208,7 @@ def test_every_step_is_reported():
         ({"samples": 9, "temperature": np.inf}, "temperature of 0 or more"),
         (
             {"samples": 9, "chunk_samples": 0},
-            "whole number of at least 1. Received: chunk_samples=0",
+            "integer of at least 1. Received: chunk_samples=0",
         ),
         ({"samples": 9, "speaker": 1}, "knows no speakers. Received: speaker=1"),
     ],

@@ -20,7 +20,7 @@ from tfwavenet.generation import Sampler
         ({"top_p": 0}, "`top_p` above 0, at most 1. Received: top_p=0"),
         ({"top_p": 1.1}, "top_p=1.1"),
         ({"top_p": None}, "top_p=None"),
-        ({"top_k": 0}, "whole number of at least 1. Received: top_k=0"),
+        ({"top_k": 0}, "integer of at least 1. Received: top_k=0"),
         ({"top_k": 2.5}, "top_k=2.5"),
     ],
 )

@@ -127,7 +127,7 @@ def test_what_does_not_fit_text_is_refused(options, message):
         ),
         (lambda m: m.generate(np.zeros([3, 4])), "takes no features. Received: mel"),
         (lambda m: m.generate(samples=30, fold_frames=5), "cannot be folded.*fold_frames=5"),
-        (lambda m: m.generate_text(num_characters=0), "whole number of at least 1"),
+        (lambda m: m.generate_text(num_characters=0), "integer of at least 1"),
         (lambda m: m.nll({"audio": tf.zeros([1, 5])}), "codes of a text. Received: dtype=float32"),
     ],
 )

@@ -93,7 +93,7 @@ def test_the_workdir_is_loaded_and_evaluated(run, tmp_path):
         ({"recipe": "speech_8k"}, "prepared by a text recipe"),
         ({"data.corpus": "bundled", "data.root": None}, "prepared by a text recipe"),
         ({"training.sample_characters": 1}, "an integer of at least 2"),
-        ({"recipe": {"base": "text", "clases": 64}}, "nearest is 'classes'"),
+        ({"recipe": {"base": "text", "clases": 64}}, "did you mean 'classes'"),
     ],
 )
 def test_what_does_not_fit_is_one_sentence(tmp_path, change, message):

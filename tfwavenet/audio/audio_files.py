@@ -1,4 +1,4 @@
-"""Reading and writing audio files, robustly: soundfile decodes, every failure is one sentence."""
+"""Reads and writes audio files with soundfile; every failure is an error of one sentence."""
 
 from __future__ import annotations
 
@@ -13,18 +13,20 @@ from tfwavenet.audio import containers, resample, wav_format
 
 _BLOCK_FRAMES = 1 << 20
 # 12 dB above full scale: beyond that, floating samples are integers that nobody has divided.
-_LARGEST_SAMPLE = 4.0
+LARGEST_SAMPLE = 4.0
+# 60 dB below full scale.
+SILENCE = 1e-3
 # What libsndfile says of bytes that its MP3 decoder gives up on.
 _MISLEADING = ("File does not exist or is not a regular file (possibly a pipe?)",)
 
 
 class AudioFileError(ValueError):
-    """A file that cannot be used as audio; the message names it and says why in one sentence."""
+    """Reports a file that cannot be used as audio; the message names the file and the reason."""
 
 
 @dataclasses.dataclass(frozen=True)
 class AudioInfo:
-    """What a file's header says.
+    """The content of a file's header.
 
     Attributes:
         frames: samples per channel.
@@ -42,36 +44,56 @@ class AudioInfo:
 
     @property
     def seconds(self) -> float:
-        """Duration in seconds."""
+        """Returns the duration in seconds."""
         return self.frames / self.sample_rate
 
 
 def info(path: files.PathLike) -> AudioInfo:
-    """Read a file's header.
+    """Reads a file's header.
 
     Args:
         path: a WAV, FLAC, Ogg, MP3 or other file that libsndfile knows.
 
     Raises:
-        AudioFileError: if it is missing, empty, or not audio.
+        AudioFileError: if the file is missing, empty, or not audio.
     """
     with _open(os.fspath(path)) as file:
         return AudioInfo(file.frames, file.samplerate, file.channels, file.format, file.subtype)
 
 
+def whole_info(path: files.PathLike) -> AudioInfo:
+    """Reads a file's header and checks, without decoding the file, that it is not truncated.
+
+    Args:
+        path: a file as `info` takes.
+
+    Raises:
+        AudioFileError: if the file is missing, empty, truncated, or not audio. Damage inside a
+            file is found in Ogg only.
+    """
+    path = os.fspath(path)
+    found, damage = info(path), containers.damage(path)
+    if found.container == "FLAC" and not _has_last_sample(path):
+        damage = f"a truncated file, {found.frames} samples expected"
+    if damage is not None:
+        raise _error(path, "all that its header promises", damage)
+    return found
+
+
 def read(
     path: files.PathLike, *, sample_rate: int | None = None, mono: bool = True
 ) -> tuple[np.ndarray, int]:
-    """Decode a WAV, FLAC, Ogg, MP3 or other file that libsndfile knows.
+    """Decodes a WAV, FLAC, Ogg, MP3 or other file that libsndfile knows.
 
     Args:
         path: the file. Its content decides the format, not its name.
-        sample_rate: int > 0, in Hz, the rate to resample to (soxr, no lag); None keeps the file's.
-        mono: average the channels to one.
+        sample_rate: int > 0, in Hz, the rate to resample to (soxr, no lag). If None, the audio
+            keeps the rate of the file.
+        mono: whether to average the channels to one.
 
     Returns:
-        audio float32 [samples], or [samples, channels] with `mono=False`; 16-bit samples are
-        divided by 32768, floating ones are as stored; and the sample rate of the result, in Hz.
+        The audio, float32 [samples], or [samples, channels] with `mono=False`, and its sample
+        rate in Hz. 16-bit samples are divided by 32768; floating samples are as stored.
 
     Raises:
         AudioFileError: if the file is missing, empty, truncated, corrupt, without samples, not
@@ -87,7 +109,7 @@ def read(
     if not np.isfinite(audio).all():
         raise _error(path, "finite samples", "NaN or infinity")
     peak = float(np.max(np.abs(audio)))
-    if peak > _LARGEST_SAMPLE:
+    if peak > LARGEST_SAMPLE:
         raise _error(path, "samples whose full scale is 1", f"samples up to {peak:.6g}")
     if mono:
         audio = audio.mean(axis=1, dtype=np.float32) if audio.shape[1] > 1 else audio[:, 0]
@@ -98,17 +120,17 @@ def read(
 
 
 def write(path: files.PathLike, audio: np.ndarray, sample_rate: int) -> None:
-    """Write a 16-bit PCM WAV file that is whole or not there.
+    """Writes a 16-bit PCM WAV file that is whole or not there.
 
     Args:
-        path: the final name; what was there before stays until the new file is complete.
+        path: the final name. An older file of this name stays until the new file is complete.
         audio: floating [samples] or [samples, channels]; values outside [-1, 1] are clipped.
         sample_rate: int > 0, in Hz.
 
     Raises:
-        ValueError: for another rank or dtype, NaN or infinity, a rate that is not positive, or
-            more than a WAV file can hold.
-        OSError: if the file cannot be written (disk full, no permission), naming it.
+        ValueError: if the rank or dtype is another, the audio holds NaN or infinity, the rate is
+            not positive, or a WAV file cannot hold so much.
+        OSError: if the file cannot be written (disk full, no permission); the message names it.
     """
     samples = wav_format.to_pcm(audio)
     channels = 1 if samples.ndim == 1 else samples.shape[1]
@@ -118,17 +140,26 @@ def write(path: files.PathLike, audio: np.ndarray, sample_rate: int) -> None:
         file.write(samples.tobytes())
 
 
-def is_silent(audio: np.ndarray, *, threshold_db: float = -60.0) -> bool:
-    """Whether nothing in a recording, apart from a constant offset, reaches the threshold.
+def is_silent(audio: np.ndarray) -> bool:
+    """Tells whether nothing in a recording, apart from a constant offset, reaches `SILENCE`.
 
     Args:
         audio: floating [samples] or [samples, channels].
-        threshold_db: in dB relative to full scale 1.0.
     """
     audio = np.asarray(audio, np.float64)
     if audio.size == 0:
         return True
-    return bool(np.max(np.abs(audio - audio.mean(axis=0))) < 10.0 ** (threshold_db / 20.0))
+    return bool(np.max(np.abs(audio - audio.mean(axis=0))) < SILENCE)
+
+
+def _has_last_sample(path: str) -> bool:
+    """Tells whether the last sample of a file can be read, which in FLAC takes a short search."""
+    with _open(path) as file:
+        try:
+            file.seek(file.frames - 1)
+            return len(file.read(1)) == 1
+        except (RuntimeError, ValueError):
+            return False
 
 
 def _error(path: str, expected: str, received: str) -> AudioFileError:
@@ -154,14 +185,14 @@ def _open(path: str) -> soundfile.SoundFile:
 
 
 def _reason(path: str, error: Exception) -> str:
-    """What libsndfile said, in one line, without the path that it repeats."""
+    """Returns the message of libsndfile in one line, without the path that it repeats."""
     text = str(getattr(error, "error_string", error)).strip().rstrip(".")
     reason = "" if text in _MISLEADING else f" ({text})"
     return f"{os.path.getsize(path)} bytes that do not decode{reason}"
 
 
 def _read_all(path: str, file: soundfile.SoundFile) -> np.ndarray:
-    """float32 [frames, channels]; in blocks, as a header may promise an absurd length."""
+    """Reads float32 [frames, channels], in blocks: a header may promise an absurd length."""
     blocks: list[np.ndarray] = []
     try:
         while not blocks or len(blocks[-1]) == _BLOCK_FRAMES:

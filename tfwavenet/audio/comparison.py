@@ -1,9 +1,9 @@
-"""All metrics of a pair at once, with what is needed to show them."""
+"""Computes all metrics of a pair at once, with the labels and units that a table shows."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal, NamedTuple, Optional
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -11,21 +11,21 @@ from tfwavenet.audio import metrics
 
 
 class Score(NamedTuple):
-    """A value, or the reason why there is none."""
+    """A value, or the reason why there is no value."""
 
-    value: Optional[float]
-    reason: Optional[str] = None
+    value: float | None
+    reason: str | None = None
 
 
 class Metric(NamedTuple):
-    """How a number of `compare` is to be read.
+    """The description of a number that `compare` gives.
 
     Attributes:
-        name: its key.
-        label: for people.
+        name: key of the metric.
+        label: name for readers.
         unit: "dB", "cents", ..., or "".
-        better: which direction is better.
-        about: what is measured, over what range.
+        better: "lower" or "higher".
+        about: the measured quantity and its range.
     """
 
     name: str
@@ -80,20 +80,20 @@ _OTHERS = (
 
 
 def metrics_for(sample_rate: int) -> tuple[Metric, ...]:
-    """What `compare` computes at this sample rate, the most telling first.
+    """Returns the metrics that `compare` computes at a sample rate, the most telling first.
 
     Args:
-        sample_rate: int, in Hz; decides on the mode of PESQ.
+        sample_rate: int, in Hz, which decides on the mode of PESQ.
     """
     return (_PESQ[metrics.pesq_mode(sample_rate)], _STOI, *_OTHERS)
 
 
 def compare(reference: np.ndarray, estimate: np.ndarray, *, sample_rate: int) -> dict[str, Score]:
-    """Every metric of `metrics_for`, with the reason in place of a value that does not exist.
+    """Computes every metric of `metrics_for`, or gives the reason why it has no value.
 
     Args:
         reference: floating [samples] in [-1, 1].
-        estimate: floating [samples] in [-1, 1], aligned; lengths as `metrics.aligned` says.
+        estimate: floating [samples] in [-1, 1], aligned, of a length that `metrics.aligned` takes.
         sample_rate: int, in Hz, at least 4000.
 
     Returns:
@@ -119,12 +119,12 @@ def compare(reference: np.ndarray, estimate: np.ndarray, *, sample_rate: int) ->
     return {metric.name: scores[metric.name] for metric in metrics_for(sample_rate)}
 
 
-def _score(value: Optional[float]) -> Score:
+def _score(value: float | None) -> Score:
     return Score(None, "no frame is voiced in both") if value is None else Score(value)
 
 
 def _measures(sample_rate: int) -> dict[tuple[str, ...], Callable[..., tuple[Any, ...]]]:
-    """Functions of a pair that give the values of the metrics named."""
+    """Returns the functions of a pair that compute the metrics, by name."""
     rate: dict[str, Any] = {"sample_rate": sample_rate}
     return {
         (f"pesq_{metrics.pesq_mode(sample_rate)}",): lambda *pair: (metrics.pesq(*pair, **rate),),

@@ -1,7 +1,7 @@
-"""What an audio file promises about its own length, read from its container.
+"""Reads from the container of an audio file which length it promises.
 
-libsndfile silently shortens WAV, AIFF and Ogg files that were cut off or garbled; these checks
-find them.
+libsndfile silently shortens WAV, AIFF and Ogg files that were cut off or garbled. These checks
+find such files.
 """
 
 from __future__ import annotations
@@ -20,13 +20,14 @@ _LARGEST_MP3_LENGTH_OFFSET = 64
 
 
 def damage(path: str) -> str | None:
-    """How the file falls short of what its container promises, in words; None where it does not.
+    """Describes how a file falls short of what its container promises.
 
     Args:
-        path: an existing file of any kind. WAV (RIFF, RIFX, RF64), AIFF and Ogg are looked into.
+        path: an existing file of any kind. WAV (RIFF, RIFX, RF64), AIFF and Ogg are checked.
 
     Returns:
-        e.g. "a truncated file, 96000 bytes of samples expected, 4000 found", or None.
+        A phrase such as "a truncated file, 96000 bytes of samples expected, 4000 found", or None
+        if the file is whole.
     """
     with open(path, "rb") as file:
         start = file.read(12)
@@ -41,7 +42,7 @@ def damage(path: str) -> str | None:
 
 
 def promises_mp3_length(path: str) -> bool:
-    """Whether an MP3 file says its exact length (a Xing, Info or VBRI header in its first frame).
+    """Tells whether an MP3 file says its exact length, by a Xing, Info or VBRI header.
 
     Args:
         path: an existing MP3 file.
@@ -57,7 +58,7 @@ def promises_mp3_length(path: str) -> bool:
 
 
 def _missing_samples(file: BinaryIO, *, name: bytes, order: str) -> str | None:
-    """Walk the chunks of a RIFF-like file and compare the size of the samples' chunk."""
+    """Walks the chunks of a RIFF-like file and compares the size of the samples' chunk."""
     size_on_disk = os.fstat(file.fileno()).st_size
     promised_64 = None
     position = 12
@@ -77,7 +78,7 @@ def _missing_samples(file: BinaryIO, *, name: bytes, order: str) -> str | None:
 
 
 def _damaged_page(file: BinaryIO) -> str | None:
-    """Walk the Ogg pages: each must be whole with the right checksum, the last marked as such."""
+    """Walks the Ogg pages: each must be whole, with the right checksum, the last marked so."""
     position, is_last = 0, False
     while True:
         file.seek(position)
@@ -95,9 +96,9 @@ def _damaged_page(file: BinaryIO) -> str | None:
 
 
 def _ogg_checksum(page: bytes) -> bytes:
-    """The CRC of a page, whose own CRC field counts as zero: 4 bytes.
+    """Computes the CRC of a page, whose own CRC field counts as zero: 4 bytes.
 
-    Ogg shifts the other way than zlib (RFC 3533, section 6) and starts from zero: with the bits of
+    Ogg shifts the other way than zlib (RFC 3533, section 6) and starts from zero. With the bits of
     every byte mirrored and the initial value undone, zlib gives the mirror image.
     """
     mirrored = (page[:22] + bytes(4) + page[26:]).translate(_MIRRORED_BYTES)

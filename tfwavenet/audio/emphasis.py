@@ -1,4 +1,4 @@
-"""First-order pre-emphasis `y[n] = x[n] - c x[n-1]`, and its inverse, over whole or chunked audio.
+"""First-order pre-emphasis `y[n] = x[n] - c x[n-1]` and its inverse, over whole or chunked audio.
 
 The recursions run in float64 from a carried state, so chunks give the bits of the whole.
 """
@@ -15,15 +15,15 @@ _NEGLIGIBLE = 1e-18  # against 1, in float64
 def pre_emphasis(
     audio: np.ndarray, *, coefficient: float, state: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Raise the high frequencies: `y[n] = x[n] - coefficient * x[n-1]`, with `x[-1] = 0`.
+    """Raises the high frequencies: `y[n] = x[n] - coefficient * x[n-1]`, with `x[-1] = 0`.
 
     Args:
         audio: floating [..., samples].
         coefficient: float in [0, 1); 0 changes nothing.
-        state: float64 [..., 1] returned by the call on the preceding chunk, None at the start.
+        state: float64 [..., 1] from the call on the preceding chunk. If None, this is the first.
 
     Returns:
-        The filtered audio [..., samples] in the dtype of `audio`, and the state to carry on.
+        The filtered audio [..., samples] in the dtype of `audio`, and the state for the next chunk.
 
     Raises:
         ValueError: if `coefficient` is out of range or `audio` is not floating.
@@ -34,15 +34,15 @@ def pre_emphasis(
 def de_emphasis(
     audio: np.ndarray, *, coefficient: float, state: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Undo `pre_emphasis`: `x[n] = y[n] + coefficient * x[n-1]`, with `x[-1] = 0`.
+    """Undoes `pre_emphasis`: `x[n] = y[n] + coefficient * x[n-1]`, with `x[-1] = 0`.
 
     Args:
         audio: floating [..., samples], a pre-emphasized signal.
-        coefficient: float in [0, 1), the one that was used to emphasise.
-        state: float64 [..., 1] returned by the call on the preceding chunk, None at the start.
+        coefficient: float in [0, 1), as in the pre-emphasis.
+        state: float64 [..., 1] from the call on the preceding chunk. If None, this is the first.
 
     Returns:
-        The filtered audio [..., samples] in the dtype of `audio`, and the state to carry on.
+        The filtered audio [..., samples] in the dtype of `audio`, and the state for the next chunk.
 
     Raises:
         ValueError: if `coefficient` is out of range or `audio` is not floating.
@@ -50,21 +50,36 @@ def de_emphasis(
     return _filter(audio, [1.0, 0.0], [1.0, -coefficient], coefficient=coefficient, state=state)
 
 
+def pre_emphasis_graph(audio: tf.Tensor, *, coefficient: float) -> tf.Tensor:
+    """Computes `pre_emphasis` of whole audio in TensorFlow.
+
+    Args:
+        audio: floating [batch, samples].
+        coefficient: float in [0, 1); 0 changes nothing.
+
+    Returns:
+        The filtered audio [batch, samples] in the dtype of `audio`.
+    """
+    if not coefficient:
+        return audio
+    return audio - coefficient * tf.pad(audio, [[0, 0], [1, 0]])[:, :-1]
+
+
 def de_emphasis_graph(
     audio: tf.Tensor, *, coefficient: float, state: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """`de_emphasis` in TensorFlow, for graphs; equal up to the rounding of float64.
+    """Computes `de_emphasis` in TensorFlow, equal up to the rounding of float64.
 
-    `1 / (1 - c z)` is the product of `1 + (c z) ** (2 ** i)` over all i: each factor is one
-    shifted sum, and a dozen of them reach back further than float64 can tell.
+    `1 / (1 - c z)` is the product of `1 + (c z) ** (2 ** i)` over all i. Each factor is one
+    shifted sum, and a dozen factors reach back further than float64 can tell.
 
     Args:
         audio: float64 [batch, samples], a pre-emphasized signal.
-        coefficient: float in [0, 1), the one that was used to emphasise.
-        state: float64 [batch] returned by the call on the preceding chunk, zeros at the start.
+        coefficient: float in [0, 1), as in the pre-emphasis.
+        state: float64 [batch] from the call on the preceding chunk, zeros at the start.
 
     Returns:
-        The filtered audio float64 [batch, samples], and the state to carry on.
+        The filtered audio, float64 [batch, samples], and the state for the next chunk.
     """
     if not coefficient:
         return audio, state

@@ -1,37 +1,38 @@
-"""The feature recipe: everything that turns a recording into what a network is trained on."""
+"""The feature recipe: how a recording becomes the data that a network is trained on."""
 
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from tfwavenet.audio import signal_chain, spectrogram
-from tfwavenet.audio.recipe_checks import check_recipe
+from tfwavenet.audio import emphasis, mulaw, recipe_checks, signal_chain, spectrogram
+from tfwavenet.checks import nearest_name
 
-Compression = Literal["ln", "log10", "db"]
-Normalization = Literal["none", "range", "standard"]
+# The spelling of "center" in the first recipes that were stored, and in all fingerprints.
+_STORED_CENTER = "centre"
 
 
 @dataclasses.dataclass(frozen=True)
 class FeatureRecipe:
-    """How audio becomes a signal for the network and a mel spectrogram, and back.
+    """Turns audio into a signal for the network and a mel spectrogram, and back.
 
     The recipe is a value: immutable, hashable, equal by content, serializable as JSON. It travels
     with every model. Audio is processed in this order:
 
     1. *Preparation*, common to both (`prepare_audio`): trim silence, scale to a peak, high-pass,
        `gain`.
-    2. The *signal* (`condition_audio`): times `signal_gain`, pre-emphasis, range check. It is
-       what the network sees; `to_audio` undoes it.
+    2. The *signal* (`condition_audio`): times `signal_gain`, pre-emphasis, range check. The
+       network sees the signal; `to_audio` undoes this step.
     3. The *features* (`mel`), from the prepared audio: feature pre-emphasis and peak, STFT
        magnitude, power, mel matrix, compression, normalization.
+
+    Shapes: audio and signal [samples], mel [frames, n_mels].
 
     Args:
         sample_rate: int > 0, in Hz.
@@ -45,30 +46,33 @@ class FeatureRecipe:
         power: float > 0, the magnitude's exponent before the mel matrix.
         n_mels: int > 0; a filter that covers no bin is an error.
         fmin_hz: float >= 0, lower end of the first filter.
-        fmax_hz: float up to half the sample rate; None means exactly that.
+        fmax_hz: float, upper end of the last filter. If None, half the sample rate.
         mel_scale: "slaney" or "htk".
         mel_norm: "slaney" (area one) or "none" (peak one).
         compression: "ln", "log10", or "db" (20 log10), of `max(mel, floor)`.
-        floor: float > 0, smallest mel value that is told apart from silence.
-        reference: float, subtracted after the compression, in its units.
+        floor: float > 0, smallest mel value; smaller values become this.
+        reference: float, subtracted after the compression, in the units of the compressed mel.
         normalization: "none"; "range": map `input_range` to `output_range` and clip;
             "standard": `(x - mean) / std` per mel bin.
         input_range: (low, high) of the compressed mel, for "range".
         output_range: (low, high) of the result, for "range".
-        mean: n_mels floats, for "standard"; None until fitted (see `with_statistics`).
-        std: n_mels floats > 0, for "standard"; None until fitted.
+        mean: n_mels floats, for "standard". If None, not fitted yet (see `with_statistics`).
+        std: n_mels floats > 0, for "standard". If None, not fitted yet.
         feature_pre_emphasis: float in [0, 1), applied for the features only.
-        feature_peak: float > 0 or None, peak to which the features' audio is scaled after it.
-        trim_top_db: float > 0 or None, cut both ends that are this far below the loudest frame.
+        feature_peak: float > 0, peak to which the features' audio is scaled after that. If None,
+            the audio is not scaled.
+        trim_top_db: float > 0, cut both ends that are this far below the loudest frame. If None,
+            nothing is cut.
         trim_frame_samples: int > 0, frame of the loudness measured for trimming.
-        trim_hop_samples: int > 0, hop of the same.
+        trim_hop_samples: int > 0, hop of these frames.
         trim_pre_emphasis: float in [0, 1), pre-emphasis around the trimming, undone after it.
-        peak: float in (0, 1] or None, scale every recording to this peak.
-        high_pass_hz: float > 0 or None, cut-off of a causal 255-tap FIR high-pass filter.
+        peak: float in (0, 1], scale every recording to this peak. If None, levels are kept.
+        high_pass_hz: float > 0, cut-off of a causal 255-tap FIR high-pass filter. If None, there
+            is no filter.
         gain: float > 0, applied to the audio of both signal and features.
         signal_gain: float > 0, applied to the signal only.
         pre_emphasis: float in [0, 1), applied to the signal only.
-        overflow: what happens to a signal outside [-1, 1]: "clip" or "error".
+        overflow: treatment of a signal outside [-1, 1]: "clip" or "error".
         mulaw_rounding: "nearest" or "truncate" (see `tfwavenet.audio.mulaw`).
 
     Raises:
@@ -88,17 +92,17 @@ class FeatureRecipe:
     window: spectrogram.Window = "hann"
     framing: spectrogram.Framing = "center"
     pad_mode: spectrogram.PadMode = "reflect"
-    window_scaling: Literal["none", "energy"] = "none"
+    window_scaling: recipe_checks.WindowScaling = "none"
     power: float = 1.0
     n_mels: int = 80
     fmin_hz: float = 0.0
     fmax_hz: float | None = None
     mel_scale: spectrogram.MelScale = "slaney"
     mel_norm: spectrogram.MelNorm = "slaney"
-    compression: Compression = "ln"
+    compression: recipe_checks.Compression = "ln"
     floor: float = 1e-5
     reference: float = 0.0
-    normalization: Normalization = "none"
+    normalization: recipe_checks.Normalization = "none"
     input_range: tuple[float, float] = (-100.0, 0.0)
     output_range: tuple[float, float] = (0.0, 1.0)
     mean: tuple[float, ...] | None = None
@@ -115,48 +119,57 @@ class FeatureRecipe:
     signal_gain: float = 1.0
     pre_emphasis: float = 0.0
     overflow: signal_chain.Overflow = "clip"
-    mulaw_rounding: Literal["nearest", "truncate"] = "nearest"
+    mulaw_rounding: mulaw.Rounding = "nearest"
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
             object.__setattr__(self, field.name, _plain(field, getattr(self, field.name)))
-        check_recipe(self)
+        recipe_checks.check_recipe(self)
 
     def get_config(self) -> dict[str, Any]:
-        """Every field as plain JSON values; `from_config` gives an equal recipe."""
+        """Returns every field as plain JSON values; `from_config` gives an equal recipe."""
         config = dataclasses.asdict(self)
         return {key: list(v) if isinstance(v, tuple) else v for key, v in config.items()}
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> FeatureRecipe:
-        """A recipe from the mapping that `get_config` gave; absent fields take their default.
+        """Builds a recipe from the mapping that `get_config` gave.
+
+        Args:
+            config: fields of the recipe; absent fields take their default.
 
         Raises:
-            ValueError: for an unknown key, naming the nearest field, or a value out of range.
+            ValueError: if a key is unknown (the message names the nearest), or a value is out of
+                range.
         """
         names = [field.name for field in dataclasses.fields(cls)]
         for key in config:
             if key not in names:
-                near = difflib.get_close_matches(str(key), names, n=1, cutoff=0.0)
                 raise ValueError(
-                    f"a feature recipe has no such field, the nearest is {near[0]!r}. "
+                    f"a feature recipe has no field {key!r}{nearest_name(key, names)}. "
                     f"Received: {key}={config[key]!r}"
                 )
-        return cls(**config)
+        fields = dict(config)
+        if fields.get("framing") == _STORED_CENTER:
+            fields["framing"] = "center"
+        return cls(**fields)
 
     def fingerprint(self) -> str:
-        """16 hexadecimal digits that two recipes share exactly when they are equal."""
-        text = json.dumps(self.get_config(), sort_keys=True)
+        """Returns 16 hexadecimal digits that two recipes share exactly when they are equal."""
+        config = self.get_config()
+        if self.framing == "center":
+            config["framing"] = _STORED_CENTER
+        text = json.dumps(config, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def with_statistics(
         self, mean: np.ndarray | list[float], std: np.ndarray | list[float]
     ) -> FeatureRecipe:
-        """The same recipe normalized by these statistics of the training set.
+        """Returns this recipe with normalization by statistics of the training set.
 
         Args:
             mean: float [n_mels], mean of every compressed mel bin.
-            std: float [n_mels], > 0, its standard deviation.
+            std: float [n_mels], > 0, standard deviation of every compressed mel bin.
 
         Raises:
             ValueError: if the lengths are not `n_mels` or a value is out of range.
@@ -170,11 +183,11 @@ class FeatureRecipe:
 
     @property
     def signal_offset(self) -> int:
-        """Zeros that `analyze` puts before the signal, so that frame 0 meets sample 0."""
+        """Returns how many zeros `analyze` puts before the signal to align it with the frames."""
         return self.n_fft - self.hop_samples if self.framing == "full" else 0
 
     def mel_matrix(self) -> np.ndarray:
-        """float32 [n_mels, n_fft // 2 + 1], the mel filterbank (cached, read-only)."""
+        """Returns the mel filterbank, float32 [n_mels, n_fft // 2 + 1] (cached, read-only)."""
         return spectrogram.mel_matrix(
             sample_rate=self.sample_rate,
             n_fft=self.n_fft,
@@ -186,27 +199,27 @@ class FeatureRecipe:
         )
 
     def analysis_window(self) -> np.ndarray:
-        """float64 [win_samples], the window, divided by its energy norm where the recipe says."""
+        """Returns the window, float64 [win_samples], scaled as `window_scaling` says."""
         window = spectrogram.window_samples(
             self.window, win_samples=self.win_samples, hop_samples=self.hop_samples
         )
         return window / np.linalg.norm(window) if self.window_scaling == "energy" else window
 
     def frame_count(self, samples: int) -> int:
-        """Frames that `mel` gives for `samples` samples of prepared audio."""
+        """Returns the number of frames that `mel` gives for `samples` samples of prepared audio."""
         return spectrogram.frame_count(
             samples, framing=self.framing, n_fft=self.n_fft, hop_samples=self.hop_samples
         )
 
     @property
     def least_samples(self) -> int:
-        """The shortest audio that `mel` takes."""
+        """Returns the length in samples of the shortest audio that `mel` takes."""
         return spectrogram.least_samples(
             self.framing, self.pad_mode, n_fft=self.n_fft, hop_samples=self.hop_samples
         )
 
     def mel(self, audio: np.ndarray | tf.Tensor) -> tf.Tensor:
-        """Mel features of prepared audio (see `prepare_audio`), in TensorFlow.
+        """Computes mel features of prepared audio (see `prepare_audio`) in TensorFlow.
 
         Works in eager mode and in graphs (XLA has no float64 FFT); only eager mode rejects NaN.
 
@@ -217,13 +230,13 @@ class FeatureRecipe:
             float32 [frames, n_mels] or [batch, frames, n_mels].
 
         Raises:
-            ValueError: for another rank or dtype, too few samples, NaN or infinity, or statistics
-                that the recipe needs and does not have.
+            ValueError: if the rank or dtype is another, there are too few samples, the audio
+                holds NaN or infinity, or the recipe lacks statistics that it needs.
         """
         return self.normalize(self.compressed_mel(audio))
 
     def compressed_mel(self, audio: np.ndarray | tf.Tensor) -> tf.Tensor:
-        """As `mel`, before the normalization; what statistics are fitted on.
+        """Computes mel features before their normalization; statistics are fitted on these.
 
         Args:
             audio: floating [samples] or [batch, samples].
@@ -232,19 +245,41 @@ class FeatureRecipe:
             float32 [frames, n_mels] or [batch, frames, n_mels].
 
         Raises:
-            ValueError: for another rank or dtype, too few samples, NaN or infinity.
+            ValueError: if the rank or dtype is another, there are too few samples, or the audio
+                holds NaN or infinity.
         """
         audio = self._checked(audio)
         batch = audio if audio.shape.rank == 2 else audio[tf.newaxis]
-        mel = self._compress(self._linear_mel(tf.cast(batch, tf.float64)))
-        mel = tf.cast(mel, tf.float32)
+        mel = self._compressed(self._extended(tf.cast(batch, tf.float64)))
         return mel if audio.shape.rank == 2 else mel[0]
 
-    def normalize(self, compressed: np.ndarray | tf.Tensor) -> tf.Tensor:
-        """Normalize compressed mels [..., n_mels] as the recipe says, to float32.
+    def mel_window(self, audio: tf.Tensor, start: tf.Tensor, count: int) -> tf.Tensor:
+        """Computes some frames of `mel`, at the cost of these frames, in graphs.
+
+        Args:
+            audio: float64 [samples], prepared audio, at least `least_samples`.
+            start: int scalar, the first frame; it may be negative.
+            count: number of frames, at least 1.
+
+        Returns:
+            float32 [count, n_mels]. Beyond the ends of the audio the first or the last frame is
+            repeated.
 
         Raises:
-            ValueError: if the recipe needs statistics and has none.
+            ValueError: if the recipe lacks statistics that it needs.
+        """
+        extended = self._extended(audio[tf.newaxis])
+        frames = (tf.shape(extended)[1] - self.n_fft) // self.hop_samples + 1
+        wanted = tf.clip_by_value(tf.cast(start, tf.int32) + tf.range(count), 0, frames - 1)
+        low, high = wanted[0] * self.hop_samples, wanted[-1] * self.hop_samples + self.n_fft
+        mel = self.normalize(self._compressed(extended[:, low:high]))[0]
+        return tf.ensure_shape(tf.gather(mel, wanted - wanted[0]), [count, self.n_mels])
+
+    def normalize(self, compressed: np.ndarray | tf.Tensor) -> tf.Tensor:
+        """Normalizes compressed mels [..., n_mels] as the recipe says, to float32.
+
+        Raises:
+            ValueError: if the recipe lacks statistics that it needs.
         """
         mel = tf.cast(compressed, tf.float32)
         if self.normalization == "range":
@@ -257,10 +292,10 @@ class FeatureRecipe:
         return mel
 
     def denormalize(self, mel: np.ndarray | tf.Tensor) -> tf.Tensor:
-        """Undo `normalize` (but for what it clipped): float [..., n_mels] to float32.
+        """Undoes `normalize`, except its clipping: float [..., n_mels] to float32.
 
         Raises:
-            ValueError: if the recipe needs statistics and has none.
+            ValueError: if the recipe lacks statistics that it needs.
         """
         mel = tf.cast(mel, tf.float32)
         if self.normalization == "range":
@@ -273,12 +308,12 @@ class FeatureRecipe:
         return mel
 
     def decompress(self, compressed: np.ndarray | tf.Tensor) -> tf.Tensor:
-        """Undo the compression: float [..., n_mels] to linear mels, float32, >= `floor`."""
+        """Undoes the compression: float [..., n_mels] to linear mels, float32, >= `floor`."""
         scaled = (tf.cast(compressed, tf.float32) + self.reference) / _LOG_FACTORS[self.compression]
         return tf.maximum(tf.exp(scaled), self.floor)
 
     def prepare_audio(self, audio: np.ndarray) -> np.ndarray:
-        """Trim, scale, filter: the audio from which both signal and features are made.
+        """Trims, scales and filters audio; signal and features are made from the result.
 
         Args:
             audio: floating [samples], at `sample_rate`, nominally in [-1, 1].
@@ -287,22 +322,24 @@ class FeatureRecipe:
             float64 [at most samples].
 
         Raises:
-            ValueError: for another rank or dtype, no samples, NaN, or silence that cannot be
-                scaled to a peak.
+            ValueError: if the rank or dtype is another, there are no samples, the audio holds
+                NaN, or it is silent and cannot be scaled to a peak.
         """
         return signal_chain.prepare(audio, recipe=self)
 
     def condition_audio(self, audio: np.ndarray) -> np.ndarray:
-        """The waveform that the network sees: float [samples] to float32 [samples] in [-1, 1].
+        """Makes the signal that the network sees, float32 [samples], of audio, float [samples].
+
+        The signal is in [-1, 1] and may be shorter than the audio.
 
         Raises:
-            ValueError: as `prepare_audio`, and for a signal outside [-1, 1] where `overflow` is
-                "error".
+            ValueError: if `prepare_audio` raises it, or the signal leaves [-1, 1] and `overflow`
+                is "error".
         """
         return signal_chain.to_signal(self.prepare_audio(audio), recipe=self)
 
     def analyze(self, audio: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Signal and features of one recording, aligned.
+        """Computes signal and features of one recording, aligned.
 
         Args:
             audio: floating [samples], at `sample_rate`, nominally in [-1, 1].
@@ -312,7 +349,7 @@ class FeatureRecipe:
             mel float32 [frames, n_mels].
 
         Raises:
-            ValueError: as `condition_audio` and `mel`.
+            ValueError: if `condition_audio` or `mel` raises it.
         """
         prepared = self.prepare_audio(audio)
         signal = signal_chain.to_signal(prepared, recipe=self)
@@ -324,14 +361,14 @@ class FeatureRecipe:
     def to_audio(
         self, signal: np.ndarray, state: np.ndarray | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Undo `condition_audio` but for the trimming, peak and high-pass; chunk by chunk.
+        """Undoes `condition_audio`, except trimming, peak and high-pass, chunk by chunk.
 
         Args:
-            signal: floating [..., samples], what the network gave.
-            state: what the call on the preceding chunk returned, None at the start.
+            signal: floating [..., samples], from the network.
+            state: from the call on the preceding chunk. If None, this is the first chunk.
 
         Returns:
-            audio float32 [..., samples], and the state for the next chunk. Chunks give the
+            The audio, float32 [..., samples], and the state for the next chunk. Chunks give the
             samples of the whole to the bit.
         """
         return signal_chain.from_signal(signal, recipe=self, state=state)
@@ -353,23 +390,27 @@ class FeatureRecipe:
             raise ValueError("audio must be finite. Received: audio with NaN or infinity")
         return audio
 
-    def _linear_mel(self, audio: tf.Tensor) -> tf.Tensor:
-        """float64 [batch, samples] -> float64 [batch, frames, n_mels]."""
-        if self.feature_pre_emphasis:
-            delayed = tf.pad(audio, [[0, 0], [1, 0]])[:, :-1]
-            audio = audio - self.feature_pre_emphasis * delayed
+    def _extended(self, audio: tf.Tensor) -> tf.Tensor:
+        """Computes float64 [batch, padded], what is cut into frames, of float64 [batch, samples]."""
+        audio = emphasis.pre_emphasis_graph(audio, coefficient=self.feature_pre_emphasis)
         if self.feature_peak is not None:
             loudest = tf.reduce_max(tf.abs(audio), axis=1, keepdims=True)
             audio = tf.math.divide_no_nan(audio * self.feature_peak, loudest)
         size = {"n_fft": self.n_fft, "hop_samples": self.hop_samples}
-        padded = spectrogram.extend(audio, framing=self.framing, pad_mode=self.pad_mode, **size)
-        linear = spectrogram.magnitude(padded, window=self.analysis_window(), **size)
-        linear = linear if self.power == 1.0 else linear**self.power
-        return tf.einsum("bfk,mk->bfm", linear, tf.constant(self.mel_matrix(), tf.float64))
+        return spectrogram.extend(audio, framing=self.framing, pad_mode=self.pad_mode, **size)
 
-    def _compress(self, mel: tf.Tensor) -> tf.Tensor:
+    def _compressed(self, extended: tf.Tensor) -> tf.Tensor:
+        """Computes float32 [batch, frames, n_mels] of float64 [batch, padded]."""
+        linear = spectrogram.magnitude(
+            extended,
+            window=self.analysis_window(),
+            n_fft=self.n_fft,
+            hop_samples=self.hop_samples,
+        )
+        linear = linear if self.power == 1.0 else linear**self.power
+        mel = tf.einsum("bfk,mk->bfm", linear, tf.constant(self.mel_matrix(), tf.float64))
         log = tf.math.log(tf.maximum(mel, tf.constant(self.floor, mel.dtype)))
-        return log * _LOG_FACTORS[self.compression] - self.reference
+        return tf.cast(log * _LOG_FACTORS[self.compression] - self.reference, tf.float32)
 
     def _statistics(self) -> tuple[np.ndarray, np.ndarray]:
         if self.mean is None or self.std is None:
@@ -384,8 +425,8 @@ class FeatureRecipe:
 _LOG_FACTORS = {"ln": 1.0, "log10": 1.0 / np.log(10.0), "db": 20.0 / np.log(10.0)}
 
 
-def _plain(field: dataclasses.Field[Any], value: Any) -> Any:
-    """Numbers and sequences of `value` as int, float and tuple, as the field's type says."""
+def _plain(field: dataclasses.Field[Any], value: object) -> object:
+    """Returns a value as the int, float or tuple that the field's type asks for."""
     kind = str(field.type)
     if value is None or isinstance(value, (bool, str)):
         return value

@@ -1,12 +1,12 @@
-"""A small known frame behind a FLAC stream, which shows whether a decoder came to its end unharmed.
+"""Appends a small known frame to a FLAC stream, which shows whether decoding reached the end.
 
-tensorflow-io waits for ever where the bytes end and samples are still missing, and libFLAC finishes
-a frame that is broken off with whatever bytes follow, mutes it and goes on. So a frame of known
-samples is appended: what cuts into the frames before it takes bytes from it too, and it is missed
-at the end. Behind it follow headers of frames of more samples than there are bytes: a decoder that
-still wants samples runs out of bytes inside one of those, which is an error at last.
+tensorflow-io waits for ever if the bytes end while samples are missing. libFLAC fills a frame that
+is broken off with whatever bytes follow, mutes it and goes on. So a frame of known samples is
+appended. A damaged frame before it takes bytes from it, and the known samples are missing at the
+end. Headers of frames that are longer than the remaining bytes follow: a decoder that still wants
+samples fails inside such a frame.
 
-The frame layout is that of RFC 9639.
+Source: the frame layout of RFC 9639.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _VERBATIM_SUBFRAME = 2
 def append(
     contents: tf.Tensor, *, total: tf.Tensor, channels: tf.Tensor, bits: tf.Tensor
 ) -> tf.Tensor:
-    """The file with `SAMPLES` more samples, all at `LEVEL` of full scale.
+    """Returns the file with `SAMPLES` more samples, all at `LEVEL` of full scale.
 
     Args:
         contents: string scalar, a FLAC file without anything in front of it.
@@ -34,8 +34,8 @@ def append(
         bits: int64 scalar, 8, 16 or 24, as in its header.
 
     Returns:
-        string scalar. Decoded whole, its last `SAMPLES` samples equal `LEVEL` exactly when all
-        frames before them were there.
+        string scalar. In the decoded audio the last `SAMPLES` samples equal `LEVEL` exactly if no
+        frame before them was missing.
     """
     promised = total + SAMPLES
     # The four bits in front of the 36-bit total belong to the bits per sample.
@@ -53,12 +53,12 @@ def append(
 
 
 def to_bytes(values: tf.Tensor) -> tf.Tensor:
-    """Integers [n] in [0, 255] -> string scalar of n bytes."""
+    """Converts integers [n] in [0, 255] to a string scalar of n bytes."""
     return tf.strings.reduce_join(tf.gather([bytes([i]) for i in range(256)], values))
 
 
 def _frame(number: tf.Tensor, channels: tf.Tensor, bits: tf.Tensor) -> tf.Tensor:
-    """The bytes of a frame of constant subframes that begins at sample `number`: int64 [n]."""
+    """Returns the bytes of a frame of constant subframes that begins at sample `number`."""
     # The sample number in the longest of its UTF-8-like forms, 36 bits in 7 bytes.
     coded = tf.concat([[0xFE], 0x80 + _digits(number, base=64, count=6)], axis=0)
     layout = tf.stack([0xFF, 0xF9, 6 << 4, (channels - 1) * 16])
@@ -72,12 +72,12 @@ def _frame(number: tf.Tensor, channels: tf.Tensor, bits: tf.Tensor) -> tf.Tensor
 
 
 def _digits(value: tf.Tensor, *, base: int, count: int) -> tf.Tensor:
-    """The last `count` digits of an integer, the most significant first: int64 [count]."""
+    """Returns the last `count` digits of an integer, the highest first: int64 [count]."""
     return value // [base**place for place in range(count - 1, -1, -1)] % base
 
 
 def _checksum(values: tf.Tensor, table: np.ndarray, *, width: int) -> tf.Tensor:
-    """The cyclic redundancy check of bytes int64 [n], most significant bit first: int64 scalar."""
+    """Computes the cyclic redundancy check of bytes int64 [n], highest bit first."""
 
     def step(crc: tf.Tensor, value: tf.Tensor) -> tf.Tensor:
         index = tf.bitwise.bitwise_xor(crc // 2 ** (width - 8), value)
@@ -87,7 +87,7 @@ def _checksum(values: tf.Tensor, table: np.ndarray, *, width: int) -> tf.Tensor:
 
 
 def _crc_table(*, polynomial: int, width: int) -> np.ndarray:
-    """What one byte adds to a checksum: int64 [256]."""
+    """Returns the contribution of every byte to a checksum: int64 [256]."""
     table = np.arange(256, dtype=np.int64) << (width - 8)
     for _ in range(8):
         table = (table << 1) ^ np.where(table >> (width - 1), polynomial | 1 << width, 0)
@@ -99,7 +99,7 @@ _CRC_16 = _crc_table(polynomial=0x8005, width=16)
 
 
 def _endless(channels: int) -> bytes:
-    """Beginnings of frames of 32768 verbatim samples, over and over."""
+    """Returns beginnings of frames of 32768 verbatim samples, over and over."""
     header = bytes([0xFF, 0xF8, 0xF0, (channels - 1) << 4, 0])
     crc = 0
     for byte in header:

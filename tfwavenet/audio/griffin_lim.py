@@ -1,10 +1,11 @@
-"""Griffin-Lim: the baseline vocoder, from the same mels that a network is given."""
+"""Griffin-Lim: the baseline vocoder, from the mels that a network is given."""
 
 from __future__ import annotations
 
 import librosa
 import numpy as np
 
+from tfwavenet import checks
 from tfwavenet.audio import emphasis, spectrogram
 from tfwavenet.audio.features import FeatureRecipe
 
@@ -12,17 +13,17 @@ from tfwavenet.audio.features import FeatureRecipe
 def griffin_lim(
     mel: np.ndarray, recipe: FeatureRecipe, *, iterations: int = 60, seed: int = 0
 ) -> np.ndarray:
-    """Estimate audio from mel features by the fast Griffin-Lim algorithm.
+    """Estimates audio from mel features by the fast Griffin-Lim algorithm.
 
-    Normalization and compression are undone, the magnitudes are the non-negative least-squares
-    solution for the recipe's own mel matrix, the phases are found with momentum 0.99 (Perraudin
-    et al., 2013) on the recipe's own STFT, and feature pre-emphasis and gain are undone.
+    First the normalization and the compression are undone. The magnitudes are the non-negative
+    least-squares solution for the recipe's mel matrix. The phases are found on the recipe's STFT,
+    with momentum 0.99. At last the feature pre-emphasis and the gain are undone.
 
     Args:
         mel: floating [frames, n_mels], as `recipe.mel` gives it.
-        recipe: the one the features were made with.
+        recipe: the recipe that the features were made with.
         iterations: int >= 0.
-        seed: int >= 0, of the random initial phases; the same seed gives the same audio.
+        seed: int >= 0, for the random initial phases; equal seeds give equal audio.
 
     Returns:
         float32 [frames * hop_samples], aligned with `recipe.to_audio` of the signal that
@@ -30,12 +31,13 @@ def griffin_lim(
         to a peak, the level is that peak.
 
     Raises:
-        ValueError: for a mel of another rank, with other bins, no frames, NaN or infinity, or
-            `iterations` below 0.
+        ValueError: if the mel has another rank, other bins or no frames, holds NaN or infinity, or
+            `iterations` is below 0.
+
+    Source: Perraudin et al., "A fast Griffin-Lim algorithm", WASPAA (2013).
     """
     mel = _checked(mel, recipe)
-    if iterations < 0:
-        raise ValueError(f"iterations must be >= 0. Received: iterations={iterations!r}")
+    checks.whole_number("iterations", iterations, 0)
     size = {"n_fft": recipe.n_fft, "hop_samples": recipe.hop_samples}
     padded = librosa.griffinlim(
         linear_magnitude(mel, recipe).T,
@@ -55,17 +57,17 @@ def griffin_lim(
 
 
 def linear_magnitude(mel: np.ndarray, recipe: FeatureRecipe) -> np.ndarray:
-    """The STFT magnitudes that explain the mels best: non-negative least squares.
+    """Computes the STFT magnitudes that explain the mels best, by non-negative least squares.
 
     Args:
         mel: floating [frames, n_mels], as `recipe.mel` gives it.
-        recipe: the one the features were made with.
+        recipe: the recipe that the features were made with.
 
     Returns:
         float32 [frames, n_fft // 2 + 1].
 
     Raises:
-        ValueError: for a mel of another rank, with other bins, no frames, NaN or infinity.
+        ValueError: if the mel has another rank, other bins or no frames, or holds NaN or infinity.
     """
     mel = _checked(mel, recipe)
     linear_mel = recipe.decompress(recipe.denormalize(mel)).numpy()

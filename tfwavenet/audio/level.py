@@ -11,21 +11,21 @@ from tfwavenet.audio.features import FeatureRecipe
 
 
 def signal_rms(mel: np.ndarray | tf.Tensor, recipe: FeatureRecipe) -> tf.Tensor:
-    """Root mean square of the network's signal in each frame, as far as the mels tell it.
+    """Estimates the root mean square of the network's signal in each frame.
 
-    For speech within 3 dB, as a standard deviation: a mel band says nothing of how its energy is
-    spread in it.
+    The error has a standard deviation of 3 dB for speech. A mel band does not tell how its energy
+    is spread inside the band.
 
     Args:
         mel: floating [..., frames, n_mels], as `recipe.mel` gives it.
-        recipe: the one the features were made with. Where it scales the features' audio to a peak,
-            the result is relative to that peak.
+        recipe: the recipe that the features were made with. If it scales the features' audio to a
+            peak, the result is relative to that peak.
 
     Returns:
         float32 [..., frames], positive.
 
     Raises:
-        ValueError: if the recipe needs statistics and has none.
+        ValueError: if the recipe lacks statistics that it needs.
     """
     linear = recipe.decompress(recipe.denormalize(mel))
     power = tf.pow(linear, 2.0 / recipe.power)
@@ -34,11 +34,10 @@ def signal_rms(mel: np.ndarray | tf.Tensor, recipe: FeatureRecipe) -> tf.Tensor:
 
 @functools.lru_cache(maxsize=32)
 def _band_weights(recipe: FeatureRecipe) -> np.ndarray:
-    """How much a band's `mel ** (2 / power)` adds to the mean square of the signal.
+    """Computes the share of each band's `mel ** (2 / power)` in the signal's mean square.
 
-    A band whose bins have the magnitude 1 each says that for all bins that are nearest to it, also
-    for those that no band covers. The signal's filter, and that of the features, are taken into
-    account bin by bin.
+    A band stands for all bins that are nearest to it, also for bins that no band covers. The
+    filters of the signal and of the features are taken into account bin by bin.
     """
     matrix = recipe.mel_matrix().astype(np.float64)
     angle = np.pi * np.arange(matrix.shape[1]) / (matrix.shape[1] - 1)
@@ -53,5 +52,5 @@ def _band_weights(recipe: FeatureRecipe) -> np.ndarray:
 
 
 def _emphasis_power(coefficient: float, angle: np.ndarray) -> np.ndarray:
-    """Squared magnitude of `1 - coefficient / z` on the unit circle."""
+    """Computes the squared magnitude of `1 - coefficient / z` on the unit circle."""
     return 1.0 + coefficient**2 - 2.0 * coefficient * np.cos(angle)

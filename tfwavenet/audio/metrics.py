@@ -1,23 +1,24 @@
 """Distances between a recording and a synthetic version of it, on NumPy audio.
 
 All functions take `reference` and `estimate`, floating [samples] in [-1, 1] and aligned in time.
-Where their lengths differ by up to a tenth, both are cut to the shorter; a larger difference is an
-error. `comparison.compare` computes everything there is a value for.
+If their lengths differ by up to a tenth, both are cut to the shorter; a larger difference is an
+error. `comparison.compare` computes all metrics that have a value.
 
-Not all of these rank vocoders well. A log-spectral distance hears differences in what is next to
-silent; that is why the two of this module have a floor relative to the recording's peak. PESQ,
-ESTOI, spectral convergence and the two F0 errors can be relied on.
+Not all metrics rank vocoders well. A log-spectral distance counts differences in parts that are
+nearly silent. Therefore the two such distances of this module have a floor relative to the peak of
+the recording. PESQ, ESTOI, spectral convergence and the two F0 errors rank vocoders well.
 """
 
 from __future__ import annotations
 
 import importlib
 import warnings
-from typing import Any, Literal, NamedTuple, Optional
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from scipy import fft as scipy_fft
 
+from tfwavenet import checks
 from tfwavenet.audio import pitch, resample, spectrogram
 
 # FFT, hop and window in samples: Yamamoto et al., arXiv:1910.11480, table 1.
@@ -33,7 +34,7 @@ _LOG_FLOOR = 1e-7  # of a magnitude, for the log-magnitude distance
 
 
 class UndefinedMetricError(ValueError):
-    """A metric has no value for this pair: silence, too short, or its package is missing."""
+    """Reports that a metric has no value: silence, too little audio, or a missing package."""
 
 
 def aligned(reference: np.ndarray, estimate: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -48,7 +49,7 @@ def aligned(reference: np.ndarray, estimate: np.ndarray) -> tuple[np.ndarray, np
 
     Raises:
         ValueError: if one is not floating with one axis, is empty, or holds NaN or infinity, or
-            the lengths differ by more.
+            the lengths differ by more than a tenth.
         UndefinedMetricError: if `reference` is silent.
     """
     pair = {"reference": np.asarray(reference), "estimate": np.asarray(estimate)}
@@ -74,35 +75,34 @@ def aligned(reference: np.ndarray, estimate: np.ndarray) -> tuple[np.ndarray, np
 
 def check_sample_rate(sample_rate: int) -> None:
     """Raises ValueError for a sample rate that is not an integer of at least 4000 Hz."""
-    if not isinstance(sample_rate, (int, np.integer)) or sample_rate < MIN_SAMPLE_RATE:
-        raise ValueError(
-            f"sample_rate must be an integer of at least {MIN_SAMPLE_RATE} Hz. "
-            f"Received: {sample_rate=}"
-        )
+    checks.whole_number("sample_rate", sample_rate, MIN_SAMPLE_RATE)
 
 
 class F0Error(NamedTuple):
-    """What `f0_error` returns.
+    """The result of `f0_error`.
 
     Attributes:
-        median_cents: median absolute deviation where both are voiced; None where that is nowhere.
+        median_cents: median absolute deviation where both are voiced. If None, no frame is
+            voiced in both.
         frame_error: share in [0, 1] of all frames whose voicing differs or whose frequency is
             off by more than 20 %.
     """
 
-    median_cents: Optional[float]
+    median_cents: float | None
     frame_error: float
 
 
 def spectral_convergence(reference: np.ndarray, estimate: np.ndarray) -> float:
-    """Mean over `STFT_RESOLUTIONS` of `|| |X| - |Y| || / || |X| ||` (Frobenius norms).
+    """Computes the spectral convergence: `|| |X| - |Y| || / || |X| ||`, Frobenius norms.
+
+    The result is the mean over `STFT_RESOLUTIONS`.
 
     Args:
-        reference: floating [samples], at least 1200 of them.
+        reference: floating [samples], at least 1200 samples.
         estimate: floating [samples].
 
     Returns:
-        At least 0, where the magnitudes agree; 1 for silence. Without a unit.
+        A float without a unit, at least 0; 0 if the magnitudes agree, 1 for silence.
 
     Raises:
         UndefinedMetricError: if the reference is silent or too short.
@@ -115,14 +115,16 @@ def spectral_convergence(reference: np.ndarray, estimate: np.ndarray) -> float:
 
 
 def log_magnitude_distance(reference: np.ndarray, estimate: np.ndarray) -> float:
-    """Mean over `STFT_RESOLUTIONS` of the mean `| ln |X| - ln |Y| |`, magnitudes from 1e-7 on.
+    """Computes the mean of `| ln |X| - ln |Y| |` over bins, frames and `STFT_RESOLUTIONS`.
+
+    Smaller magnitudes are taken as 1e-7.
 
     Args:
-        reference: floating [samples], at least 1200 of them.
+        reference: floating [samples], at least 1200 samples.
         estimate: floating [samples].
 
     Returns:
-        At least 0, in nepers (1 neper = 8.69 dB).
+        A float in nepers (1 neper = 8.69 dB), at least 0.
 
     Raises:
         UndefinedMetricError: if the reference is silent or too short.
@@ -141,18 +143,19 @@ def log_spectral_distance(
     sample_rate: int,
     dynamic_range_db: float = 80.0,
 ) -> float:
-    """Mean over frames of the root mean square over bins of the spectra's ratio in dB.
+    """Computes the log-spectral distance: the root mean square over bins, in dB.
 
-    Hann windows of 64 ms, hop 16 ms.
+    The result is the mean over frames. Frames are Hann windows of 64 ms, at a hop of 16 ms.
 
     Args:
-        reference: floating [samples], at least one window.
+        reference: floating [samples], at least one window long.
         estimate: floating [samples].
         sample_rate: int, in Hz, at least 4000.
-        dynamic_range_db: magnitudes this far below the reference's largest count as that.
+        dynamic_range_db: range below the largest magnitude of the reference; smaller magnitudes
+            are taken as its lower end.
 
     Returns:
-        In dB, in [0, dynamic_range_db] for estimates that are not louder.
+        A float in dB, in [0, dynamic_range_db] for estimates that are not louder.
 
     Raises:
         UndefinedMetricError: if the reference is silent or too short.
@@ -172,21 +175,23 @@ def mel_cepstral_distance(
     sample_rate: int,
     dynamic_range_db: float = 60.0,
 ) -> float:
-    """Mel-cepstral distance, frame by frame without warping, from a mel filterbank.
+    """Computes the mel-cepstral distance, frame by frame without warping.
 
-    `10 / ln 10 * sqrt(2 * sum_k (c_k - c'_k)^2)` with k = 1..13 and c such that the log magnitude
-    in band m of 40 Slaney mel bands is `c_0 + sum_k c_k cos(pi k (m + 1/2) / 40)`; Hann windows of
-    32 ms, hop 8 ms. So it is the root mean square difference in dB of the smoothed spectra apart
-    from their level. Values from other front ends differ by up to 30 times.
+    The distance of a frame is `10 / ln 10 * sqrt(2 * sum_k (c_k - c'_k)^2)` with k = 1..13. The
+    log magnitude in band m of 40 Slaney mel bands is `c_0 + sum_k c_k cos(pi k (m + 1/2) / 40)`.
+    Frames are Hann windows of 32 ms, at a hop of 8 ms. So the distance is the root mean square
+    difference of the smoothed spectra in dB, apart from their level. Values of other front ends
+    differ by up to 30 times.
 
     Args:
-        reference: floating [samples], at least one window.
+        reference: floating [samples], at least one window long.
         estimate: floating [samples].
         sample_rate: int, in Hz, at least 4000.
-        dynamic_range_db: bands this far below the reference's loudest count as that.
+        dynamic_range_db: range below the loudest band of the reference; quieter bands are taken
+            as its lower end.
 
     Returns:
-        At least 0, in dB.
+        A float in dB, at least 0.
 
     Raises:
         UndefinedMetricError: if the reference is silent or too short.
@@ -213,7 +218,7 @@ def mel_cepstral_distance(
 
 
 def f0_error(reference: np.ndarray, estimate: np.ndarray, *, sample_rate: int) -> F0Error:
-    """Error of the fundamental frequency, tracked in both by `pitch.track` every 10 ms.
+    """Computes the error of the fundamental frequency, tracked by `pitch.track` every 10 ms.
 
     Args:
         reference: floating [samples].
@@ -227,7 +232,7 @@ def f0_error(reference: np.ndarray, estimate: np.ndarray, *, sample_rate: int) -
         UndefinedMetricError: if the reference is silent.
         ValueError: if inputs are not audio, or their lengths differ too much.
 
-    Source of the frame error: Chu and Alwan, "Reducing F0 frame error of F0 tracking algorithms
+    Source: Chu and Alwan, "Reducing F0 frame error of F0 tracking algorithms
     under noisy conditions", ICASSP (2009).
     """
     reference, estimate = aligned(reference, estimate)
@@ -246,10 +251,10 @@ def pesq_mode(sample_rate: int) -> Literal["nb", "wb"]:
 
 
 def pesq(reference: np.ndarray, estimate: np.ndarray, *, sample_rate: int) -> float:
-    """Perceptual evaluation of speech quality, as a mean opinion score; the `pesq` package.
+    """Computes the perceptual evaluation of speech quality with the `pesq` package.
 
-    In the mode of `pesq_mode`, after resampling to its rate. Audio of more than 20 s is measured
-    in equal pieces, and their mean returned.
+    The audio is resampled to the rate of `pesq_mode`. Audio of more than 20 s is measured in equal
+    pieces, whose mean is returned.
 
     Args:
         reference: floating [samples], at least a quarter of a second.
@@ -257,11 +262,12 @@ def pesq(reference: np.ndarray, estimate: np.ndarray, *, sample_rate: int) -> fl
         sample_rate: int, in Hz, at least 8000.
 
     Returns:
-        In [1.02, 4.55] (narrow band) or [1.04, 4.64] (wide band), higher is better.
+        A mean opinion score in [1.02, 4.55] (narrow band) or [1.04, 4.64] (wide band); higher is
+        better.
 
     Raises:
-        UndefinedMetricError: if `pesq` is not installed, the rate is below 8 kHz, or it finds no
-            speech to compare.
+        UndefinedMetricError: if `pesq` is not installed, the rate is below 8 kHz, or `pesq` finds
+            no speech to compare.
         ValueError: if inputs are not audio, or their lengths differ too much.
 
     Source: ITU-T P.862, P.862.1, P.862.2 (wide band), P.862.3 (lengths).
@@ -292,16 +298,16 @@ def pesq(reference: np.ndarray, estimate: np.ndarray, *, sample_rate: int) -> fl
 def stoi(
     reference: np.ndarray, estimate: np.ndarray, *, sample_rate: int, extended: bool = False
 ) -> float:
-    """Short-time objective intelligibility, or its extended form; the `pystoi` package.
+    """Computes the short-time objective intelligibility with the `pystoi` package.
 
     Args:
-        reference: floating [samples], at least about 0.4 s of it not silent.
+        reference: floating [samples], of which at least about 0.4 s are not silent.
         estimate: floating [samples].
         sample_rate: int, in Hz; the package resamples to 10 kHz.
-        extended: whether to compute ESTOI, which also hears errors across bands.
+        extended: whether to compute the extended form, ESTOI, which also finds errors across bands.
 
     Returns:
-        Up to 1, at which both are equal; about 0 for unrelated signals.
+        A float up to 1 for equal signals; about 0 for unrelated signals.
 
     Raises:
         UndefinedMetricError: if `pystoi` is not installed or the audio is too short.
@@ -331,7 +337,7 @@ def _optional(name: str) -> Any:
 
 
 def _text(error: Exception) -> str:
-    """What an exception of the `pesq` package says; its messages are bytes."""
+    """Returns the message of an exception of the `pesq` package, whose messages are bytes."""
     said = error.args[0] if error.args else ""
     return said.decode() if isinstance(said, bytes) else str(said) or type(error).__name__
 
@@ -339,7 +345,7 @@ def _text(error: Exception) -> str:
 def _resolutions(
     reference: np.ndarray, estimate: np.ndarray
 ) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Magnitudes of both at every resolution of `STFT_RESOLUTIONS`."""
+    """Yields the magnitudes of both at every resolution of `STFT_RESOLUTIONS`."""
     reference, estimate = aligned(reference, estimate)
     _check_length(reference, max(win for _, _, win in STFT_RESOLUTIONS))
     return [
@@ -354,7 +360,7 @@ def _resolutions(
 def _short_time(
     reference: np.ndarray, estimate: np.ndarray, sample_rate: int, *, window_seconds: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Magnitudes of both with a window of this duration, at a hop of a quarter of it."""
+    """Computes the magnitudes of both with a window of this duration, at a quarter as hop."""
     reference, estimate = aligned(reference, estimate)
     check_sample_rate(sample_rate)
     win = round(window_seconds * sample_rate)
@@ -371,13 +377,14 @@ def _check_length(audio: np.ndarray, least: int) -> None:
 
 
 def _magnitudes(audio: np.ndarray, *, n_fft: int, hop: int, win: int) -> np.ndarray:
-    """STFT magnitudes [frames, n_fft // 2 + 1]: periodic Hann, frames centered, zeros outside."""
+    """Computes STFT magnitudes [frames, n_fft // 2 + 1] of centered frames, zeros outside."""
     window = spectrogram.window_samples("hann", win_samples=win, hop_samples=hop)
-    padded = np.pad(audio, win // 2)
-    frames = np.lib.stride_tricks.sliding_window_view(padded, win)[::hop]
-    return np.abs(np.fft.rfft(frames * window, n_fft, axis=1))
+    left = (n_fft - win) // 2
+    padded = np.pad(audio, (win // 2 + left, win // 2 + n_fft - win - left))
+    size = {"n_fft": n_fft, "hop_samples": hop}
+    return spectrogram.magnitude(padded[np.newaxis], window=window, **size)[0].numpy()
 
 
 def _floored_db(magnitudes: np.ndarray, reference: np.ndarray, range_db: float) -> np.ndarray:
-    """Magnitudes in dB, at least `range_db` below the largest of `reference`."""
+    """Converts magnitudes to dB, at least `range_db` below the largest of `reference`."""
     return 20 * np.log10(np.maximum(magnitudes, reference.max() * 10 ** (-range_db / 20)))

@@ -1,33 +1,36 @@
 """Mu-law companding to integer codes and back, exact for every float32 input.
 
-The codes are defined by float64 arithmetic (van den Oord et al., 2016, eq. for mu-law, with
-`mu = classes - 1`): `level = (sign(x) ln(1 + mu |x|) / ln(1 + mu) + 1) / 2 * mu`, then
+The codes are defined by float64 arithmetic, with `mu = classes - 1`:
+`level = (sign(x) ln(1 + mu |x|) / ln(1 + mu) + 1) / 2 * mu`. Two roundings are in use:
 
 - `"nearest"`: `floor(level + 0.5)`; silence is code 128 of 256 (ibab, nv-wavenet);
 - `"truncate"`: `floor(level)`; silence is code 127 of 256 (r9y9, nnmnkwii).
 
-Both directions use tables made once in NumPy, so the codes do not depend on how the device
-rounds its logarithm, and encoding a decoded code gives that code back.
+Both directions use tables made once in NumPy. So the codes do not depend on how the device rounds
+its logarithm, and encoding a decoded code gives that code back.
+
+Source: van den Oord et al., "WaveNet", arXiv:1609.03499, section 2.2.
 """
 
 from __future__ import annotations
 
 import functools
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import tensorflow as tf
 
+from tfwavenet import checks
+
 Rounding = Literal["nearest", "truncate"]
 
-_ROUNDINGS = ("nearest", "truncate")
 _MAX_CLASSES = 65536
 
 
 def encode(audio: tf.Tensor, classes: int = 256, rounding: Rounding = "nearest") -> tf.Tensor:
-    """Quantize audio to mu-law codes.
+    """Quantizes audio to mu-law codes.
 
-    Works in eager mode, in graphs and under XLA. NaN has no code: it is not detected here.
+    Works in eager mode, in graphs and under XLA. NaN has no code and is not detected here.
 
     Args:
         audio: floating [...], in [-1, 1]; values outside are clipped.
@@ -40,9 +43,11 @@ def encode(audio: tf.Tensor, classes: int = 256, rounding: Rounding = "nearest")
     Raises:
         ValueError: if `classes` or `rounding` is out of range.
     """
-    _check_classes(classes)
-    if rounding not in _ROUNDINGS:
-        raise ValueError(f"rounding must be one of {_ROUNDINGS}. Received: rounding={rounding!r}")
+    checks.whole_number("classes", classes, 2, _MAX_CLASSES)
+    if rounding not in get_args(Rounding):
+        raise ValueError(
+            f"rounding must be one of {get_args(Rounding)}. Received: rounding={rounding!r}"
+        )
     audio = tf.clip_by_value(tf.cast(audio, tf.float32), -1.0, 1.0)
     guess = _guess(audio, classes=classes, rounding=rounding)
     edges = tf.constant(_edges(classes, rounding))
@@ -52,9 +57,9 @@ def encode(audio: tf.Tensor, classes: int = 256, rounding: Rounding = "nearest")
 
 
 def decode(codes: tf.Tensor, classes: int = 256) -> tf.Tensor:
-    """Expand mu-law codes to audio: code `k` becomes the expansion of `2 k / mu - 1`.
+    """Expands mu-law codes to audio: code `k` becomes the expansion of `2 k / mu - 1`.
 
-    The float32 value is the nearest one not below the exact value, so that `encode` gives the
+    The value is the nearest float32 that is not below the exact value, so that `encode` gives the
     code back with either rounding.
 
     Args:
@@ -67,7 +72,7 @@ def decode(codes: tf.Tensor, classes: int = 256) -> tf.Tensor:
     Raises:
         ValueError: if `classes` is out of range or `codes` are not integers.
     """
-    _check_classes(classes)
+    checks.whole_number("classes", classes, 2, _MAX_CLASSES)
     codes = tf.convert_to_tensor(codes)
     if not codes.dtype.is_integer:
         raise ValueError(f"codes must be integers. Received: dtype={codes.dtype.name}")
@@ -75,15 +80,8 @@ def decode(codes: tf.Tensor, classes: int = 256) -> tf.Tensor:
     return tf.gather(tf.constant(_values(classes)), codes)
 
 
-def _check_classes(classes: int) -> None:
-    if not 2 <= classes <= _MAX_CLASSES:
-        raise ValueError(
-            f"classes must be an integer in [2, {_MAX_CLASSES}]. Received: classes={classes!r}"
-        )
-
-
 def _guess(audio: tf.Tensor, *, classes: int, rounding: Rounding) -> tf.Tensor:
-    """The code by float32 arithmetic: right or one off."""
+    """Computes the code by float32 arithmetic: right or one off."""
     mu = float(classes - 1)
     companded = tf.sign(audio) * tf.math.log1p(mu * tf.abs(audio)) / np.float32(np.log1p(mu))
     level = (companded + 1.0) / 2.0 * mu
@@ -93,7 +91,7 @@ def _guess(audio: tf.Tensor, *, classes: int, rounding: Rounding) -> tf.Tensor:
 
 
 def _exact_codes(audio: np.ndarray, classes: int, rounding: Rounding) -> np.ndarray:
-    """The definition of the codes, in float64: audio [n] in [-1, 1] -> int64 [n]."""
+    """Computes the codes by their definition in float64: audio [n] in [-1, 1] to int64 [n]."""
     mu = float(classes - 1)
     audio = audio.astype(np.float64)
     companded = np.sign(audio) * np.log1p(mu * np.abs(audio)) / np.log1p(mu)
@@ -102,14 +100,14 @@ def _exact_codes(audio: np.ndarray, classes: int, rounding: Rounding) -> np.ndar
 
 
 def _expand(companded: np.ndarray, classes: int) -> np.ndarray:
-    """Inverse of the companding curve: float64 [n] in [-1, 1] -> float64 [n] in [-1, 1]."""
+    """Inverts the companding curve: float64 [n] in [-1, 1] to float64 [n] in [-1, 1]."""
     mu = float(classes - 1)
     return np.sign(companded) * np.expm1(np.abs(companded) * np.log1p(mu)) / mu
 
 
 @functools.lru_cache(maxsize=16)
 def _edges(classes: int, rounding: Rounding) -> np.ndarray:
-    """float32 [classes + 1]: `edges[k]` is the smallest float32 whose code is at least k."""
+    """Computes float32 [classes + 1]: `edges[k]` is the smallest value of code k or above."""
     codes = np.arange(1, classes)
     # Bisection over all float32 in [-1, 1], numbered in ascending order.
     high = np.full(codes.shape, _ordinal(1.0))
@@ -122,19 +120,19 @@ def _edges(classes: int, rounding: Rounding) -> np.ndarray:
 
 
 def _ordinal(value: float) -> np.int64:
-    """How many float32 lie in (0, value]."""
+    """Counts the float32 numbers in (0, value]."""
     return np.int64(np.float32(value).view(np.int32))
 
 
 def _from_ordinal(ordinal: np.ndarray) -> np.ndarray:
-    """float32 [n] from their signed ordinals int64 [n]."""
+    """Returns float32 [n] for their signed ordinals int64 [n]."""
     magnitude = np.abs(ordinal).astype(np.int32).view(np.float32)
     return np.where(ordinal < 0, -magnitude, magnitude)
 
 
 @functools.lru_cache(maxsize=16)
 def _values(classes: int) -> np.ndarray:
-    """float32 [classes]: the audio value of every code, rounded upwards to float32."""
+    """Computes the audio value of every code, rounded upwards: float32 [classes]."""
     exact = _expand(2.0 * np.arange(classes) / (classes - 1) - 1.0, classes)
     value = exact.astype(np.float32)
     value = np.where(value < exact, np.nextafter(value, np.float32(2.0)), value)

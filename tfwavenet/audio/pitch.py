@@ -1,9 +1,11 @@
 """Fundamental frequency of speech by normalized autocorrelation and a cheapest path.
 
-The method of Boersma, "Accurate short-term analysis of the fundamental frequency and the
-harmonics-to-noise ratio of a sampled sound", IFA Proceedings 17 (1993), with the costs that Praat
-has by default: the autocorrelation of each windowed frame is divided by that of the window, its
-peaks are candidates, and dynamic programming chooses one candidate, or "unvoiced", per frame.
+The autocorrelation of each windowed frame is divided by the autocorrelation of the window. Its
+peaks are the candidates. Dynamic programming chooses a candidate, or "unvoiced", for each frame,
+with the default costs of Praat.
+
+Source: Boersma, "Accurate short-term analysis of the fundamental frequency", IFA Proceedings 17
+(1993).
 """
 
 from __future__ import annotations
@@ -31,14 +33,13 @@ def track(
     ceiling_hz: float = 500.0,
     hop_seconds: float = 0.01,
 ) -> np.ndarray:
-    """Fundamental frequency of one voice, frame by frame.
+    """Tracks the fundamental frequency of one voice, frame by frame.
 
     Args:
         audio: floating [samples].
         sample_rate: int > 0, in Hz.
-        floor_hz: lowest frequency looked for; the window is three of its periods.
-        ceiling_hz: highest frequency looked for, above `floor_hz` and below a quarter of the
-            sample rate.
+        floor_hz: lowest frequency; the window is three periods of this frequency.
+        ceiling_hz: highest frequency, above `floor_hz` and below a quarter of the sample rate.
         hop_seconds: float > 0, distance of the frames; frame i is centered on `i * hop_seconds`.
 
     Returns:
@@ -83,7 +84,7 @@ def _check(
 
 
 def _frames(audio: np.ndarray, sample_rate: int, floor_hz: float, hop_seconds: float) -> np.ndarray:
-    """Frames [frames, window samples] without their means, zeros beyond both ends."""
+    """Cuts audio into [frames, window samples], without their means, zeros beyond the ends."""
     half = int(np.ceil(_PERIODS_PER_WINDOW * sample_rate / floor_hz / 2))
     count = int(np.ceil(len(audio) / sample_rate / hop_seconds))
     starts = np.round(np.arange(count) * hop_seconds * sample_rate).astype(int)
@@ -95,7 +96,10 @@ def _frames(audio: np.ndarray, sample_rate: int, floor_hz: float, hop_seconds: f
 def _candidates(
     frames: np.ndarray, sample_rate: int, floor_hz: float, ceiling_hz: float, peak: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Frequencies (Hz, 0: unvoiced) and strengths [frames, candidates + 1]; absent: -inf."""
+    """Finds frequencies (Hz, 0: unvoiced) and strengths [frames, candidates + 1].
+
+    An absent candidate has the strength -inf.
+    """
     rate = sample_rate * _LAG_UPSAMPLING
     lags = np.arange(int(rate / ceiling_hz) - 1, int(np.ceil(rate / floor_hz)) + 2)
     correlation = _autocorrelation(frames, lags)
@@ -115,7 +119,7 @@ def _candidates(
 
 
 def _autocorrelation(frames: np.ndarray, lags: np.ndarray) -> np.ndarray:
-    """Autocorrelation [frames, lags] of the Hann-windowed frames over that of the window."""
+    """Divides the autocorrelation of windowed frames by that of the window: [frames, lags]."""
     window = np.hanning(frames.shape[1] + 2)[1:-1]
     size = 1 << int(np.ceil(np.log2(1.5 * len(window))))
 
@@ -130,7 +134,7 @@ def _autocorrelation(frames: np.ndarray, lags: np.ndarray) -> np.ndarray:
 
 
 def _parabolic_peaks(curve: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Offsets from the inner points of `curve` and heights there; -inf where is no maximum."""
+    """Finds maxima: offsets from the inner points of `curve`, and heights, -inf for none."""
     left, middle, right = curve[:, :-2], curve[:, 1:-1], curve[:, 2:]
     is_peak = (middle > left) & (middle >= right)
     bend = np.where(is_peak, 2 * middle - left - right, 1)
@@ -140,7 +144,7 @@ def _parabolic_peaks(curve: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _unvoiced_strength(frames: np.ndarray, peak: float) -> np.ndarray:
-    """Strength [frames] of "unvoiced": the threshold, and more where the frame is quiet."""
+    """Computes the strength of "unvoiced" [frames], which is larger for quiet frames."""
     third = frames.shape[1] // 3
     local = np.max(np.abs(frames[:, third:-third]), axis=1)
     relative = local / peak if peak > 0 else np.zeros_like(local)
@@ -151,7 +155,7 @@ def _unvoiced_strength(frames: np.ndarray, peak: float) -> np.ndarray:
 def _cheapest_path(
     frequencies: np.ndarray, strengths: np.ndarray, hop_seconds: float
 ) -> np.ndarray:
-    """The frequencies [frames] of the path with the largest sum of strengths less costs."""
+    """Returns the frequencies [frames] of the path with the most strength less costs."""
     scale = _COST_HOP_SECONDS / hop_seconds
     voiced = frequencies > 0
     octaves = np.log2(np.where(voiced, frequencies, 1))

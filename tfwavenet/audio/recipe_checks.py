@@ -1,26 +1,33 @@
-"""Validation of the fields of a feature recipe, one sentence per mistake."""
+"""Checks the fields of a feature recipe; each mistake gives an error of one sentence."""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
+
+from tfwavenet.audio import mulaw, signal_chain, spectrogram
+from tfwavenet.checks import whole_number
 
 if TYPE_CHECKING:
     from tfwavenet.audio.features import FeatureRecipe
 
+Compression = Literal["ln", "log10", "db"]
+Normalization = Literal["none", "range", "standard"]
+WindowScaling = Literal["none", "energy"]
+
 _CHOICES = {
-    "window": ("hann", "lws"),
-    "framing": ("center", "exact", "same", "full"),
-    "pad_mode": ("reflect", "constant"),
-    "window_scaling": ("none", "energy"),
-    "mel_scale": ("slaney", "htk"),
-    "mel_norm": ("slaney", "none"),
-    "compression": ("ln", "log10", "db"),
-    "normalization": ("none", "range", "standard"),
-    "overflow": ("clip", "error"),
-    "mulaw_rounding": ("nearest", "truncate"),
+    "window": get_args(spectrogram.Window),
+    "framing": get_args(spectrogram.Framing),
+    "pad_mode": get_args(spectrogram.PadMode),
+    "window_scaling": get_args(WindowScaling),
+    "mel_scale": get_args(spectrogram.MelScale),
+    "mel_norm": get_args(spectrogram.MelNorm),
+    "compression": get_args(Compression),
+    "normalization": get_args(Normalization),
+    "overflow": get_args(signal_chain.Overflow),
+    "mulaw_rounding": get_args(mulaw.Rounding),
 }
 _COUNTS = (
     "sample_rate",
@@ -47,7 +54,7 @@ def check_recipe(recipe: FeatureRecipe) -> None:
 
 
 def lacks_statistics(recipe: FeatureRecipe) -> bool:
-    """Whether mel features cannot be computed before `with_statistics` has given mean and std."""
+    """Tells whether a recipe normalizes by statistics that it does not have yet."""
     return recipe.normalization == "standard" and (recipe.mean is None or recipe.std is None)
 
 
@@ -67,9 +74,7 @@ def _check_choices(recipe: FeatureRecipe) -> None:
 
 def _check_numbers(recipe: FeatureRecipe) -> None:
     for name in _COUNTS:
-        value = getattr(recipe, name)
-        if type(value) is not int or value <= 0:
-            _fail(name, "an integer > 0", value)
+        whole_number(name, getattr(recipe, name), 1)
     for name in _POSITIVE + _POSITIVE_OR_NONE:
         value = getattr(recipe, name)
         if value is None and name in _POSITIVE_OR_NONE:

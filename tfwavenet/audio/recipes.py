@@ -1,4 +1,4 @@
-"""Recipes by name: features of the published vocoders, our own for speech, and text.
+"""Recipes by name: features of the published vocoders, three of our own, and text.
 
 The figures were read from the projects named; `tests/audio/test_recipes.py` checks every one
 against an independent computation.
@@ -7,11 +7,11 @@ against an independent computation.
 from __future__ import annotations
 
 import dataclasses
-import difflib
 from collections.abc import Mapping
 from typing import Any, Union
 
 from tfwavenet.audio.features import FeatureRecipe
+from tfwavenet.checks import nearest_name
 from tfwavenet.text import TextRecipe
 
 Recipe = Union[FeatureRecipe, TextRecipe]
@@ -127,15 +127,16 @@ _NAMED: dict[str, Recipe] = {**RECIPES, TextRecipe.kind: TextRecipe()}
 
 
 def of_any_kind(identifier: str | Mapping[str, Any] | Recipe) -> Recipe:
-    """The recipe that a name, a mapping or a recipe stands for.
+    """Returns the recipe that a name, a mapping or a recipe stands for.
 
     Args:
-        identifier: a key of `RECIPES`, or "text"; or fields as `get_config` of a recipe gives
-            them, to which `"base": name` may be added to change single fields of a named recipe;
-            or a recipe, which is returned.
+        identifier: a key of `RECIPES`, or "text"; or a mapping of fields, as `get_config` of a
+            recipe gives; or a recipe. With `"base": name` a mapping changes single fields of a
+            named recipe.
 
     Raises:
-        ValueError: for an unknown name or field, naming the nearest, or a value out of range.
+        ValueError: if a name or field is unknown (the message names the nearest), or a value is
+            out of range.
 
     Example:
         >>> of_any_kind({"base": "text", "classes": 128}).classes
@@ -159,10 +160,13 @@ def of_any_kind(identifier: str | Mapping[str, Any] | Recipe) -> Recipe:
 
 
 def get(identifier: str | Mapping[str, Any] | Recipe) -> FeatureRecipe:
-    """The feature recipe that a name, a mapping or a recipe stands for, see `of_any_kind`.
+    """Returns the feature recipe that a name, a mapping or a recipe stands for.
+
+    Args:
+        identifier: see `of_any_kind`.
 
     Raises:
-        ValueError: as `of_any_kind`, and for a text recipe.
+        ValueError: if `of_any_kind` raises it, or the recipe is a text recipe.
 
     Example:
         >>> get({"base": "speech_8k", "pre_emphasis": 0.0}).hop_samples
@@ -178,9 +182,8 @@ def get(identifier: str | Mapping[str, Any] | Recipe) -> FeatureRecipe:
 
 def _named(name: str) -> Recipe:
     if name not in _NAMED:
-        near = difflib.get_close_matches(str(name), list(_NAMED), n=1, cutoff=0.0)
         raise ValueError(
-            f"recipe must be one of {sorted(_NAMED)}, the nearest is {near[0]!r}. "
+            f"recipe must be one of {sorted(_NAMED)}{nearest_name(name, _NAMED)}. "
             f"Received: recipe={name!r}"
         )
     return _NAMED[name]

@@ -1,15 +1,18 @@
-"""Changing the sample rate without delay."""
+"""Changes the sample rate without delay."""
 
 from __future__ import annotations
 
 import librosa
 import numpy as np
 
+from tfwavenet import checks
+
 
 def resample(audio: np.ndarray, *, source_rate: int, target_rate: int) -> np.ndarray:
-    """Resample with soxr's high-quality linear-phase filter: lag 0, length `ceil(n * ratio)`.
+    """Resamples with the high-quality linear-phase filter of soxr.
 
-    The result of loud input may leave [-1, 1] by a little; it is not clipped.
+    The lag is 0 and the length is `ceil(n * ratio)`. The result of loud input may leave [-1, 1] by
+    a little; it is not clipped.
 
     Args:
         audio: floating [samples] or [samples, channels].
@@ -23,8 +26,7 @@ def resample(audio: np.ndarray, *, source_rate: int, target_rate: int) -> np.nda
         ValueError: if a rate is not a positive integer, or `audio` is not floating.
     """
     for name, rate in (("source_rate", source_rate), ("target_rate", target_rate)):
-        if not isinstance(rate, (int, np.integer)) or rate <= 0:
-            raise ValueError(f"{name} must be an integer > 0, in Hz. Received: {name}={rate!r}")
+        checks.whole_number(name, rate, 1)
     audio = np.asarray(audio)
     if not np.issubdtype(audio.dtype, np.floating) or audio.ndim not in (1, 2):
         raise ValueError(

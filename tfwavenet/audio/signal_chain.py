@@ -1,4 +1,4 @@
-"""The waveform half of a feature recipe: recording -> prepared audio -> network signal -> audio."""
+"""The waveform half of a feature recipe: recording, prepared audio, network signal, and back."""
 
 from __future__ import annotations
 
@@ -19,18 +19,20 @@ _HIGH_PASS_TAPS = 255
 
 
 def prepare(audio: np.ndarray, *, recipe: FeatureRecipe) -> np.ndarray:
-    """Trim, scale to a peak, high-pass, gain: what signal and features are both made from.
+    """Trims, scales to a peak, high-passes and multiplies by the gain, as a recipe says.
+
+    Signal and features are both made from the result.
 
     Args:
         audio: floating [samples], at the recipe's sample rate.
-        recipe: says which of the steps are done.
+        recipe: selects the steps.
 
     Returns:
         float64 [at most samples], so that no rounding shows in the quiet bins of the features.
 
     Raises:
-        ValueError: for another rank or dtype, no samples, NaN or infinity, or silence that cannot
-            be scaled to a peak.
+        ValueError: if the rank or dtype is another, there are no samples, the audio holds NaN or
+            infinity, or it is silent and cannot be scaled to a peak.
     """
     audio = _checked(audio).astype(np.float64)
     audio = _trimmed(audio, recipe)
@@ -42,11 +44,14 @@ def prepare(audio: np.ndarray, *, recipe: FeatureRecipe) -> np.ndarray:
 
 
 def to_signal(prepared: np.ndarray, *, recipe: FeatureRecipe) -> np.ndarray:
-    """Prepared audio -> what the network sees: float [samples] to float32 [samples] in [-1, 1].
+    """Turns prepared audio into the signal that the network sees.
 
     Args:
         prepared: float [samples], from `prepare`.
         recipe: gives `signal_gain`, `pre_emphasis` and `overflow`.
+
+    Returns:
+        float32 [samples] in [-1, 1].
 
     Raises:
         ValueError: if the signal leaves [-1, 1] and the recipe's `overflow` is "error".
@@ -65,16 +70,16 @@ def to_signal(prepared: np.ndarray, *, recipe: FeatureRecipe) -> np.ndarray:
 def from_signal(
     signal: np.ndarray, *, recipe: FeatureRecipe, state: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Undo `to_signal` and the gain of `prepare`, chunk by chunk.
+    """Undoes `to_signal` and the gain of `prepare`, chunk by chunk.
 
     Args:
         signal: floating [..., samples].
-        recipe: the one the signal was made with.
-        state: what the call on the preceding chunk returned, None at the start.
+        recipe: the recipe that the signal was made with.
+        state: from the call on the preceding chunk. If None, this is the first chunk.
 
     Returns:
-        audio float32 [..., samples] in [-1, 1], to which it is clipped, and the state for the next
-        chunk, which is not.
+        The audio, float32 [..., samples], clipped to [-1, 1], and the state for the next chunk,
+        which is not clipped.
     """
     signal = np.asarray(signal, np.float64)
     audio, state = emphasis.de_emphasis(signal, coefficient=recipe.pre_emphasis, state=state)
@@ -85,15 +90,15 @@ def from_signal(
 def from_signal_graph(
     signal: tf.Tensor, *, recipe: FeatureRecipe, state: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """`from_signal` in TensorFlow, for graphs.
+    """Computes `from_signal` in TensorFlow, for graphs.
 
     Args:
         signal: float32 [batch, samples].
-        recipe: the one the signal was made with.
+        recipe: the recipe that the signal was made with.
         state: float64 [batch], zeros at the start.
 
     Returns:
-        audio float32 [batch, samples] in [-1, 1], and the state for the next chunk.
+        The audio, float32 [batch, samples] in [-1, 1], and the state for the next chunk.
     """
     audio, state = emphasis.de_emphasis_graph(
         tf.cast(signal, tf.float64), coefficient=recipe.pre_emphasis, state=state
@@ -103,19 +108,20 @@ def from_signal_graph(
 
 
 def prepare_graph(audio: tf.Tensor, *, recipe: FeatureRecipe) -> tf.Tensor:
-    """`prepare` in TensorFlow, for graphs, but for the trimming: a batch keeps one length.
+    """Computes `prepare` in TensorFlow, except the trimming: a batch keeps one length.
 
     Args:
-        audio: float32 [batch, samples], finite, at the recipe's sample rate; where the recipe
-            scales to a peak, none of them silent.
-        recipe: says which of the steps are done.
+        audio: float32 [batch, samples], finite, at the recipe's sample rate. Zeros stay zeros,
+            also where the recipe scales to a peak.
+        recipe: selects the steps.
 
     Returns:
         float64 [batch, samples].
     """
     audio = tf.cast(audio, tf.float64)
     if recipe.peak is not None:
-        audio *= recipe.peak / tf.reduce_max(tf.abs(audio), axis=1, keepdims=True)
+        loudest = tf.reduce_max(tf.abs(audio), axis=1, keepdims=True)
+        audio *= tf.math.divide_no_nan(tf.constant(recipe.peak, audio.dtype), loudest)
     if recipe.high_pass_hz is not None:
         taps = _high_pass_taps(recipe.high_pass_hz, recipe.sample_rate)
         # What TensorFlow calls a convolution is a correlation.
@@ -125,8 +131,23 @@ def prepare_graph(audio: tf.Tensor, *, recipe: FeatureRecipe) -> tf.Tensor:
     return audio * recipe.gain
 
 
+def to_signal_graph(prepared: tf.Tensor, *, recipe: FeatureRecipe) -> tf.Tensor:
+    """Computes `to_signal` in TensorFlow, except the range check: values are always clipped.
+
+    Args:
+        prepared: float64 [batch, samples], from `prepare_graph`.
+        recipe: gives `signal_gain` and `pre_emphasis`.
+
+    Returns:
+        float32 [batch, samples] in [-1, 1].
+    """
+    scaled = prepared * recipe.signal_gain
+    signal = emphasis.pre_emphasis_graph(scaled, coefficient=recipe.pre_emphasis)
+    return tf.cast(tf.clip_by_value(signal, -1.0, 1.0), tf.float32)
+
+
 def high_pass(audio: np.ndarray, *, cutoff_hz: float, sample_rate: int) -> np.ndarray:
-    """Causal FIR high-pass filter of 255 taps (delay 127 samples), as r9y9 and kan-bayashi do.
+    """Applies a causal FIR high-pass filter of 255 taps, whose delay is 127 samples.
 
     Args:
         audio: floating [..., samples].
@@ -135,6 +156,8 @@ def high_pass(audio: np.ndarray, *, cutoff_hz: float, sample_rate: int) -> np.nd
 
     Returns:
         float64 [..., samples].
+
+    Source: r9y9/wavenet_vocoder, `audio.py`.
     """
     taps = _high_pass_taps(cutoff_hz, sample_rate)
     return scipy_signal.lfilter(taps, 1.0, np.asarray(audio, np.float64))

@@ -19,16 +19,18 @@ def spectral_loss(
     *,
     resolutions: Sequence[Sequence[int]] = STFT_RESOLUTIONS,
 ) -> tf.Tensor:
-    """Spectral convergence plus mean difference of the log-magnitudes, over several resolutions.
+    """Computes spectral convergence plus mean difference of log-magnitudes.
+
+    The loss is the mean over several resolutions.
 
     Args:
         reference: float32 [batch, samples].
         estimate: float32 [batch, samples].
-        resolutions: (FFT, hop, window) in samples of each; signals that are shorter than a window
-            are followed by silence.
+        resolutions: (FFT, hop, window) of each resolution, in samples. Signals that are shorter
+            than a window are followed by silence.
 
     Returns:
-        float32 [batch], at least 0; 0 where the magnitudes agree.
+        float32 [batch], at least 0; 0 if the magnitudes agree.
 
     Source: Yamamoto et al., "Parallel WaveGAN", arXiv:1910.11480, equations 3 to 6.
     """

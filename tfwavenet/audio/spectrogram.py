@@ -1,7 +1,7 @@
 """Magnitude and mel spectrograms in TensorFlow, batched, computed in float64.
 
-The mel matrix is librosa's; `tf.signal.linear_to_mel_weight_matrix` is another filterbank. Double
-precision keeps quiet bins beside loud ones right to the last float32 digit.
+The mel matrix is that of librosa; `tf.signal.linear_to_mel_weight_matrix` is another filterbank.
+Double precision keeps quiet bins beside loud bins right to the last float32 digit.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ MelNorm = Literal["slaney", "none"]
 
 @functools.lru_cache(maxsize=32)
 def window_samples(name: Window, *, win_samples: int, hop_samples: int) -> np.ndarray:
-    """The analysis window: float64 [win_samples].
+    """Returns the analysis window, float64 [win_samples].
 
     Args:
         name: "hann", the periodic Hann window of librosa, torchaudio and tf.signal, or "lws", the
-            default window of the `lws` package: the square root of a Hann window sampled between
-            the integers, scaled by `sqrt(2 hop / win)` so that its squares overlap to one.
+            default window of the `lws` package. The latter is the square root of a Hann window
+            sampled between the integers, times `sqrt(2 hop / win)`: its squares overlap to one.
         win_samples: int > 0, length of the window.
         hop_samples: int > 0, used by "lws" only.
     """
@@ -50,7 +50,7 @@ def mel_matrix(
     scale: MelScale,
     norm: MelNorm,
 ) -> np.ndarray:
-    """Librosa's mel filterbank: float32 [n_mels, n_fft // 2 + 1]. The result is shared: copy it.
+    """Returns the mel filterbank of librosa, float32 [n_mels, n_fft // 2 + 1], read-only.
 
     Args:
         sample_rate: int > 0, in Hz.
@@ -78,12 +78,12 @@ def mel_matrix(
 
 
 def padding(framing: Framing, *, n_fft: int, hop_samples: int) -> tuple[int, int]:
-    """Samples put before and after the audio before it is cut into frames of `n_fft`.
+    """Returns how many samples are put before and after audio that is cut into frames.
 
     Args:
         framing: where frame `m` lies (T is the number of samples):
             "center": centered on sample `m * hop`, `T // hop + 1` frames (librosa `center=True`);
-            "exact": the same without the last one where hop divides T: `(T - 1) // hop + 1`;
+            "exact": likewise, but without the last frame if hop divides T: `(T - 1) // hop + 1`;
             "same": centered on the middle of the block of samples `m * hop ... (m + 1) * hop - 1`;
             "full": from `n_fft - hop` samples before the audio to its end, so that every sample
             lies in `n_fft / hop` frames (lws `perfectrec`).
@@ -104,13 +104,13 @@ def padding(framing: Framing, *, n_fft: int, hop_samples: int) -> tuple[int, int
 
 
 def least_samples(framing: Framing, pad_mode: PadMode, *, n_fft: int, hop_samples: int) -> int:
-    """The shortest audio that `extend` can pad: reflection needs more than it puts at a side."""
+    """Returns the shortest audio that `extend` can pad: reflection needs more than it adds."""
     sides = padding(framing, n_fft=n_fft, hop_samples=hop_samples)
     return 1 + (max(sides) if pad_mode == "reflect" else 0)
 
 
 def frame_count(samples: int, *, framing: Framing, n_fft: int, hop_samples: int) -> int:
-    """Number of frames of `samples` samples of audio.
+    """Returns the number of frames of `samples` samples of audio.
 
     Args:
         samples: int > 0.
@@ -127,7 +127,7 @@ def frame_count(samples: int, *, framing: Framing, n_fft: int, hop_samples: int)
 def extend(
     audio: tf.Tensor, *, framing: Framing, pad_mode: PadMode, n_fft: int, hop_samples: int
 ) -> tf.Tensor:
-    """Pad audio at both ends as `padding` says; float [batch, samples] -> float [batch, padded].
+    """Pads audio at both ends as `padding` says.
 
     Args:
         audio: float [batch, samples]; "reflect" needs more samples than are put at either side.
@@ -135,6 +135,9 @@ def extend(
         pad_mode: "reflect" (without repeating the edge) or "constant" (zeros).
         n_fft: int > 0, samples per frame.
         hop_samples: int > 0, samples between frames.
+
+    Returns:
+        float [batch, padded].
     """
     if framing in ("same", "full"):
         missing = tf.math.floormod(-tf.shape(audio)[1], hop_samples)
@@ -144,13 +147,16 @@ def extend(
 
 
 def magnitude(padded: tf.Tensor, *, window: np.ndarray, n_fft: int, hop_samples: int) -> tf.Tensor:
-    """Magnitude of the STFT: float64 [batch, samples] -> float64 [batch, frames, n_fft // 2 + 1].
+    """Computes the magnitude of the STFT.
 
     Args:
         padded: float64 [batch, samples], already extended at both ends.
         window: float64 [n <= n_fft], centered in a frame of `n_fft` samples as librosa does.
         n_fft: int > 0, samples per frame and length of the transform.
         hop_samples: int > 0, samples between frames.
+
+    Returns:
+        float64 [batch, frames, n_fft // 2 + 1].
     """
     left = (n_fft - len(window)) // 2
     window = np.pad(window, (left, n_fft - len(window) - left))

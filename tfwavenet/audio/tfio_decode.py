@@ -1,10 +1,12 @@
-"""Decoding audio inside a TensorFlow graph, with tensorflow-io behind guards.
+"""Decodes audio inside a TensorFlow graph, with tensorflow-io behind guards.
 
-The only module that imports `tensorflow_io`. Its operations do not say the sample rate, end the
-process for empty Vorbis bytes, never return from a FLAC file with fewer frames than it promises,
-give no samples for a WAV file with an odd-sized chunk and wrong ones for 32-bit integers. So the
-headers are read here first, in the graph, and only what tensorflow-io decodes rightly is handed to
-it. `tfwavenet.audio.audio_files` reads more formats and finds more faults; use this module where
+This is the only module that imports `tensorflow_io`, whose operations have faults. They do not
+tell the sample rate. Empty Vorbis bytes end the process, and a FLAC file with fewer frames than
+it promises is waited for without end. A WAV file with an odd-sized chunk gives no samples, and
+32-bit integers give wrong samples. So the headers are read here first, in the graph, and
+tensorflow-io gets only files that it decodes rightly.
+
+`tfwavenet.audio.audio_files` reads more formats and finds more faults. Use this module where
 decoding must be part of a graph or a `tf.data` pipeline.
 """
 
@@ -26,7 +28,7 @@ _MP3_VERSION_DIVISORS = (4, 1, 2, 1)
 
 @tf.autograph.experimental.do_not_convert
 def decode(contents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Decode the bytes of a WAV, FLAC, MP3 or Ogg Vorbis file; the bytes decide which.
+    """Decodes the bytes of a WAV, FLAC, MP3 or Ogg Vorbis file; the bytes decide which.
 
     Works in eager mode and in graphs (not under XLA).
 
@@ -34,13 +36,13 @@ def decode(contents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         contents: string scalar, a whole file.
 
     Returns:
-        audio float32 [samples, channels], integers scaled to [-1, 1), and
-        sample_rate int32 scalar, in Hz.
+        The audio, float32 [samples, channels], integers scaled to [-1, 1), and the sample rate,
+        int32 scalar, in Hz.
 
     Raises:
-        tf.errors.InvalidArgumentError: for bytes that are none of these, cut off (MP3: not
-            noticed), in an encoding that cannot be decoded here, or without samples. Damage
-            between the headers is found in Ogg only; a damaged FLAC frame is silent.
+        tf.errors.InvalidArgumentError: if the bytes are of another format, cut off (not noticed
+            for MP3), in an encoding that cannot be decoded here, or hold no samples. Damage
+            between the headers is found in Ogg only; a damaged FLAC frame becomes silence.
     """
     contents = tf.convert_to_tensor(contents)
     if contents.dtype != tf.string or contents.shape.rank not in (0, None):
@@ -105,20 +107,20 @@ def _decode_wav(contents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 
 
 def _plain_wav(layout: tf.Tensor, samples: tf.Tensor) -> tf.Tensor:
-    """A WAV file of two chunks, as an odd-sized third one makes tensorflow-io give no samples."""
+    """Builds a WAV file of two chunks: an odd-sized third chunk would give no samples."""
     body = tf.strings.join([b"WAVE", layout, b"data", _size_bytes(samples), samples])
     return tf.strings.join([b"RIFF", _size_bytes(body), body])
 
 
 def _size_bytes(text: tf.Tensor) -> tf.Tensor:
-    """The length of a string as four little-endian bytes: string scalar."""
+    """Returns the length of a string as four little-endian bytes: string scalar."""
     return flac_marker.to_bytes(
         tf.strings.length(text) // tf.constant([1, 1 << 8, 1 << 16, 1 << 24]) % 256
     )
 
 
 def _find_wav_chunks(contents: tf.Tensor) -> tuple[tf.Tensor, ...]:
-    """Position and size of the format chunk and of the samples' chunk; position 0 where absent."""
+    """Finds position and size of the format chunk and of the samples; position 0 if absent."""
     length = tf.strings.length(contents)
 
     def more(at: tf.Tensor, _layout: tf.Tensor, _size: tf.Tensor, data: tf.Tensor) -> tf.Tensor:
@@ -182,7 +184,7 @@ def _decode_vorbis(contents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 
 
 def _last_ogg_page(contents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Whether the last page is whole and marked as the last, and the samples up to its end."""
+    """Tells whether the last page is whole and marked so, and the samples up to its end."""
     start = tf.maximum(0, tf.strings.length(contents) - _OGG_TAIL_BYTES)
     tail = tf.io.decode_raw(tf.strings.substr(contents, start, _OGG_TAIL_BYTES), tf.uint8)
     names = tf.signal.frame(tf.cast(tail, tf.int32), 4, 1)
@@ -209,14 +211,14 @@ def _decode_mp3(contents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 def _require(
     condition: tf.Tensor, expected: str, value: tf.Tensor, *received: tf.Tensor
 ) -> tf.Tensor:
-    """`value`, which nothing can use before `condition` has been found true."""
+    """Returns `value`, which nothing can use before `condition` has been found true."""
     data = [expected + ". Received:", *received] if received else [expected]
     with tf.control_dependencies([tf.debugging.Assert(condition, data)]):
         return tf.identity(value)
 
 
 def _big(contents: tf.Tensor, at: int | tf.Tensor, count: int) -> tf.Tensor:
-    """`count` <= 7 bytes from `at` as a big-endian number, int64; zeros beyond the end."""
+    """Reads `count` <= 7 bytes from `at` as a big-endian number, int64; zeros past the end."""
     at = tf.minimum(at, tf.strings.length(contents))
     part = tf.strings.substr(contents, at, count)
     digits = tf.cast(tf.io.decode_raw(part, tf.uint8, fixed_length=count), tf.int64)
@@ -224,7 +226,7 @@ def _big(contents: tf.Tensor, at: int | tf.Tensor, count: int) -> tf.Tensor:
 
 
 def _little(contents: tf.Tensor, at: int | tf.Tensor, count: int) -> tf.Tensor:
-    """`count` <= 4 bytes from `at` as a little-endian number, int32; zeros beyond the end."""
+    """Reads `count` <= 4 bytes from `at` as a little-endian number, int32; zeros past the end."""
     at = tf.minimum(at, tf.strings.length(contents))
     part = tf.strings.substr(contents, at, count)
     digits = tf.cast(tf.io.decode_raw(part, tf.uint8, fixed_length=count), tf.int64)
@@ -232,7 +234,7 @@ def _little(contents: tf.Tensor, at: int | tf.Tensor, count: int) -> tf.Tensor:
 
 
 def _field(value: tf.Tensor, low: int, width: int) -> tf.Tensor:
-    """The `width` bits of an integer from bit `low` on."""
+    """Extracts the `width` bits of an integer from bit `low` on."""
     return value // 2**low % 2**width
 
 
@@ -250,7 +252,7 @@ def _raw(samples: tf.Tensor, dtype: tf.DType, channels: tf.Tensor) -> tf.Tensor:
 
 
 def _unit(samples: tf.Tensor) -> tf.Tensor:
-    """Samples in their storage type [samples, channels] -> float32, full scale at 1."""
+    """Converts samples [samples, channels] of any storage type to float32, full scale at 1."""
     if samples.dtype == tf.uint8:
         return tf.cast(samples, tf.float32) / 128.0 - 1.0
     if samples.dtype.is_floating:

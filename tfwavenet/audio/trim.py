@@ -1,4 +1,4 @@
-"""Cutting silence off both ends of a recording."""
+"""Cuts silence off both ends of a recording."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import numpy as np
 def trim_silence(
     audio: np.ndarray, *, top_db: float, frame_samples: int = 2048, hop_samples: int = 512
 ) -> np.ndarray:
-    """Cut both ends that are more than `top_db` below the loudest frame (`librosa.effects.trim`).
+    """Cuts both ends that are more than `top_db` below the loudest frame.
 
-    Digital silence is returned whole: nothing in it is quieter than the rest.
+    This is `librosa.effects.trim`. Digital silence is returned whole.
 
     Args:
         audio: floating [samples].

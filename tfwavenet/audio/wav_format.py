@@ -1,9 +1,8 @@
-"""The bytes of 16-bit PCM WAV files."""
+"""Makes the bytes of 16-bit PCM WAV files."""
 
 from __future__ import annotations
 
 import struct
-from typing import Optional
 
 import numpy as np
 
@@ -13,11 +12,11 @@ _LARGEST_DATA = 0xFFFFFFFF - HEADER_BYTES
 MOST_FRAMES = _LARGEST_DATA // 2  # of one channel
 
 
-def header(*, frames: Optional[int], sample_rate: int, channels: int) -> bytes:
-    """The 44 bytes in front of the samples.
+def header(*, frames: int | None, sample_rate: int, channels: int) -> bytes:
+    """Returns the header: 44 bytes in front of the samples.
 
     Args:
-        frames: int >= 0, number of samples per channel that follow; None where it is not known.
+        frames: int >= 0, number of samples per channel that follow. If None, it is not known.
         sample_rate: int > 0, in Hz.
         channels: int > 0.
 
@@ -42,17 +41,18 @@ def header(*, frames: Optional[int], sample_rate: int, channels: int) -> bytes:
 
 
 def to_pcm(audio: np.ndarray) -> np.ndarray:
-    """Round audio to 16-bit integers, so that what was read from such a file comes back exactly.
+    """Rounds audio to 16-bit integers; samples read from a 16-bit file come back exactly.
 
     Args:
         audio: floating [samples] or [samples, channels]; 1.0 is full scale, values outside
             [-1, 1] are clipped.
 
     Returns:
-        int16 little-endian, `round(32768 * audio)` clipped to [-32768, 32767], same shape.
+        int16 little-endian in the shape of `audio`, `round(32768 * audio)` clipped to
+        [-32768, 32767].
 
     Raises:
-        ValueError: for another rank or dtype, or NaN or infinity.
+        ValueError: if the rank or dtype is another, or the audio holds NaN or infinity.
     """
     audio = np.asarray(audio)
     if audio.ndim not in (1, 2) or not np.issubdtype(audio.dtype, np.floating):

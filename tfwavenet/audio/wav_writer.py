@@ -1,4 +1,4 @@
-"""Writing a WAV file, or to a pipe, while the samples are still being made."""
+"""Writes a WAV file, or to a pipe, while the samples are still being made."""
 
 from __future__ import annotations
 
@@ -15,19 +15,18 @@ from tfwavenet.audio import wav_format
 class WavWriter:
     """Appends chunks to `<path>.partial`, a playable 16-bit WAV file at any moment.
 
-    The header is brought up to date after each chunk's samples are in the file, so it never
-    promises more than is there. `close` renames the file to `path`; until then an older file of
-    that name stays. Leaving a `with` block by an exception keeps the partial file and does not
-    touch `path`.
+    The header is brought up to date after the samples of each chunk are in the file, so it never
+    promises too much. `close` renames the file to `path`; until then an older file of that name
+    stays. An exception in a `with` block keeps the partial file and does not touch `path`.
 
     Args:
-        path: the final name; its directory is made if it is missing.
+        path: the final name; a missing directory is made.
         sample_rate: int > 0, in Hz.
         channels: int > 0.
 
     Raises:
         ValueError: if `sample_rate` or `channels` is out of range.
-        OSError: if the file cannot be written, or another process writes it; named.
+        OSError: if the file cannot be written, or another process writes it; the message names it.
 
     Example:
         >>> import numpy as np, os, tempfile
@@ -51,30 +50,30 @@ class WavWriter:
 
     @property
     def path(self) -> str:
-        """The final name."""
+        """Returns the final name."""
         return self._path
 
     @property
     def partial_path(self) -> str:
-        """The name under which the samples are found before `close`."""
+        """Returns the name of the file before `close`."""
         return self._path + ".partial"
 
     @property
     def frames(self) -> int:
-        """Samples per channel written so far."""
+        """Returns the number of samples per channel written so far."""
         return self._frames
 
     def append(self, audio: np.ndarray) -> None:
-        """Append samples and flush them to the file.
+        """Appends samples and flushes them to the file.
 
         Args:
             audio: floating [samples], or [samples, channels] for more than one channel; values
                 outside [-1, 1] are clipped.
 
         Raises:
-            ValueError: for another rank, number of channels or dtype, NaN or infinity, a writer
-                that is closed, or more than a WAV file can hold. The file stays as it was.
-            OSError: if the disk is full, naming the file; what was there before stays playable.
+            ValueError: if rank, channels or dtype are others, the audio holds NaN or infinity,
+                the writer is closed, or a WAV file cannot hold so much. The file stays as it was.
+            OSError: if the disk is full; the message names the file, which stays playable.
         """
         samples = wav_format.to_pcm(audio)
         channels = 1 if samples.ndim == 1 else samples.shape[1]
@@ -93,10 +92,10 @@ class WavWriter:
         self._frames = frames
 
     def close(self) -> None:
-        """Sync the file to disk and give it its final name; a second call does nothing.
+        """Syncs the file to disk and gives it its final name; a second call does nothing.
 
         Raises:
-            OSError: if that fails, naming the file.
+            OSError: if this fails; the message names the file.
         """
         if self._file.closed:
             return
@@ -133,15 +132,15 @@ class WavWriter:
 
 
 class WavPipe:
-    """Writes 16-bit WAV to what cannot seek, sample by sample, under a header without a length.
+    """Writes 16-bit WAV to a file that cannot seek, under a header without a length.
 
     Args:
-        file: open for binary writing, such as `sys.stdout.buffer`; it is left open.
+        file: open for binary writing, such as `sys.stdout.buffer`; the file is left open.
         sample_rate: int > 0, in Hz.
 
     Raises:
         ValueError: if `sample_rate` is out of range.
-        OSError: if it cannot be written; BrokenPipeError when nobody reads any more.
+        OSError: if the file cannot be written; BrokenPipeError if nobody reads any more.
 
     Example:
         >>> import io
@@ -158,7 +157,7 @@ class WavPipe:
 
     @property
     def frames(self) -> int:
-        """Samples written so far."""
+        """Returns the number of samples written so far."""
         return self._frames
 
     def append(self, audio: np.ndarray) -> None:
@@ -168,8 +167,8 @@ class WavPipe:
             audio: floating [samples]; values outside [-1, 1] are clipped.
 
         Raises:
-            ValueError: for another rank or dtype, NaN or infinity.
-            OSError: as the class says.
+            ValueError: if the rank or dtype is another, or the audio holds NaN or infinity.
+            OSError: if the file cannot be written.
         """
         if np.ndim(audio) != 1:
             raise ValueError(f"audio must have shape [samples]. Received: shape={np.shape(audio)}")

@@ -1,1 +1,1 @@
-"""Corpora, their preparation into TFRecord shards, and the `tf.data` pipeline over them."""
+"""Corpora, their preparation into TFRecord shards, and `tf.data` pipelines of batches."""

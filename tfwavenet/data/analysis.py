@@ -1,11 +1,11 @@
-"""From one recording to the records it gives, or to the reason why it gives none."""
+"""Turns one recording into records, or gives the reason why it cannot be used."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 
@@ -16,18 +16,20 @@ from tfwavenet.data.records import Record
 from tfwavenet.data.splits import Utterance
 from tfwavenet.data.unusable import UnusableRecordingError
 
-# Longer recordings are analysed in equal parts, which bounds the memory that one needs.
+# Longer recordings are analyzed in equal parts, which bounds the memory.
 _LONGEST_ANALYSIS_SECONDS = 300.0
 
 
 @dataclasses.dataclass(frozen=True)
 class Analysis:
-    """How recordings are turned into records.
+    """Turns recordings into records.
 
     Attributes:
-        recipe: the feature recipe, with its statistics if it normalizes by those of the corpus.
+        recipe: the feature recipe, with statistics if it normalizes by statistics of the corpus.
         max_seconds: longest record; longer recordings are cut into equal parts, > 0.
-        with_mel: whether records hold mels; without, frames only count samples.
+        with_mel: whether records hold mels. If False, frames only count samples.
+
+    Shapes: a record holds a signal [frames * hop_samples] and a mel [frames, n_mels].
     """
 
     recipe: FeatureRecipe
@@ -36,11 +38,11 @@ class Analysis:
 
     @property
     def max_frames(self) -> int:
-        """Longest record in frames, at least 1."""
+        """Returns the length of the longest record in frames, at least 1."""
         return max(1, int(self.max_seconds * self.recipe.sample_rate / self.recipe.hop_samples))
 
     def settings(self) -> dict[str, Any]:
-        """What decides about the content of records, as JSON values."""
+        """Returns the settings that decide about the content of records, as JSON values."""
         return {
             "recipe": self.recipe.get_config(),
             "max_seconds": self.max_seconds,
@@ -49,11 +51,11 @@ class Analysis:
 
     @property
     def needs_statistics(self) -> bool:
-        """Whether the recipe's statistics are still to be fitted on the training set."""
+        """Tells whether statistics of the recipe are still to be fitted on the training set."""
         return self.with_mel and lacks_statistics(self.recipe)
 
     def statistics(self, utterances: Iterable[Utterance]) -> dict[str, Any]:
-        """The fields of the `MelStatistics` of some recordings; unusable ones do not count."""
+        """Sums the fields of `MelStatistics` over recordings, without unusable recordings."""
         total = MelStatistics.zero(self.recipe.n_mels)
         for utterance in utterances:
             try:
@@ -67,7 +69,7 @@ class Analysis:
         }
 
     def fitted(self, results: Sequence[Mapping[str, Any]]) -> Analysis:
-        """With the recipe fitted to what gave these `statistics`; unchanged without any frame."""
+        """Returns an analysis whose recipe is fitted to `statistics`; unchanged without frames."""
         total = MelStatistics.zero(self.recipe.n_mels)
         for result in results:
             total += MelStatistics(
@@ -78,23 +80,23 @@ class Analysis:
         recipe = self.recipe.with_statistics(*total.mean_and_std())
         return dataclasses.replace(self, recipe=recipe)
 
-    def sample_rate(self, utterance: Utterance) -> Optional[int]:
-        """The sample rate of a recording's file, in Hz."""
+    def sample_rate(self, utterance: Utterance) -> int | None:
+        """Returns the sample rate of a recording's file, in Hz."""
         return audio_files.info(utterance.path).sample_rate
 
     def records(self, utterance: Utterance, speaker: int) -> list[Record]:
         """Reads and analyses a recording.
 
         Args:
-            utterance: which one.
+            utterance: the recording.
             speaker: index of its speaker.
 
         Returns:
             At least one record. A recording that is cut gives `name-000`, `name-001`...
 
         Raises:
-            UnusableRecordingError: the file is missing, not audio, damaged, silent, too short,
-                holds NaN, or is refused by the recipe.
+            UnusableRecordingError: if the file is missing, not audio, damaged, silent, too short,
+                holds NaN, or the recipe refuses it.
         """
         audio = read_usable(utterance.path, self.recipe)
         try:
@@ -111,16 +113,16 @@ class Analysis:
             for name, (signal, mel) in zip(names, pieces)
         ]
 
-    def _analyse(self, audio: np.ndarray) -> tuple[np.ndarray, Optional[np.ndarray]]:
-        """Audio [samples] -> signal [frames * hop_samples], mel [frames, n_mels] or None."""
+    def _analyse(self, audio: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        """Turns audio [samples] into signal [frames * hop_samples] and mel [frames, n_mels]."""
         if self.with_mel:
             return self.recipe.analyze(audio)
         signal = self.recipe.condition_audio(audio)
         return np.pad(signal, (0, -len(signal) % self.recipe.hop_samples)), None
 
     def _cut(
-        self, signal: np.ndarray, mel: Optional[np.ndarray]
-    ) -> list[tuple[np.ndarray, Optional[np.ndarray]]]:
+        self, signal: np.ndarray, mel: np.ndarray | None
+    ) -> list[tuple[np.ndarray, np.ndarray | None]]:
         """Cuts between frames into the fewest nearly equal pieces of at most `max_frames`."""
         hop_samples = self.recipe.hop_samples
         frames = len(signal) // hop_samples
@@ -133,7 +135,7 @@ class Analysis:
 
 
 def read_usable(path: str, recipe: FeatureRecipe) -> np.ndarray:
-    """Reads a recording at the recipe's sample rate, as mono, if there is something in it.
+    """Reads a recording as mono at the recipe's sample rate, unless it is silent or too short.
 
     Args:
         path: an audio file of any rate and number of channels.
@@ -143,7 +145,7 @@ def read_usable(path: str, recipe: FeatureRecipe) -> np.ndarray:
         float32 [samples].
 
     Raises:
-        UnusableRecordingError: the file cannot be read, is silent or shorter than one hop.
+        UnusableRecordingError: if the file cannot be read, is silent or shorter than one hop.
     """
     try:
         audio, _ = audio_files.read(path, sample_rate=recipe.sample_rate)
@@ -170,7 +172,7 @@ def _parts(audio: np.ndarray, recipe: FeatureRecipe) -> list[np.ndarray]:
 
 @dataclasses.dataclass(frozen=True)
 class MelStatistics:
-    """Sums over compressed mel frames, from which mean and deviation follow.
+    """Sums over compressed mel frames; mean and deviation follow from them.
 
     Attributes:
         frames: number of frames.
@@ -184,7 +186,7 @@ class MelStatistics:
 
     @classmethod
     def zero(cls, n_mels: int) -> MelStatistics:
-        """The statistics of no frame at all."""
+        """Returns the statistics of no frame at all."""
         return cls(0, np.zeros(n_mels), np.zeros(n_mels))
 
     def __add__(self, other: MelStatistics) -> MelStatistics:
@@ -196,7 +198,7 @@ class MelStatistics:
         """Returns float64 [n_mels] each; a bin that never changes has a deviation of one.
 
         Raises:
-            ValueError: there is no frame.
+            ValueError: if there is no frame.
         """
         if self.frames == 0:
             raise ValueError("Mel statistics need at least one usable frame. Received: frames=0")
@@ -210,11 +212,11 @@ def mel_statistics(utterance: Utterance, recipe: FeatureRecipe) -> MelStatistics
     """Sums the compressed, not yet normalized mel frames of one recording.
 
     Args:
-        utterance: which one.
-        recipe: how mels are made; its normalization is not used.
+        utterance: the recording.
+        recipe: makes the mels; its normalization is not used.
 
     Raises:
-        UnusableRecordingError: as `Analysis.records`.
+        UnusableRecordingError: if `Analysis.records` raises it.
     """
     statistics = MelStatistics.zero(recipe.n_mels)
     audio = read_usable(utterance.path, recipe)

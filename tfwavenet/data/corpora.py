@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import csv
 import dataclasses
-import difflib
 import pathlib
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Literal, Optional
+from typing import Literal
 
 from tfwavenet import files
+from tfwavenet.checks import nearest_name
 from tfwavenet.data import listing, splits, texts
 from tfwavenet.data.splits import Utterance
 
@@ -61,12 +61,12 @@ _ARCTIC_PROMPT = re.compile(r'\(\s*(\S+)\s+"(.*)"\s*\)')
 
 @dataclasses.dataclass(frozen=True)
 class Corpus:
-    """What a reader found.
+    """The result of a reader.
 
     Attributes:
         utterances: sorted by name, every one with a split.
-        ignored: paths of files that are passed over, with the reason: no audio (`folder`) or no
-            text by their name, a repetition (`text`), or a link to nothing (both).
+        ignored: paths of files that are passed over, with the reason. A file may have no name of
+            audio (`folder`) or text (`text`), repeat another text, or be a link to nothing.
         is_divisible: whether a part of a file can be held out.
     """
 
@@ -78,7 +78,7 @@ class Corpus:
 def read_corpus(
     name: CorpusName,
     *,
-    root: Optional[files.PathLike] = None,
+    root: files.PathLike | None = None,
     validation: float = 0.05,
     test: float = 0.05,
     seed: int = 0,
@@ -91,30 +91,30 @@ def read_corpus(
     | `ljspeech` | `metadata.csv`, `wavs/*.wav` | `LJ` | by hash |
     | `vctk` | `wav48/` or `wav48_silence_trimmed/` (first microphone) | `p225`... | by hash |
     | `cmu_arctic` | `cmu_us_<speaker>_arctic/wav/*.wav` | `<speaker>` | by hash |
-    | `gtzan` | `<genre>/<genre>.<number>.<wav or au>`, or that in `genres*/` | genre | by hash |
-    | `fsdd` | `{digit}_{speaker}_{index}.wav`, or that in `recordings/` | speaker | 0-4: test |
-    | `fsdd_digits` | the same | the digit, such as `seven` | 0-4: test |
+    | `gtzan` | `<genre>/<genre>.<number>.<wav or au>`, also in `genres*/` | genre | by hash |
+    | `fsdd` | `{digit}_{speaker}_{index}.wav`, also in `recordings/` | speaker | 0-4: test |
+    | `fsdd_digits` | as for `fsdd` | the digit, such as `seven` | 0-4: test |
     | `speech_commands` | `zero/*.wav` to `nine/*.wav`, two lists | the digit | by the lists |
     | `bundled` | nothing: it comes with the package | voice | fixed |
     | `text` | UTF-8 files, see `texts.is_text`, at any depth; or is one | `text` | by hash |
 
-    Of a folder without any file that is text by its name, all files are tried as texts.
-    Fewer than 20 texts are not split by file but by place: of each, the end is held out.
+    If no file of a folder has the name of a text, all files are tried as texts. Fewer than 20
+    texts are not split by file: the end of every text is held out.
 
     Args:
-        name: which reader to use.
-        root: folder of the corpus (or file, for `text`); left out for `bundled`.
+        name: name of the corpus.
+        root: folder of the corpus (or file, for `text`). If None, the corpus is `bundled`.
         validation: share of the files to hold back for validation where the corpus does not say,
             at least 0. See `splits.assign_splits`.
-        test: the same for testing.
-        seed: chooses which files are held back.
+        test: share of the files to hold back for testing, likewise.
+        seed: chooses the files that are held back.
 
     Returns:
         At least one utterance.
 
     Raises:
-        ValueError: the name is unknown, `root` is missing or superfluous, or the folder does not
-            have the layout; the message says what was expected and what is there.
+        ValueError: if the name is unknown, `root` is missing or superfluous, or the folder does not
+            have the layout; the message says what is expected and what is there.
 
     Example:
         >>> corpus = read_corpus("bundled")
@@ -137,15 +137,14 @@ def read_corpus(
 def _reader(name: str) -> Callable[[pathlib.Path], Corpus]:
     """Returns the reader of that name."""
     if name not in _READERS:
-        close = difflib.get_close_matches(str(name), _READERS, n=1)
-        hint = f" Did you mean {close[0]!r}?" if close else ""
+        known = ", ".join(sorted(_READERS))
         raise ValueError(
-            f"corpus must be one of {', '.join(sorted(_READERS))}.{hint} Received: corpus={name!r}"
+            f"corpus must be one of {known}{nearest_name(name, _READERS)}. Received: corpus={name!r}"
         )
     return _READERS[name]
 
 
-def _root_folder(name: str, root: Optional[files.PathLike]) -> pathlib.Path:
+def _root_folder(name: str, root: files.PathLike | None) -> pathlib.Path:
     """Checks `root` against the corpus and returns it as an absolute path."""
     if name == "bundled":
         if root:
@@ -174,7 +173,7 @@ def _layout_error(corpus: str, folder: pathlib.Path, expected: str) -> ValueErro
 
 
 def _read_folder(root: pathlib.Path) -> Corpus:
-    """Any folder: every audio file in it; the first folder below the root is the speaker."""
+    """Reads any folder: all audio files; the first folder below the root is the speaker."""
     found = listing.visible_files(root)
     audio = [path for path in found if path.suffix.lower() in AUDIO_EXTENSIONS]
     if not audio:
@@ -194,13 +193,13 @@ def _read_folder(root: pathlib.Path) -> Corpus:
 
 
 def _folder_speaker(path: pathlib.Path, root: pathlib.Path) -> str:
-    """The first folder below the root, or the root's own name for a file directly in it."""
+    """Returns the first folder below the root, or the name of the root itself."""
     parts = path.relative_to(root).parts
     return parts[0] if len(parts) > 1 else root.name
 
 
 def _read_ljspeech(root: pathlib.Path) -> Corpus:
-    """LJ Speech 1.1 (https://keithito.com/LJ-Speech-Dataset): one speaker, 22.05 kHz."""
+    """Reads LJ Speech 1.1 (https://keithito.com/LJ-Speech-Dataset): one speaker, 22.05 kHz."""
     table = root / "metadata.csv"
     if not table.is_file() or not (root / "wavs").is_dir():
         raise _layout_error("ljspeech", root, "metadata.csv and wavs/")
@@ -221,7 +220,7 @@ def _read_ljspeech(root: pathlib.Path) -> Corpus:
 
 
 def _read_vctk(root: pathlib.Path) -> Corpus:
-    """VCTK 0.80 (`wav48/`) and 0.92 (`wav48_silence_trimmed/`, first microphone), 48 kHz."""
+    """Reads VCTK 0.80 (`wav48/`) or 0.92 (`wav48_silence_trimmed/`, first microphone)."""
     new, old = root / "wav48_silence_trimmed", root / "wav48"
     paths = sorted(new.glob("*/*_mic1.flac")) or sorted(old.glob("*/*.wav"))
     if not paths:
@@ -231,7 +230,7 @@ def _read_vctk(root: pathlib.Path) -> Corpus:
 
 
 def _vctk_utterance(path: pathlib.Path, root: pathlib.Path) -> Utterance:
-    """One VCTK recording; a few have no transcript."""
+    """Returns a recording of VCTK; a few have no transcript."""
     name = path.stem[: -len("_mic1")] if path.stem.endswith("_mic1") else path.stem
     speaker = path.parent.name
     transcript = root / "txt" / speaker / f"{name}.txt"
@@ -240,7 +239,7 @@ def _vctk_utterance(path: pathlib.Path, root: pathlib.Path) -> Utterance:
 
 
 def _read_cmu_arctic(root: pathlib.Path) -> Corpus:
-    """CMU ARCTIC (http://festvox.org/cmu_arctic): `root` is one voice or holds several."""
+    """Reads CMU ARCTIC (http://festvox.org/cmu_arctic): `root` is a voice or holds several."""
     folders = [root, *sorted(root.iterdir())]
     voices = {
         match.group(1): folder
@@ -254,7 +253,7 @@ def _read_cmu_arctic(root: pathlib.Path) -> Corpus:
 
 
 def _arctic_voice(folder: pathlib.Path, speaker: str) -> list[Utterance]:
-    """The recordings of one ARCTIC voice, with their prompts where those are there."""
+    """Returns the recordings of an ARCTIC voice, with their prompts if these are there."""
     prompts = folder / "etc" / "txt.done.data"
     lines = prompts.read_text("utf-8").splitlines() if prompts.is_file() else []
     found = [match for line in lines if (match := _ARCTIC_PROMPT.match(line.strip()))]
@@ -266,7 +265,7 @@ def _arctic_voice(folder: pathlib.Path, speaker: str) -> list[Utterance]:
 
 
 def _read_gtzan(root: pathlib.Path) -> Corpus:
-    """GTZAN genre collection: 100 clips of 30 s for each of ten genres, 22.05 kHz."""
+    """Reads the GTZAN genre collection: 100 clips of 30 s for each of ten genres."""
     folders = (root, root / "genres", root / "genres_original")
     paths = [
         path
@@ -282,7 +281,7 @@ def _read_gtzan(root: pathlib.Path) -> Corpus:
 
 
 def _read_fsdd(root: pathlib.Path, corpus: str = "fsdd") -> Corpus:
-    """Free Spoken Digit Dataset (https://github.com/Jakobovski/free-spoken-digit-dataset)."""
+    """Reads the Free Spoken Digit Dataset (https://github.com/Jakobovski/free-spoken-digit-dataset)."""
     folders = (root, root / "recordings")
     paths = sorted(path for folder in folders for path in folder.glob("*.wav"))
     utterances = [
@@ -294,20 +293,20 @@ def _read_fsdd(root: pathlib.Path, corpus: str = "fsdd") -> Corpus:
 
 
 def _read_fsdd_digits(root: pathlib.Path) -> Corpus:
-    """The same for models that are conditioned on what is said instead of on who says it."""
+    """Reads FSDD for models that are conditioned on the digit instead of the speaker."""
     found = _read_fsdd(root, "fsdd_digits").utterances
     return Corpus(tuple(dataclasses.replace(item, speaker=str(item.text)) for item in found))
 
 
 def _fsdd_utterance(path: pathlib.Path, match: re.Match[str]) -> Utterance:
-    """One digit; the first five recordings of each are the set's own test split."""
+    """Returns a recording of a digit; the first five of each are the corpus' own test split."""
     digit, speaker, index = match.groups()
-    split: Optional[splits.Split] = "test" if int(index) in _FSDD_TEST_INDICES else None
+    split: splits.Split | None = "test" if int(index) in _FSDD_TEST_INDICES else None
     return Utterance(str(path), path.stem, speaker, split, _DIGITS[int(digit)])
 
 
 def _read_speech_commands(root: pathlib.Path) -> Corpus:
-    """The digits of Speech Commands (Warden, arXiv:1804.03209), known as SC09, 16 kHz."""
+    """Reads the digits of Speech Commands (Warden, arXiv:1804.03209), known as SC09."""
     paths = {digit: sorted((root / digit).glob("*.wav")) for digit in _DIGITS}
     missing = [f"{digit}/*.wav" for digit in _DIGITS if not paths[digit]]
     missing += [name for name in _COMMANDS_LISTS if not (root / name).is_file()]
@@ -331,7 +330,7 @@ def _read_speech_commands(root: pathlib.Path) -> Corpus:
 
 
 def _commands_held_out(root: pathlib.Path, names: Iterable[str]) -> dict[str, splits.Split]:
-    """The held-out recordings among `names`, such as `zero/0a7c2a8d_nohash_0.wav`."""
+    """Returns the held-out recordings among `names`, such as `zero/0a7c2a8d_nohash_0.wav`."""
     held_out: dict[str, splits.Split] = {}
     for file_name, split in _COMMANDS_LISTS.items():
         listed = set((root / file_name).read_text("utf-8").split()) & set(names)
@@ -346,7 +345,7 @@ def _commands_held_out(root: pathlib.Path, names: Iterable[str]) -> dict[str, sp
 
 
 def _read_bundled(root: pathlib.Path) -> Corpus:
-    """The speech in the package, made by `tfwavenet.data.bundled.make`."""
+    """Reads the speech in the package, made by `tfwavenet.data.bundled.make`."""
     rows = files.read_json(root / "metadata.json")
     return Corpus(
         tuple(
@@ -363,9 +362,9 @@ def _read_bundled(root: pathlib.Path) -> Corpus:
 
 
 def _read_text(root: pathlib.Path) -> Corpus:
-    """Any text: one file, or those in a folder that are text by their names, each of them once.
+    """Reads any text: a file, or all files of a folder that have the name of a text, once each.
 
-    Where no file has such a name, all are tried; preparing skips those that hold no text.
+    If no file has such a name, all are tried; preparing skips files that hold no text.
     """
     if root.is_file():
         return Corpus((Utterance(str(root), root.stem, TEXT),), is_divisible=True)

@@ -1,4 +1,4 @@
-"""What lies below the folder of a corpus, and what it is called there."""
+"""Lists the files below the folder of a corpus and names them."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ def names(root: pathlib.Path, paths: Iterable[pathlib.Path]) -> dict[pathlib.Pat
 
 
 def visible_files(root: pathlib.Path) -> list[pathlib.Path]:
-    """All files at any depth, sorted, without hidden ones and those in hidden folders."""
+    """Lists all files at any depth, sorted, without hidden files and folders."""
     return sorted(path for path in root.rglob("*") if path.is_file() and not _is_hidden(path, root))
 
 
 def broken_links(root: pathlib.Path) -> dict[str, str]:
-    """The visible links to what is not there, with where they point."""
+    """Lists the visible links to missing files, with the reason for the report."""
     return {
         str(path): f"no such file: a link to {os.readlink(path)!r}"
         for path in sorted(root.rglob("*"))
@@ -41,10 +41,10 @@ def broken_links(root: pathlib.Path) -> dict[str, str]:
 
 
 def passed_over(paths: Iterable[pathlib.Path], reason: str) -> dict[str, str]:
-    """Files that are not used, all for one reason, by their paths."""
+    """Maps the paths of files that are not used to the reason."""
     return dict.fromkeys(sorted(map(str, paths)), reason)
 
 
 def _is_hidden(path: pathlib.Path, root: pathlib.Path) -> bool:
-    """Whether the path or a folder above it, below the root, starts with a dot."""
+    """Tells whether the path or a folder above it, below the root, starts with a dot."""
     return any(part.startswith(".") for part in path.relative_to(root).parts)

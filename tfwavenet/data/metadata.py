@@ -1,4 +1,4 @@
-"""What `prepare` writes about all shards together, and reading it back.
+"""Writes and reads the files of prepared data that describe all shards together.
 
 metadata.json        settings, recipe, speakers, size of every split, durations, sample rates;
                      of text, characters in place of durations
@@ -36,16 +36,16 @@ def write_all(
     """Writes indices, skip report and, last of all, the metadata, which it returns.
 
     Args:
-        folder: where the shards are.
-        settings: what the run was asked for.
+        folder: folder of the shards.
+        settings: settings of the run.
         recipe: the recipe used, with its statistics.
         speakers: names, in the order of their numbers.
         shards: all shards, in order.
-        results: what `workers.WriteShard` gave for each.
-        ignored: files of the corpus that are passed over, and why.
+        results: results of `workers.WriteShard` for each shard.
+        ignored: files of the corpus that are passed over, with the reason.
 
     Raises:
-        OSError: a file cannot be written.
+        OSError: if a file cannot be written.
     """
     skipped = [{"file": path, "reason": reason} for path, reason in ignored.items()]
     # A text of which every set has a stretch is skipped by each.
@@ -77,8 +77,8 @@ def read(folder: pathlib.Path) -> dict[str, Any]:
         folder: written by `prepare`.
 
     Raises:
-        ValueError: there are no finished prepared data, or they are of another format version;
-            the message names the file.
+        ValueError: if there are no finished prepared data, or the format version is another; the
+            message names the file.
     """
     path = folder / progress.METADATA
     try:
@@ -107,7 +107,7 @@ def read(folder: pathlib.Path) -> dict[str, Any]:
 def _summary(
     split: str, used: Sequence[tuple[Shard, dict[str, Any]]], recipe: Recipe
 ) -> dict[str, Any]:
-    """Size of one split, and of each of its shards in bytes."""
+    """Returns the size of a split, and of each of its shards in bytes."""
     chosen = [(shard, result) for shard, result in used if shard.split == split]
     samples = sum(entry["samples"] for _, result in chosen for entry in result["entries"])
     return {
@@ -119,7 +119,7 @@ def _summary(
 
 
 def _extent(samples: int, recipe: Recipe) -> dict[str, Any]:
-    """How much that many samples are, in the unit that people count in."""
+    """Converts a number of samples to seconds, or to characters of text."""
     if isinstance(recipe, TextRecipe):
         return {"characters": samples}
     return {"seconds": round(samples / recipe.sample_rate, 3)}
@@ -128,7 +128,7 @@ def _extent(samples: int, recipe: Recipe) -> dict[str, Any]:
 def _by_speaker(
     speakers: Sequence[str], results: Sequence[dict[str, Any]], recipe: Recipe
 ) -> dict[str, Any]:
-    """What is prepared of every speaker."""
+    """Sums the prepared seconds or characters of every speaker."""
     samples: Counter[int] = Counter()
     for result in results:
         for entry in result["entries"]:
@@ -141,7 +141,7 @@ def _by_speaker(
 
 
 def _sample_rates(results: Sequence[dict[str, Any]]) -> dict[str, int]:
-    """How many used files have which sample rate, in Hz."""
+    """Counts the used files by their sample rate in Hz."""
     total: Counter[int] = Counter()
     for result in results:
         total.update({int(rate): count for rate, count in result["sample_rates"].items()})

@@ -1,9 +1,9 @@
-"""Batches for training and evaluation from prepared data, as `tf.data` datasets.
+"""Makes batches for training and evaluation from prepared data, as `tf.data` datasets.
 
 A batch is a dictionary of tensors, `T = crop_frames * hop_samples`:
 
     audio     float32 [batch, T], the signal in [-1, 1), zeros after the end of a short recording;
-              of text int32 [batch, T], a code per character
+              for text int32 [batch, T], a code per character
     mask      bool [batch, T], True where the signal is real
     mel       float32 [batch, crop_frames + 2 * padding_frames, n_mels], unless prepared without;
               beyond the recording its first or last frame is repeated
@@ -15,14 +15,14 @@ from __future__ import annotations
 import dataclasses
 import pathlib
 from collections.abc import Iterator
-from typing import Optional
 
 import numpy as np
 import tensorflow as tf
 
-from tfwavenet import files, rng
+from tfwavenet import files
 from tfwavenet.audio import recipes
-from tfwavenet.data import metadata, reader, records
+from tfwavenet.checks import whole_number
+from tfwavenet.data import metadata, reader, records, sampling
 from tfwavenet.data.splits import SPLITS, Split
 from tfwavenet.text import TextRecipe
 
@@ -34,19 +34,19 @@ class PreparedUtterance:
     """One whole record.
 
     Attributes:
-        name: unique in the data.
+        name: unique name in the data.
         speaker: index into `Records.speakers`.
-        signal: float32 [frames * hop_samples] in [-1, 1), as the network sees it; of text its
+        signal: float32 [frames * hop_samples] in [-1, 1), as the network sees it; for text the
             codes, int32 [characters].
-        mel: float32 [frames, n_mels], None for data prepared without.
-        text: what is said, where known.
+        mel: float32 [frames, n_mels]. If None, the data were prepared without mels.
+        text: the transcript. If None, it is unknown.
     """
 
     name: str
     speaker: int
     signal: np.ndarray
-    mel: Optional[np.ndarray]
-    text: Optional[str]
+    mel: np.ndarray | None
+    text: str | None
 
 
 class Records:
@@ -59,11 +59,11 @@ class Records:
         metadata: the content of metadata.json.
         recipe: the feature recipe, with fitted statistics; or the text recipe.
         speakers: names of the speakers; the position is the speaker's number.
-        n_mels: mel bins, None for data prepared without mels.
+        n_mels: number of mel bins. If None, the data were prepared without mels.
 
     Raises:
-        ValueError: there are no finished data in the folder, or a file is missing, cut short or
-            does not fit the others; the message names it.
+        ValueError: if there are no finished data in the folder, or a file is missing, cut short or
+            does not fit the others; the message names the file.
 
     Example:
         >>> import tempfile
@@ -104,7 +104,7 @@ class Records:
             name: the speaker's name.
 
         Raises:
-            ValueError: there is no such speaker.
+            ValueError: if there is no such speaker.
         """
         if name not in self.speakers:
             raise ValueError(
@@ -116,11 +116,11 @@ class Records:
         """Reads one whole record.
 
         Args:
-            split: its split.
-            number: 0 up to `count(split) - 1`.
+            split: the split.
+            number: number of the record, 0 up to `count(split) - 1`.
 
         Raises:
-            ValueError: the number is out of range, or the shard is damaged.
+            ValueError: if the number is out of range, or the shard is damaged.
         """
         source = self._reader(split)
         if not 0 <= number < len(source):
@@ -146,20 +146,20 @@ class Records:
         """Returns how many crops make one epoch: the sum of `ceil(frames / crop_frames)`.
 
         Args:
-            split: which split.
+            split: the split.
             crop_frames: frames per crop, >= 1.
         """
-        _check_positive(crop_frames=crop_frames)
-        return int(_window_counts(self._reader(split), crop_frames).sum())
+        crop_frames = whole_number("crop_frames", crop_frames, 1)
+        return int(np.sum(-(-self._reader(split).frames // crop_frames)))
 
     def count_shorter(self, split: Split, *, crop_frames: int) -> int:
-        """Returns how many records of a split are shorter than a crop, so that crops are padded.
+        """Counts the records of a split that are shorter than a crop, whose crops are padded.
 
         Args:
-            split: which split.
+            split: the split.
             crop_frames: frames per crop, >= 1.
         """
-        _check_positive(crop_frames=crop_frames)
+        crop_frames = whole_number("crop_frames", crop_frames, 1)
         return int(np.sum(self._reader(split).frames < crop_frames))
 
     def dataset(
@@ -176,14 +176,12 @@ class Records:
 
         The batch of step `n` is the same whether the dataset was started at step 0 or at `n`.
 
-        An epoch visits every window once, in a shuffled order: a record of `F` frames has
-        `ceil(F / crop_frames)` windows, so long records are not under-sampled. The middle of the
-        crop is drawn uniformly from the window's equal share of the record, and the crop is then
-        moved to lie inside the record. So all frames are seen equally often, but for those
-        within a crop of either end, which get 0.5 to 1.5 times their share.
+        An epoch visits every window of every record once, see `sampling.crop_positions`. So all
+        frames are seen equally often, except frames within a crop of either end, which get 0.5 to
+        1.5 times their share.
 
         Args:
-            split: which split.
+            split: the split.
             batch_size: crops per batch, >= 1.
             crop_frames: frames per crop, >= 1.
             padding_frames: mel frames of context on both sides, >= 0.
@@ -194,65 +192,40 @@ class Records:
             An infinite `tf.data.Dataset` of batches as described for this module.
 
         Raises:
-            ValueError: an argument is out of range, or the split is empty.
+            ValueError: if an argument is out of range, or the split is empty.
         """
-        _check_positive(batch_size=batch_size, crop_frames=crop_frames)
-        _check_not_negative(padding_frames=padding_frames, start_step=start_step)
         crops = self._crops(split, batch_size, crop_frames, padding_frames)
-        source = crops.source
-        counts = _window_counts(source, crop_frames)
-        ends = np.cumsum(counts)
-        base_seed = rng.make_seed(seed)
-
-        def draw(position: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            return _draw_window(position, base_seed, int(ends[-1]))
-
-        def locate(window: np.ndarray, fraction: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            record = np.searchsorted(ends, window, side="right")
-            within = window - (ends[record] - counts[record])
-            share = (within + fraction.astype(np.float64)) / counts[record]
-            middle = np.floor(share * source.frames[record]).astype(np.int64)
-            latest = np.maximum(source.frames[record] - crop_frames, 0)
-            return record, np.clip(middle - crop_frames // 2, 0, latest)
-
-        # Positions are dealt to steps before anything else happens, so that a step can be reached
-        # without the ones before it; drawing is cheap, reading is done a batch at a time.
-        dataset = tf.data.Dataset.range(start_step * batch_size, tf.int64.max)
-        dataset = dataset.map(draw, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+        start_step = whole_number("start_step", start_step, 0)
+        dataset = sampling.crop_positions(
+            crops.source.frames, crop_frames, seed=seed, start=start_step * batch_size
+        )
+        # Drawing is cheap; reading is done a batch at a time.
         dataset = dataset.batch(batch_size, drop_remainder=True)
-
-        def load(window: tf.Tensor, fraction: tf.Tensor) -> dict[str, tf.Tensor]:
-            located = tf.numpy_function(locate, [window, fraction], [tf.int64, tf.int64])
-            return crops.load(*located)
-
-        dataset = dataset.map(load, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-        return dataset.prefetch(tf.data.AUTOTUNE).with_options(_options())
+        return sampling.finish(sampling.in_order(dataset, crops.load))
 
     def evaluation_batches(
         self, split: Split, *, batch_size: int, crop_frames: int, padding_frames: int = 0
     ) -> tf.data.Dataset:
         """Makes a finite dataset that shows every sample of a split exactly once.
 
-        Records are cut into consecutive crops from their beginning; what is missing from the last
-        crop of a record, or from the last batch, is masked, so that all batches have one shape.
+        Records are cut into consecutive crops from their beginning. The rest of the last crop of a
+        record, and of the last batch, is masked, so that all batches have one shape.
 
         Args:
-            split: which split.
+            split: the split.
             batch_size: crops per batch, >= 1.
             crop_frames: frames per crop, >= 1.
             padding_frames: mel frames of context on both sides, >= 0.
 
         Returns:
             A `tf.data.Dataset` of known cardinality, of batches as described for this module. A
-            crop that only fills the last batch is all zeros, speaker included, and all masked.
+            crop that only fills the last batch is all zeros and all masked.
 
         Raises:
-            ValueError: an argument is out of range, or the split is empty.
+            ValueError: if an argument is out of range, or the split is empty.
         """
-        _check_positive(batch_size=batch_size, crop_frames=crop_frames)
-        _check_not_negative(padding_frames=padding_frames)
         crops = self._crops(split, batch_size, crop_frames, padding_frames)
-        counts = _window_counts(crops.source, crop_frames)
+        counts = -(-crops.source.frames // crop_frames)
         record = np.repeat(np.arange(len(counts)), counts)
         start = np.concatenate([np.arange(count) * crop_frames for count in counts])
         missing = -len(record) % batch_size
@@ -260,8 +233,7 @@ class Records:
         start = np.pad(start, (0, missing)).astype(np.int64)
         dataset = tf.data.Dataset.from_tensor_slices((record, start))
         dataset = dataset.batch(batch_size, drop_remainder=True)
-        dataset = dataset.map(crops.load, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-        return dataset.prefetch(tf.data.AUTOTUNE).with_options(_options())
+        return sampling.finish(sampling.in_order(dataset, crops.load))
 
     def _reader(self, split: str) -> reader.SplitReader:
         if split not in self._readers:
@@ -269,7 +241,7 @@ class Records:
         return self._readers[split]
 
     def _crops(self, split: str, batch_size: int, crop_frames: int, padding_frames: int) -> _Crops:
-        """The last stage of a dataset of a split that is not empty."""
+        """Makes the last stage of a dataset of a split that is not empty."""
         source = self._reader(split)
         if len(source) == 0:
             counts = {name: len(found) for name, found in self._readers.items()}
@@ -277,7 +249,7 @@ class Records:
                 f"A dataset needs a split with records, found {counts}. Received: split={split!r}"
             )
         with_speaker = len(self.speakers) > 1
-        sizes = (batch_size, crop_frames, padding_frames)
+        sizes = sampling.checked_sizes(batch_size, crop_frames, padding_frames)
         return _Crops(source, *sizes, with_speaker=with_speaker, codes=self._codes)
 
 
@@ -286,7 +258,7 @@ class _Crops:
     """Turns record numbers and first frames into batches; the last stage of both datasets.
 
     Attributes:
-        source: where records are read.
+        source: reads the records.
         batch_size: crops per batch.
         crop_frames: frames per crop.
         padding_frames: mel frames of context on both sides.
@@ -341,46 +313,3 @@ class _Crops:
                 mel[row, : len(context)] = context
                 mel[row, len(context) :] = context[-1]
         return audio, frames, speaker, mel
-
-
-def _window_counts(source: reader.SplitReader, crop_frames: int) -> np.ndarray:
-    """Number of windows of every record: int64 [records]."""
-    return -(-source.frames // crop_frames)
-
-
-def _draw_window(position: tf.Tensor, seed: tf.Tensor, windows: int) -> tuple[tf.Tensor, tf.Tensor]:
-    """The window at a position of the endless stream, and a uniform number for its crop.
-
-    Args:
-        position: int64 scalar.
-        seed: int32 [2].
-        windows: windows per epoch.
-
-    Returns:
-        int64 scalar below `windows`, float32 scalar in (0, 1).
-    """
-    epoch_seed = rng.fold_in(seed, position // windows)
-    seeds = rng.split(epoch_seed, 2)
-    window = rng.shuffle_index(position % windows, seeds[0], windows)
-    return window, rng.uniform([], rng.fold_in(seeds[1], window))
-
-
-def _options() -> tf.data.Options:
-    """Order is part of the contract; replicas share a batch instead of files."""
-    options = tf.data.Options()
-    options.deterministic = True
-    policy = tf.data.experimental.AutoShardPolicy.DATA
-    options.experimental_distribute.auto_shard_policy = policy
-    return options
-
-
-def _check_positive(**values: int) -> None:
-    for name, value in values.items():
-        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
-            raise ValueError(f"{name} must be an integer >= 1. Received: {name}={value!r}")
-
-
-def _check_not_negative(**values: int) -> None:
-    for name, value in values.items():
-        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 0:
-            raise ValueError(f"{name} must be an integer >= 0. Received: {name}={value!r}")

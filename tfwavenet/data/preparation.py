@@ -1,7 +1,7 @@
 """Turns a corpus into prepared data: TFRecord shards, their indices, metadata and a skip report.
 
-The work is done shard by shard, on all cores. A run that was killed goes on where it was, and its
-files are equal to the byte to those of a run that was not.
+The work is done shard by shard, on all cores. A killed run goes on where it was, and gives the
+bytes of an uninterrupted run.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ import json
 import os
 import pathlib
 from collections.abc import Mapping
-from typing import Any, Optional, Union
+from typing import Any
 
+import ml_collections
 from absl import logging
 
 from tfwavenet import files
@@ -35,44 +36,43 @@ def prepare(
     corpus: CorpusName,
     *,
     output_dir: files.PathLike,
-    recipe: Union[str, Mapping[str, Any], Recipe],
-    root: Optional[files.PathLike] = None,
+    recipe: str | Mapping[str, Any] | Recipe,
+    root: files.PathLike | None = None,
     max_seconds: float = 20.0,
     with_mel: bool = True,
     validation: float = 0.05,
     test: float = 0.05,
     seed: int = 0,
-    num_workers: Optional[int] = None,
+    num_workers: int | None = None,
 ) -> dict[str, Any]:
     """Prepares a corpus for training.
 
     Files of another sample rate are resampled, several channels are averaged. A recording longer
-    than `max_seconds` becomes several records. With a recipe that normalizes by the statistics of
-    the training set and has none yet, they are fitted in a first pass. So is the vocabulary of a
-    text recipe.
+    than `max_seconds` becomes several records. Statistics that the recipe lacks are fitted on the
+    training set in a first pass, and so is the vocabulary of a text recipe.
 
-    Calling it again with the same arguments goes on with a killed run, or returns at once when
-    all is done.
+    Another call with equal arguments goes on with a killed run, or returns at once if all is done.
 
     Args:
         corpus: name of the corpus, see `corpora.read_corpus`.
-        output_dir: folder to write; made if missing.
+        output_dir: folder to write; a missing folder is made.
         recipe: feature recipe, its name or its config; for the corpus `text` a text recipe.
-        root: folder of the corpus.
+        root: folder of the corpus. If None, the corpus is `bundled`.
         max_seconds: longest record of a recording, > 0.
-        with_mel: False leaves the mels out, for unconditional models.
+        with_mel: whether records hold mels. If False, they serve unconditional models only.
         validation: share held back for validation, see `corpora.read_corpus`.
         test: share held back for testing.
-        seed: chooses what is held back.
-        num_workers: processes; None takes one per core, and none at all for a small corpus.
+        seed: chooses the files that are held back.
+        num_workers: number of processes; 0 works in this process. If None, there is one process
+            per core, and none for a small corpus.
 
     Returns:
         The metadata, as in metadata.json.
 
     Raises:
-        ValueError: an argument is out of range, the corpus is not laid out as its name says or
+        ValueError: if an argument is out of range, the corpus is not laid out as its name says or
             has no usable training file, or `output_dir` holds something else or lies in `root`.
-        OSError: the output cannot be written. What is finished stays and is used by the next run.
+        OSError: if the output cannot be written. Finished shards are used by the next run.
 
     Example:
         >>> import tempfile
@@ -110,21 +110,21 @@ def prepare(
         return _prepare(found, analysis, settings, state, crew)
 
 
-def prepare_from_config(config: Any, workdir: files.PathLike) -> str:
-    """Prepares what a config asks for in its workdir, unless that was done already.
+def prepare_from_config(config: ml_collections.ConfigDict, workdir: files.PathLike) -> str:
+    """Prepares the data of a config in its workdir, unless they are prepared already.
 
     Args:
         config: has `recipe` and `data` (`corpus`, `root`, and optionally `max_seconds`,
-            `with_mel`, `validation`, `test`, `split_seed`). `data.records`, if there and not
-            empty, names a folder of prepared data to use instead.
-        workdir: the data go to `<workdir>/data`.
+            `with_mel`, `validation`, `test`, `split_seed`). If `data.records` is not empty, it
+            names a folder of prepared data to use instead.
+        workdir: folder of the run; the data go to `<workdir>/data`.
 
     Returns:
         The folder of the prepared data.
 
     Raises:
-        ValueError: see `prepare`.
-        OSError: see `prepare`.
+        ValueError: if `prepare` raises it.
+        OSError: if `prepare` raises it.
     """
     data = config.data
     if data.get("records"):
@@ -146,7 +146,7 @@ def prepare_from_config(config: Any, workdir: files.PathLike) -> str:
 
 
 def _analysis(corpus: str, recipe: Recipe, max_seconds: float, with_mel: bool) -> AnySource:
-    """How the sources of a corpus become records."""
+    """Returns the analysis that turns the sources of a corpus into records."""
     if isinstance(recipe, TextRecipe) != (corpus == corpora.TEXT):
         raise ValueError(
             "the corpus 'text' is prepared by a text recipe, such as 'text', and recordings by a "
@@ -164,9 +164,9 @@ def _absolute(path: files.PathLike) -> pathlib.Path:
 
 
 def _settings(
-    corpus: str, root: Optional[pathlib.Path], analysis: AnySource, chosen: dict[str, Any]
+    corpus: str, root: pathlib.Path | None, analysis: AnySource, chosen: dict[str, Any]
 ) -> dict[str, Any]:
-    """Everything that decides what is in the files, but for the list of recordings."""
+    """Returns all settings that decide about the files, except the list of recordings."""
     return {
         "format": records.FORMAT_VERSION,
         "corpus": corpus,
@@ -177,7 +177,7 @@ def _settings(
 
 
 def _digest(corpus: Corpus) -> str:
-    """A fingerprint of the list of recordings: names, sizes, speakers, splits."""
+    """Returns a fingerprint of the list of recordings: names, sizes, speakers, splits."""
     rows = [
         (item.name, _size(item.path), item.speaker, item.split, item.text)
         for item in corpus.utterances
@@ -187,7 +187,7 @@ def _digest(corpus: Corpus) -> str:
 
 
 def _size(path: str) -> int:
-    """Size of a file in bytes, 0 for one that is not there."""
+    """Returns the size of a file in bytes, 0 for a missing file."""
     return os.path.getsize(path) if os.path.exists(path) else 0
 
 
@@ -215,7 +215,7 @@ def _prepare(
     state: progress.Progress,
     crew: workers.Crew,
 ) -> dict[str, Any]:
-    """Runs the passes that are needed and writes what refers to all shards."""
+    """Runs the passes that are needed and writes the files that describe all shards."""
     speakers = sorted({item.speaker for item in corpus.utterances})
     shards = _plan(corpus, speakers)
     if analysis.needs_statistics:
@@ -259,7 +259,7 @@ def _require_training_data(
 
 
 def _log_summary(written: dict[str, Any], folder: pathlib.Path) -> None:
-    """Logs what was prepared and what deserves a look."""
+    """Logs the prepared amounts, skipped files and low sample rates."""
     for split, summary in written["splits"].items():
         unit = "seconds" if "seconds" in summary else "characters"
         level = logging.INFO if summary["records"] else logging.WARNING

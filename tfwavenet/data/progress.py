@@ -1,8 +1,8 @@
-"""What a run of `prepare` leaves behind while it is at work, so that another can go on.
+"""Keeps the progress of `prepare` in its output folder, so that a later run can go on.
 
     <output>/metadata.json                  exists only once everything is done
     <output>/<split>-<number>.tfrecord      finished shards
-    <output>/progress/settings.json         what the run was asked for
+    <output>/progress/settings.json         settings of the run
     <output>/progress/<step>.json           result of a finished step (one per shard and pass)
     <output>/prepare.lock                   held by the process at work
 
@@ -15,11 +15,12 @@ import contextlib
 import pathlib
 import shutil
 from collections.abc import Iterator
-from typing import Any, Optional
+from typing import Any
 
 from absl import logging
 
 from tfwavenet import files
+from tfwavenet.audio import recipes
 
 METADATA = "metadata.json"
 _PROGRESS = "progress"
@@ -39,7 +40,7 @@ def exclusive(folder: pathlib.Path) -> Iterator[None]:
 
 
 def is_begun(folder: pathlib.Path) -> bool:
-    """Whether a run was begun in the folder and not finished."""
+    """Tells whether a run was begun in the folder and not finished."""
     return (folder / _PROGRESS / _SETTINGS).exists() and not (folder / METADATA).exists()
 
 
@@ -47,18 +48,18 @@ class Progress:
     """The state of one output folder.
 
     Args:
-        folder: the output folder; its lock is held.
+        folder: the output folder, whose lock is held.
     """
 
     def __init__(self, folder: pathlib.Path) -> None:
         self._folder = folder
         self._steps = folder / _PROGRESS
 
-    def metadata(self) -> Optional[dict[str, Any]]:
-        """Returns the metadata of finished data, None before that.
+    def metadata(self) -> dict[str, Any] | None:
+        """Returns the metadata of finished data. If None, the data are not finished.
 
         Raises:
-            ValueError: the file is damaged.
+            ValueError: if the file is damaged.
         """
         path = self._folder / METADATA
         if not path.exists():
@@ -75,11 +76,11 @@ class Progress:
         """Starts a run or goes on with the one that was begun.
 
         Args:
-            settings: what the run is asked for, JSON values.
+            settings: settings of the run, JSON values.
 
         Raises:
-            ValueError: the folder holds a run with other settings, or files of something else;
-                nothing is changed.
+            ValueError: if the folder holds a run with other settings, or other files; nothing is
+                changed.
         """
         path = self._steps / _SETTINGS
         if path.exists():
@@ -92,7 +93,7 @@ class Progress:
             leftover.unlink()
 
     def _require_empty(self) -> None:
-        """Raises unless the folder holds nothing but what a run killed at once leaves."""
+        """Raises ValueError if the folder holds files that an early killed run does not leave."""
         ours = (_LOCK, _PROGRESS)
         others = sorted(entry.name for entry in self._folder.iterdir() if entry.name not in ours)
         if others:
@@ -101,13 +102,13 @@ class Progress:
                 f"found {', '.join(others[:5])}. Received: output_dir={str(self._folder)!r}"
             )
 
-    def result(self, step: str) -> Optional[Any]:
-        """Returns the result of a finished step, None before that."""
+    def result(self, step: str) -> Any | None:
+        """Returns the result of a finished step. If None, the step is not finished."""
         path = self._steps / f"{step}.json"
         return files.read_json(path) if path.exists() else None
 
-    def finish_step(self, step: str, result: Any) -> None:
-        """Records that a step is done and what it gave."""
+    def finish_step(self, step: str, result: object) -> None:
+        """Writes the result of a step, which marks it as finished."""
         files.write_json(self._steps / f"{step}.json", result, indent=None)
 
     def discard(self) -> None:
@@ -117,15 +118,18 @@ class Progress:
 
 
 def require_same(found: dict[str, Any], wanted: dict[str, Any], folder: pathlib.Path) -> None:
-    """Raises ValueError, naming what differs, unless the settings are equal.
+    """Raises ValueError that names the differences, unless the settings are equal.
 
-    Where the corpus lies does not count if it is known to be the same.
+    The place of the corpus does not count if its list of files is equal.
 
     Args:
         found: settings of the run in the folder.
-        wanted: settings asked for now; absent ones are not compared.
-        folder: named in the message.
+        wanted: settings of this run; absent settings are not compared.
+        folder: folder that the message names.
     """
+    # A recipe that was written by an earlier version is compared by what it means today.
+    if "recipe" in found:
+        found = {**found, "recipe": recipes.of_any_kind(found["recipe"]).get_config()}
     same_corpus = wanted.get("files") is not None and wanted["files"] == found.get("files")
     ignored = ("root",) if same_corpus else ()
     different = [one for one in _differences(found, wanted) if one[0] not in ignored]

@@ -1,4 +1,4 @@
-"""Random access to prepared records: any stretch of any record, straight from the shard."""
+"""Reads any stretch of any prepared record, straight from the shard."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import pathlib
 import zlib
 from collections.abc import Mapping, Sequence
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 
@@ -59,7 +59,7 @@ class SplitReader:
         texts: transcripts, None where unknown.
 
     Raises:
-        ValueError: the index or a shard is missing, cut short, or does not fit the other.
+        ValueError: if the index or a shard is missing, cut short, or does not fit the other.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class SplitReader:
         split: str,
         shard_bytes: Mapping[str, int],
         hop_samples: int,
-        n_mels: Optional[int],
+        n_mels: int | None,
     ) -> None:
         self._directory = pathlib.Path(directory)
         self.hop_samples = hop_samples
@@ -77,7 +77,7 @@ class SplitReader:
         index = _read_index(self._directory / index_file(split))
         self._paths = [str(self._directory / name) for name in index["shards"]]
         self.names: list[str] = index["name"]
-        self.texts: list[Optional[str]] = index["text"]
+        self.texts: list[str | None] = index["text"]
         self._columns = _columns(index, self._directory / index_file(split))
         self.frames = self._columns["samples"] // hop_samples
         self.speakers = self._columns["speaker"].astype(np.int32)
@@ -103,7 +103,7 @@ class SplitReader:
 
     def read(
         self, record: int, start: int, stop: int, *, padding: int = 0
-    ) -> tuple[np.ndarray, Optional[np.ndarray]]:
+    ) -> tuple[np.ndarray, np.ndarray | None]:
         """Reads the frames from `start` up to `stop` of a record.
 
         Args:
@@ -117,7 +117,7 @@ class SplitReader:
             the latter None for data without mel.
 
         Raises:
-            ValueError: the shard is damaged; the message names it.
+            ValueError: if the shard is damaged; the message names it.
         """
         if not self._verified[record]:
             self._verify(record)
@@ -180,7 +180,7 @@ def _read_index(path: pathlib.Path) -> dict[str, Any]:
 
 
 def _columns(index: Mapping[str, Any], path: pathlib.Path) -> dict[str, np.ndarray]:
-    """The numbers of an index, int64 [records] each; a record without mel has its offset -1."""
+    """Returns the numbers of an index, int64 [records] each; the offset of no mel is -1."""
     try:
         columns = {name: np.array(index[name], np.int64) for name in _COLUMNS}
         fit = all((columns[name] >= -(name == "mel_offset")).all() for name in _COLUMNS)

@@ -1,8 +1,8 @@
-"""The prepared record: what one holds, and shards of them as TFRecord files.
+"""The prepared record, and shards of records as TFRecord files.
 
 A shard is an ordinary TFRecord file of `tf.train.Example`s, so every TFRecord tool reads it. The
-payloads of an Example lie contiguously in the file; their offsets are kept in an index, which
-gives random access to any stretch of any record without parsing (see `reader`).
+payloads of an Example lie contiguously in the file. An index holds their offsets, which gives
+random access to any stretch of any record without parsing (see `reader`).
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import errno
 import itertools
 import zlib
 from collections.abc import Iterable
-from typing import Any, Optional
 
 import numpy as np
 import tensorflow as tf
@@ -34,24 +33,24 @@ class Record:
     """One stretch of speech, ready to be written.
 
     Attributes:
-        name: unique in its corpus.
+        name: unique name in the corpus.
         speaker: index into the list of speakers.
-        signal: float32 [frames * hop_samples], in [-1, 1], what the network is to produce; or
-            its codes, integers that fit into int16.
-        mel: float32 [frames, n_mels], or None for unconditional data.
-        text: what is said, where known.
+        signal: float32 [frames * hop_samples], in [-1, 1], the target of the network; or its
+            codes, integers that fit into int16.
+        mel: float32 [frames, n_mels]. If None, the data are unconditional.
+        text: the transcript. If None, it is unknown.
     """
 
     name: str
     speaker: int
     signal: np.ndarray
-    mel: Optional[np.ndarray] = None
-    text: Optional[str] = None
+    mel: np.ndarray | None = None
+    text: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
 class IndexEntry:
-    """Where a record lies in its shard.
+    """The place of a record in its shard.
 
     Attributes:
         name: the record's name.
@@ -60,7 +59,7 @@ class IndexEntry:
         audio_offset: byte position of the first sample in the shard.
         mel_offset: byte position of the first mel value, -1 without mel.
         checksum: CRC-32 (zlib) of the audio bytes followed by the mel bytes.
-        text: what is said, where known.
+        text: the transcript. If None, it is unknown.
     """
 
     name: str
@@ -69,13 +68,13 @@ class IndexEntry:
     audio_offset: int
     mel_offset: int
     checksum: int
-    text: Optional[str] = None
+    text: str | None = None
 
 
 def to_pcm(signal: np.ndarray) -> np.ndarray:
     """Rounds a float signal [...] in [-1, 1] to int16 [...]; the error is at most 2**-16.
 
-    Only the value 1.0 itself has no int16 of its own and becomes 32767. Codes are kept as they are.
+    Only the value 1.0 has no int16 of its own and becomes 32767. Codes are kept as they are.
     """
     if np.issubdtype(np.asarray(signal).dtype, np.integer):
         return np.asarray(signal).astype(AUDIO_DTYPE)
@@ -91,19 +90,19 @@ def from_pcm(pcm: np.ndarray, *, codes: bool = False) -> np.ndarray:
 
 
 def write_shard(path: files.PathLike, records: Iterable[Record]) -> list[IndexEntry]:
-    """Writes records as one TFRecord file, all or nothing, and returns where they lie.
+    """Writes records as one TFRecord file, all or nothing, and returns their places.
 
-    The bytes depend on the records only. Without any record no file is made.
+    The bytes depend on the records only. Without records no file is made.
 
     Args:
         path: the shard's final name.
-        records: consumed one at a time, so that a shard need not fit into memory.
+        records: read one at a time, so that a shard need not fit into memory.
 
     Returns:
         One entry per record, in order.
 
     Raises:
-        OSError: the shard cannot be written; the message names it.
+        OSError: if the shard cannot be written; the message names it.
     """
     iterator = iter(records)
     first = next(iterator, None)
@@ -154,7 +153,7 @@ def _bytes_feature(value: bytes) -> tf.train.Feature:
 
 
 def _entry(record: Record, audio: bytes, mel: bytes, serialized: bytes, start: int) -> IndexEntry:
-    """Locates the payloads: bytes that compare equal serve, wherever the search finds them."""
+    """Finds the places of the payloads in the serialized record."""
     return IndexEntry(
         name=record.name,
         speaker=record.speaker,
@@ -164,31 +163,3 @@ def _entry(record: Record, audio: bytes, mel: bytes, serialized: bytes, start: i
         checksum=zlib.crc32(mel, zlib.crc32(audio)),
         text=record.text,
     )
-
-
-def parse_example(serialized: tf.Tensor, n_mels: Optional[int] = None) -> dict[str, tf.Tensor]:
-    """Parses one record in the graph, for `tf.data.TFRecordDataset(shards).map(...)`.
-
-    Args:
-        serialized: string scalar.
-        n_mels: mel bins, left out for records without mel.
-
-    Returns:
-        `name` and `text` (string scalars), `speaker` (int32 scalar), `audio` (float32 [samples]
-        in [-1, 1)), and with `n_mels` also `mel` (float32 [frames, n_mels]).
-    """
-    spec: dict[str, Any] = {
-        "audio": tf.io.FixedLenFeature([], tf.string),
-        "name": tf.io.FixedLenFeature([], tf.string),
-        "speaker": tf.io.FixedLenFeature([], tf.int64),
-        "text": tf.io.FixedLenFeature([], tf.string),
-    }
-    if n_mels is not None:
-        spec["mel"] = tf.io.FixedLenFeature([], tf.string)
-    features = tf.io.parse_single_example(serialized, spec)
-    features["speaker"] = tf.cast(features["speaker"], tf.int32)
-    pcm = tf.io.decode_raw(features["audio"], tf.int16)
-    features["audio"] = tf.cast(pcm, tf.float32) / PCM_SCALE
-    if n_mels is not None:
-        features["mel"] = tf.reshape(tf.io.decode_raw(features["mel"], tf.float32), [-1, n_mels])
-    return features

@@ -1,4 +1,4 @@
-"""Train, validation and test sets that depend on names and a seed only."""
+"""Makes train, validation and test sets that depend on names and a seed only."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import hashlib
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from typing import Literal, Optional
+from typing import Literal, get_args
 
 Split = Literal["train", "validation", "test"]
-SPLITS: tuple[Split, ...] = ("train", "validation", "test")
+SPLITS: tuple[Split, ...] = get_args(Split)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,18 +19,18 @@ class Utterance:
 
     Attributes:
         path: the audio file.
-        name: unique in its corpus, made of the path below the root without its extension.
+        name: unique name in the corpus, the path below the root without its extension.
         speaker: speaker, or class label in corpora without speakers.
-        split: the set it belongs to; `None` only while a reader has not decided.
-        text: what is said, where the corpus tells.
-        part: where in the file it begins and ends, as shares of the whole (of text only).
+        split: the set of the recording. If None, the reader has not decided.
+        text: the transcript. If None, the corpus has no transcript.
+        part: begin and end of a text in its file, as shares of the whole file.
     """
 
     path: str
     name: str
     speaker: str
-    split: Optional[Split] = None
-    text: Optional[str] = None
+    split: Split | None = None
+    text: str | None = None
     part: tuple[float, float] = (0.0, 1.0)
 
 
@@ -39,10 +39,10 @@ def assign_splits(
 ) -> list[Utterance]:
     """Gives every undecided utterance a split, speaker by speaker.
 
-    Of a speaker's `n` undecided utterances, `round(test * n)` go to the test set and
-    `round(validation * n)` to the validation set: those whose names have the smallest hashes
-    under `seed`. A set for which a positive fraction rounds to nothing everywhere gets the one
-    training utterance with the smallest hash, as long as one remains for training.
+    A speaker's `n` undecided utterances are sorted by the hashes of their names under `seed`. The
+    first `round(test * n)` are for testing, the next `round(validation * n)` for validation. A
+    positive fraction may round to nothing for all speakers. Such a set gets the training utterance
+    with the smallest hash, as long as one remains for training.
 
     Args:
         utterances: utterances with distinct names, in any order.
@@ -54,7 +54,7 @@ def assign_splits(
         The utterances sorted by name, each with its split.
 
     Raises:
-        ValueError: the fractions are out of range.
+        ValueError: if the fractions are out of range.
     """
     _check_fractions(validation, test)
     ordered = sorted(utterances, key=lambda item: item.name)
@@ -73,7 +73,7 @@ def assign_splits(
 def cut_stretches(
     utterances: Iterable[Utterance], *, validation: float, test: float
 ) -> list[Utterance]:
-    """Splits every file by itself: its end is for testing, what comes before for validation.
+    """Splits every file by itself: the end is for testing, the part before for validation.
 
     Args:
         utterances: whole files, in any order.
@@ -81,10 +81,10 @@ def cut_stretches(
         test: share of every file for testing, 0 up to 1; `validation + test` is below 1.
 
     Returns:
-        The stretches sorted by name, each with its split; they do not overlap.
+        The stretches sorted by name, each with its split, without overlap.
 
     Raises:
-        ValueError: the fractions are out of range.
+        ValueError: if the fractions are out of range.
     """
     _check_fractions(validation, test)
     test_start = 1.0 - test

@@ -1,4 +1,4 @@
-"""From one text file to the records it gives, or to the reason why it gives none."""
+"""Turns one text file into records, or gives the reason why it cannot be used."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import dataclasses
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Optional
+from typing import Any
 
 from tfwavenet.data import texts
 from tfwavenet.data.records import Record
@@ -20,13 +20,13 @@ _MAX_CHARACTERS = 2**14
 
 @dataclasses.dataclass(frozen=True)
 class TextAnalysis:
-    """How texts are turned into records; to texts what `Analysis` is to recordings.
+    """Turns texts into records, as `Analysis` does for recordings.
 
-    A record's signal holds codes, one per character. Longer texts are cut into the fewest nearly
-    equal pieces.
+    The signal of a record holds codes [characters], one per character. Longer texts are cut into
+    the fewest nearly equal pieces.
 
     Attributes:
-        recipe: the text recipe, with its vocabulary once that is fitted.
+        recipe: the text recipe, with its vocabulary if that is fitted.
         max_characters: longest record, >= 1.
     """
 
@@ -34,7 +34,7 @@ class TextAnalysis:
     max_characters: int = _MAX_CHARACTERS
 
     def settings(self) -> dict[str, Any]:
-        """What decides about the content of records, as JSON values."""
+        """Returns the settings that decide about the content of records, as JSON values."""
         return {
             "recipe": self.recipe.get_config(),
             "max_characters": self.max_characters,
@@ -43,11 +43,11 @@ class TextAnalysis:
 
     @property
     def needs_statistics(self) -> bool:
-        """Whether the vocabulary is still to be found in the training set."""
+        """Tells whether the vocabulary is still to be found in the training set."""
         return self.recipe.characters is None
 
     def statistics(self, utterances: Iterable[Utterance]) -> dict[str, int]:
-        """How often each character occurs in some texts; unusable ones do not count."""
+        """Counts each character of some texts, without unusable texts."""
         counts: Counter[str] = Counter()
         for utterance in utterances:
             try:
@@ -57,7 +57,7 @@ class TextAnalysis:
         return dict(counts)
 
     def fitted(self, results: Sequence[Mapping[str, int]]) -> TextAnalysis:
-        """With the vocabulary of the texts that gave these `statistics`; unchanged without any."""
+        """Returns an analysis with the vocabulary of `statistics`; unchanged without characters."""
         counts: Counter[str] = Counter()
         for result in results:
             counts.update(result)
@@ -65,22 +65,22 @@ class TextAnalysis:
             return self
         return dataclasses.replace(self, recipe=self.recipe.with_counts(counts))
 
-    def sample_rate(self, utterance: Utterance) -> Optional[int]:
-        """The sample rate of a source: text has none."""
+    def sample_rate(self, utterance: Utterance) -> int | None:
+        """Returns None, as text has no sample rate."""
         return None
 
     def records(self, utterance: Utterance, speaker: int) -> list[Record]:
         """Reads and encodes a text.
 
         Args:
-            utterance: which one, or which part of one.
+            utterance: the text, or a part of a text.
             speaker: index of its speaker.
 
         Returns:
             At least one record. A text that is cut gives `name-000`, `name-001`...
 
         Raises:
-            UnusableRecordingError: the file is missing, not UTF-8 text, or empty.
+            UnusableRecordingError: if the file is missing, not UTF-8 text, or empty.
         """
         codes = self.recipe.encode(self._text(utterance))
         count = math.ceil(len(codes) / self.max_characters)
@@ -94,7 +94,7 @@ class TextAnalysis:
         ]
 
     def _text(self, utterance: Utterance) -> str:
-        """The normalized text of an utterance, which is at least one character."""
+        """Returns the normalized text of an utterance, at least one character."""
         text = self.recipe.normalize(texts.read(utterance.path))
         first, last = (round(len(text) * share) for share in utterance.part)
         if first == last:

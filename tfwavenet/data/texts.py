@@ -1,4 +1,4 @@
-"""Text files: which of them make a corpus, and what is in them."""
+"""Finds and reads the text files of a corpus."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TEXT_NAMES = (
 
 
 def is_text(path: pathlib.Path) -> bool:
-    """Whether a file is a text by its name: a usual extension, or a name such as LICENSE."""
+    """Tells whether a file has the name of a text: a usual extension, or such as LICENSE."""
     suffix = path.suffix.lower()
     return suffix in TEXT_EXTENSIONS or (not suffix and path.name.lower().startswith(TEXT_NAMES))
 
@@ -35,7 +35,7 @@ def read(path: str) -> str:
         path: the file.
 
     Raises:
-        UnusableRecordingError: it cannot be read, is binary, not UTF-8, or holds no text.
+        UnusableRecordingError: if the file cannot be read, is binary, not UTF-8, or holds no text.
     """
     try:
         data = pathlib.Path(path).read_bytes()
@@ -60,15 +60,15 @@ def read(path: str) -> str:
 
 
 def repetitions(paths: Iterable[pathlib.Path]) -> dict[pathlib.Path, pathlib.Path]:
-    """Finds files that say the same, but for white space, as one before them.
+    """Finds files whose text, apart from white space, an earlier file has.
 
-    Licences lie about in many copies; one of them held out must not be another to train on.
+    A corpus may hold many copies of a license. A held-out copy must not be trained on.
 
     Args:
         paths: in the order of preference.
 
     Returns:
-        For each repetition the first file with that text. What cannot be read repeats nothing.
+        The first file with the text, for each repetition. An unreadable file repeats nothing.
     """
     first: dict[bytes, pathlib.Path] = {}
     repeated = {}

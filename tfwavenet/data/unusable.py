@@ -4,4 +4,4 @@ from __future__ import annotations
 
 
 class UnusableRecordingError(ValueError):
-    """A recording or text cannot be used; the message is the reason, in one sentence."""
+    """Reports that a recording or text cannot be used; the message is the reason."""

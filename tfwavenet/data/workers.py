@@ -1,4 +1,4 @@
-"""The passes of `prepare`: what is done to one shard, and doing it to all on every core."""
+"""The passes of `prepare`: the work on one shard, and a crew that does it on every core."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
-from typing import Any, Optional, Protocol
+from typing import Any, Protocol
 
 import tensorflow as tf
 import tqdm
@@ -33,7 +33,7 @@ class Item:
     """One recording in a shard.
 
     Attributes:
-        utterance: which recording.
+        utterance: the recording.
         speaker: index of its speaker.
         source_bytes: size of its file.
     """
@@ -48,8 +48,8 @@ class Shard:
     """The unit of work: recordings that go to the same file.
 
     Attributes:
-        split: the set they belong to.
-        number: counts the shards of the split.
+        split: the set of the recordings.
+        number: number of the shard in the split, from 0 on.
         items: the recordings, in order.
     """
 
@@ -59,65 +59,65 @@ class Shard:
 
     @property
     def name(self) -> str:
-        """Such as `train-00003`."""
+        """Returns the name, such as `train-00003`."""
         return f"{self.split}-{self.number:05d}"
 
     @property
     def file_name(self) -> str:
-        """Name of the TFRecord file."""
+        """Returns the name of the TFRecord file."""
         return f"{self.name}.tfrecord"
 
 
 class AnySource(Protocol):
-    """How the sources of a corpus become records: `analysis.Analysis` or `TextAnalysis`."""
+    """Turns the sources of a corpus into records: `analysis.Analysis` or `TextAnalysis`."""
 
     @property
     def recipe(self) -> Recipe:
-        """What the records are made by."""
+        """Returns the recipe of the records."""
 
     def settings(self) -> dict[str, Any]:
-        """What decides about the content of records, as JSON values."""
+        """Returns the settings that decide about the content of records, as JSON values."""
 
     @property
     def needs_statistics(self) -> bool:
-        """Whether something is to be found out from the training set first."""
+        """Tells whether the recipe is to be fitted on the training set first."""
 
     def statistics(self, utterances: Iterable[Utterance]) -> dict[str, Any]:
-        """What is found out from some sources, as JSON values."""
+        """Returns statistics of some sources, as JSON values."""
 
     def fitted(self, results: Sequence[Mapping[str, Any]]) -> AnySource:
-        """The same with what was found out."""
+        """Returns an analysis whose recipe is fitted to statistics."""
 
-    def sample_rate(self, utterance: Utterance) -> Optional[int]:
-        """The sample rate of a source in Hz, None where it has none."""
+    def sample_rate(self, utterance: Utterance) -> int | None:
+        """Returns the sample rate of a source in Hz. If None, the source is a text."""
 
     def records(self, utterance: Utterance, speaker: int) -> list[records.Record]:
-        """The records of a source, or UnusableRecordingError."""
+        """Returns the records of a source, or raises UnusableRecordingError."""
 
 
 class Pass(Protocol):
-    """What is done to every shard; pickled to the workers."""
+    """The work that is done on every shard; it is pickled to the workers."""
 
     @property
     def name(self) -> str:
-        """One word, for the progress bar and the names of results."""
+        """Returns one word, for the progress bar and the names of results."""
 
     def __call__(self, shard: Shard, folder: pathlib.Path) -> dict[str, Any]:
         """Does the work and returns its result as JSON values."""
 
     def is_intact(self, shard: Shard, folder: pathlib.Path, result: dict[str, Any]) -> bool:
-        """Whether a result of an earlier run can still be used."""
+        """Tells whether a result of an earlier run can still be used."""
 
 
 @dataclasses.dataclass(frozen=True)
 class WriteShard:
     """Analyses the recordings of a shard and writes it.
 
-    The result holds `entries` (see `records.IndexEntry`), `bytes` of the shard, `skipped`, a list
-    of `{"file", "reason"}`, and `sample_rates`, how many files were of which rate in Hz.
+    The result holds `entries` (see `records.IndexEntry`) and the `bytes` of the shard. `skipped`
+    is a list of `{"file", "reason"}`, and `sample_rates` counts the files by their rate in Hz.
 
     Attributes:
-        analysis: how recordings become records.
+        analysis: turns recordings into records.
     """
 
     analysis: AnySource
@@ -144,7 +144,7 @@ class WriteShard:
     def _records(
         self, shard: Shard, skipped: list[dict[str, str]], rates: Counter[int]
     ) -> Iterator[records.Record]:
-        """Yields all records of the shard; notes what gave none and the rates of the rest."""
+        """Yields all records of the shard; notes unusable files and the rates of the others."""
         for item in shard.items:
             try:
                 yield from self.analysis.records(item.utterance, item.speaker)
@@ -156,10 +156,10 @@ class WriteShard:
 
 @dataclasses.dataclass(frozen=True)
 class FitShard:
-    """Finds out from the sources of a shard what a recipe is fitted by, see `AnySource`.
+    """Computes the statistics of a shard that a recipe is fitted to, see `AnySource`.
 
     Attributes:
-        analysis: how sources become records.
+        analysis: computes the statistics.
     """
 
     analysis: AnySource
@@ -177,16 +177,17 @@ class FitShard:
 class Crew:
     """Runs passes over shards in several processes, each with one TensorFlow thread.
 
-    Results are kept in `state`, so that a later run does only what is missing. The order of the
+    Results are kept in `state`, so that a later run does only the missing work. The order of the
     work has no influence on any result.
 
     Args:
-        folder: where shards are written.
-        state: remembers finished work.
-        num_workers: processes; 0 works in this one; None chooses by the size of the work.
+        folder: folder of the shards.
+        state: keeps the results of finished work.
+        num_workers: number of processes; 0 works in this process. If None, the size of the work
+            decides.
     """
 
-    def __init__(self, folder: pathlib.Path, state: Progress, num_workers: Optional[int]) -> None:
+    def __init__(self, folder: pathlib.Path, state: Progress, num_workers: int | None) -> None:
         self.folder = folder
         self._state = state
         self._num_workers = num_workers
@@ -195,8 +196,8 @@ class Crew:
         """Does the work for every shard and returns the results in the order of the shards.
 
         Raises:
-            OSError: something could not be written.
-            ChildProcessError: a worker process died.
+            OSError: if a file cannot be written.
+            ChildProcessError: if a worker process dies.
         """
         results = {shard.name: self._earlier(work, shard) for shard in shards}
         todo = [shard for shard in shards if results[shard.name] is None]
@@ -211,8 +212,8 @@ class Crew:
                 bar.update(len(shard.items))
         return [result for result in results.values() if result is not None]
 
-    def _earlier(self, work: Pass, shard: Shard) -> Optional[dict[str, Any]]:
-        """Returns the result of an earlier run, if it can be used."""
+    def _earlier(self, work: Pass, shard: Shard) -> dict[str, Any] | None:
+        """Returns the result of an earlier run. If None, there is no usable result."""
         result = self._state.result(f"{work.name}-{shard.name}")
         usable = result is not None and work.is_intact(shard, self.folder, result)
         return result if usable else None
@@ -242,7 +243,7 @@ class Crew:
             pool.shutdown(wait=True, cancel_futures=True)
 
     def _process_count(self, shards: Sequence[Shard]) -> int:
-        """As asked for, or one process per core where that pays."""
+        """Returns the given number of processes, or one per core if the work is large enough."""
         if self._num_workers is not None:
             return min(self._num_workers, len(shards))
         source_bytes = sum(item.source_bytes for shard in shards for item in shard.items)
@@ -251,20 +252,20 @@ class Crew:
 
 
 def available_cores() -> int:
-    """Number of CPU cores that this process may use."""
+    """Returns the number of CPU cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def _on_cpu(work: Pass, shard: Shard, folder: pathlib.Path) -> dict[str, Any]:
-    """Does the work on the CPU, whose results do not depend on the machine's accelerator."""
+    """Does the work on the CPU: results do not depend on an accelerator."""
     with tf.device("/CPU:0"):
         return work(shard, folder)
 
 
 def _start_worker() -> None:
-    """Prepares a worker: one thread, no accelerator, and no life after its parent's death."""
+    """Prepares a worker: one thread, no accelerator, and an end with its parent process."""
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
     tf.config.set_visible_devices([], "GPU")
@@ -273,7 +274,7 @@ def _start_worker() -> None:
 
 
 def _exit_with_parent() -> None:
-    """Ends this process as soon as the parent is gone, however it died."""
+    """Ends this process as soon as the parent process is gone."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         multiprocessing.connection.wait([parent.sentinel])

@@ -1,9 +1,8 @@
-"""Output distributions: network parameters <-> log-probability <-> sample.
+"""Output distributions: network parameters, log-probability and samples.
 
-A distribution object knows how many channels the network must put out per sample, how likely a
-value is under them, and how uniforms become a value. It keeps no tensors, so the same object serves
-eager mode, graphs, XLA and saved models. All arithmetic is in float32, whatever the precision of
-the parameters.
+A distribution tells how many channels the network puts out per sample. It computes the probability
+of a value and turns uniforms into a value. It keeps no tensors, so one object serves eager mode,
+graphs, XLA and saved models. All arithmetic is in float32, for parameters of any precision.
 
 Mixture parameters are laid out `[logits | means | log-scales]`, each `components` wide.
 """
@@ -11,11 +10,12 @@ Mixture parameters are laid out `[logits | means | log-scales]`, each `component
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Union
+from typing import Any
 
 import tensorflow as tf
 
-from tfwavenet.distributions.base import Distribution, nearest_name
+from tfwavenet.checks import nearest_name
+from tfwavenet.distributions.base import Distribution
 from tfwavenet.distributions.categorical import Categorical
 from tfwavenet.distributions.mixtures import Gaussian, MixtureOfGaussians, MixtureOfLogistics
 
@@ -33,16 +33,17 @@ _CLASSES: dict[str, type[Distribution]] = {
 }
 
 
-def get(identifier: Union[str, Mapping[str, Any], Distribution]) -> Distribution:
+def get(identifier: str | Mapping[str, Any] | Distribution) -> Distribution:
     """Returns the distribution that an identifier stands for.
 
     Args:
-        identifier: a `Distribution`; the name of a class ("Categorical", "MixtureOfLogistics",
-            "Gaussian", "MixtureOfGaussians", or one registered with Keras), which is built with its
-            defaults; or a mapping {"class_name": ..., "config": {...}}.
+        identifier: a `Distribution`; the name of a class, which is built with its defaults; or a
+            mapping {"class_name": ..., "config": {...}}. The classes are "Categorical",
+            "MixtureOfLogistics", "Gaussian", "MixtureOfGaussians", and classes registered with
+            Keras.
 
     Raises:
-        ValueError: If the identifier, the class name or a key of the config is unknown.
+        ValueError: if the identifier, the class name or a key of the config is unknown.
 
     Example:
         >>> get({"class_name": "Categorical", "config": {"classes": 32}}).channels
@@ -61,7 +62,7 @@ def get(identifier: Union[str, Mapping[str, Any], Distribution]) -> Distribution
 
 
 def _find(name: str) -> type[Distribution]:
-    """Returns the class of that name, or the one registered with Keras under it."""
+    """Returns the class of a name, which may be registered with Keras."""
     found = _CLASSES.get(name) or tf.keras.saving.get_registered_object(name)
     if isinstance(found, type) and issubclass(found, Distribution):
         return found

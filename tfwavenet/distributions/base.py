@@ -1,25 +1,28 @@
-"""The interface of output distributions, and what their implementations share."""
+"""The interface of output distributions, and functions that their implementations share."""
 
 from __future__ import annotations
 
-import difflib
 import inspect
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Union
 
 import tensorflow as tf
+
+from tfwavenet.checks import nearest_name
 
 Temperature = Union[float, tf.Tensor]
 
 
 class Distribution:
-    """Base class: what a model and a generation loop may rely on.
+    """The interface of distributions for models and generation loops.
+
+    Shapes: params floating [..., channels], value [...], noise float32 [..., noise_channels].
 
     Attributes:
         channels: int, network outputs per sample.
         noise_channels: int, uniforms that `sample` consumes per sample.
-        discrete: bool, whether `log_prob` is a probability (nats may be turned into bits per
-            sample) or a density (its logarithm may be positive).
+        discrete: bool, whether `log_prob` is a probability (which may be given in bits per sample)
+            or a density (whose logarithm may be positive).
         value_dtype: `tf.int32` (codes) or `tf.float32` (amplitudes in [-1, 1]).
     """
 
@@ -48,34 +51,34 @@ class Distribution:
         Args:
             params: floating [..., channels].
             noise: float32 [..., noise_channels], in the open interval (0, 1).
-            temperature: scalar, at least 0. Divides the logits and multiplies the scales; 1 is the
-                distribution itself, 0 gives the mode.
+            temperature: scalar, at least 0, which divides the logits and multiplies the scales. 1
+                is the distribution itself, 0 gives the mode.
 
         Returns:
             `value_dtype` [...].
 
         Raises:
-            ValueError: If `temperature` is a negative number.
+            ValueError: if `temperature` is a negative number.
         """
         return self.draw(params, self.standard_noise(noise), temperature)
 
     def standard_noise(self, noise: tf.Tensor) -> tf.Tensor:
-        """What `sample` makes of its uniforms before it looks at the parameters.
+        """Transforms uniforms into standard noise, which `draw` takes.
 
-        Where values are drawn one after another, this is computed before the parameters are there.
+        This step needs no parameters, so a generation loop computes it for many steps at once.
 
         Args:
             noise: float32 [..., noise_channels], in the open interval (0, 1).
 
         Returns:
-            float32 [..., noise_channels], as `draw` takes it.
+            float32 [..., noise_channels].
         """
         raise NotImplementedError(f"{type(self).__name__} does not define standard_noise.")
 
     def draw(
         self, params: tf.Tensor, standard: tf.Tensor, temperature: Temperature = 1.0
     ) -> tf.Tensor:
-        """The rest of `sample`, see there.
+        """Turns standard noise into a value, deterministically.
 
         Args:
             params: floating [..., channels].
@@ -86,7 +89,7 @@ class Distribution:
             `value_dtype` [...].
 
         Raises:
-            ValueError: If `temperature` is a negative number.
+            ValueError: if `temperature` is a negative number.
         """
         raise NotImplementedError(f"{type(self).__name__} does not define draw.")
 
@@ -111,10 +114,11 @@ class Distribution:
         """Builds the distribution from `get_config()`.
 
         Args:
-            config: constructor arguments; absent ones take their defaults.
+            config: constructor arguments; absent arguments take their defaults.
 
         Raises:
-            ValueError: If a key is not an argument of the constructor; names the nearest one.
+            ValueError: if a key is not an argument of the constructor; the message names the
+                nearest.
         """
         known = _arguments(cls)
         for name in config:
@@ -140,19 +144,6 @@ def _arguments(cls: type[Distribution]) -> list[str]:
     return [name for name in inspect.signature(cls.__init__).parameters if name != "self"]
 
 
-def nearest_name(name: str, known: Iterable[str]) -> str:
-    """Returns " (did you mean ...?)" for an unknown name, or nothing if no name is near."""
-    close = difflib.get_close_matches(str(name), list(known), n=1)
-    return f" (did you mean {close[0]!r}?)" if close else ""
-
-
-def checked_count(name: str, value: int, least: int) -> int:
-    """Returns `value` as an int, or raises ValueError if it is none or below `least`."""
-    if isinstance(value, bool) or not hasattr(value, "__index__") or value < least:
-        raise ValueError(f"{name} must be an integer of at least {least}. Received: {name}={value}")
-    return value.__index__()
-
-
 def checked_temperature(temperature: Temperature) -> tf.Tensor:
     """Returns the temperature as a float32 scalar; a plain number is checked."""
     if not tf.is_tensor(temperature) and not temperature >= 0.0:
@@ -161,15 +152,15 @@ def checked_temperature(temperature: Temperature) -> tf.Tensor:
 
 
 def standard_logistic(uniform: tf.Tensor) -> tf.Tensor:
-    """Logistic values of mean 0 and scale 1 from uniforms in (0, 1)."""
+    """Turns uniforms in (0, 1) into logistic values of mean 0 and scale 1."""
     return tf.math.log(uniform) - tf.math.log1p(-uniform)
 
 
 def gumbel(noise: tf.Tensor) -> tf.Tensor:
-    """Standard Gumbel noise of uniforms: the largest of logits plus this is a draw of a category."""
+    """Turns uniforms into Gumbel noise; the largest of logits plus noise draws a category."""
     return -tf.math.log(-tf.math.log(noise))
 
 
 def largest(logits: tf.Tensor) -> tf.Tensor:
-    """Index int32 [...] of the largest of [..., n]."""
+    """Returns the index, int32 [...], of the largest of [..., n]."""
     return tf.argmax(logits, axis=-1, output_type=tf.int32)

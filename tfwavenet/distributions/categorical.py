@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from tfwavenet.checks import whole_number
 from tfwavenet.distributions.base import (
     Distribution,
     Temperature,
-    checked_count,
     checked_temperature,
     gumbel,
     largest,
@@ -20,13 +20,14 @@ _LOWEST_TEMPERATURE = 1e-6  # below, all but the most likely code have no probab
 class Categorical(Distribution):
     """Categorical distribution over codes, usually mu-law codes.
 
-    Sampling is the Gumbel-max trick: the largest of `logits + temperature * gumbel`.
+    Sampling takes the largest of `logits + temperature * gumbel`, the Gumbel-max trick. Shapes:
+    params floating [..., classes], value int32 [...], noise float32 [..., classes].
 
     Args:
-        classes: int, at least 2. Number of codes; `channels` and `noise_channels` equal it.
+        classes: int, at least 2, number of codes, `channels` and `noise_channels`.
 
     Raises:
-        ValueError: If `classes` is not an integer of at least 2.
+        ValueError: if `classes` is not an integer of at least 2.
 
     Example:
         >>> distribution = Categorical(classes=4)
@@ -34,34 +35,34 @@ class Categorical(Distribution):
         >>> int(distribution.mode(logits))
         1
 
-    Reference: van den Oord et al., "WaveNet: a generative model for raw audio", 2016, section 2.2.
+    Source: van den Oord et al., "WaveNet: a generative model for raw audio", 2016, section 2.2.
     """
 
     def __init__(self, classes: int = 256) -> None:
-        self.classes = checked_count("classes", classes, 2)
+        self.classes = whole_number("classes", classes, 2)
         self.channels = self.noise_channels = self.classes
         self.discrete = True
         self.value_dtype = tf.int32
 
     def log_prob(self, params: tf.Tensor, value: tf.Tensor) -> tf.Tensor:
-        """See `Distribution.log_prob`; `value` is int32 in [0, classes)."""
+        """Returns log p(value | params); `value` is int32 in [0, classes)."""
         logits = tf.cast(params, tf.float32)
         return -tf.nn.sparse_softmax_cross_entropy_with_logits(labels=value, logits=logits)
 
     def nucleus(
         self, params: tf.Tensor, top_p: tf.Tensor, temperature: Temperature = 1.0
     ) -> tf.Tensor:
-        """Leaves only the most likely codes: the fewest that have `top_p` of the probability.
+        """Keeps the fewest most likely codes that have `top_p` of the probability.
 
         Args:
             params: floating [..., classes].
             top_p: float32 scalar in (0, 1].
-            temperature: under which the probability is meant; scalar, at least 0.
+            temperature: scalar, at least 0, at which the probability is computed.
 
         Returns:
-            float32 [..., classes]: logits, those of the other codes so low that none is drawn.
+            float32 [..., classes]: logits, which are too low to be drawn for all other codes.
 
-        Reference: Holtzman et al., "The Curious Case of Neural Text Degeneration",
+        Source: Holtzman et al., "The Curious Case of Neural Text Degeneration",
         arXiv:1904.09751, section 3.1.
         """
         logits = tf.cast(params, tf.float32)
@@ -73,16 +74,16 @@ class Categorical(Distribution):
         return tf.where(tf.nn.softmax(scaled) >= least, logits, logits.dtype.min)
 
     def most_likely(self, params: tf.Tensor, top_k: tf.Tensor) -> tf.Tensor:
-        """Leaves only the `top_k` most likely codes; of equally likely ones the lower.
+        """Keeps the `top_k` most likely codes; lower codes win ties.
 
         Args:
             params: floating [..., classes].
             top_k: int32 scalar, 1 up to `classes`.
 
         Returns:
-            float32 [..., classes]: logits, those of the other codes so low that none is drawn.
+            float32 [..., classes]: logits, which are too low to be drawn for all other codes.
 
-        Reference: Fan et al., "Hierarchical Neural Story Generation", arXiv:1805.04833, section 5.
+        Source: Fan et al., "Hierarchical Neural Story Generation", arXiv:1805.04833, section 5.
         """
         logits = tf.cast(params, tf.float32)
         ordered = tf.sort(logits, axis=-1, direction="DESCENDING")
@@ -93,11 +94,11 @@ class Categorical(Distribution):
         return tf.where(above | (equal & first), logits, logits.dtype.min)
 
     def standard_noise(self, noise: tf.Tensor) -> tf.Tensor:
-        """See `Distribution.standard_noise`: Gumbel noise."""
+        """Transforms uniforms into Gumbel noise, see `Distribution.standard_noise`."""
         return gumbel(noise)
 
     def draw(
         self, params: tf.Tensor, standard: tf.Tensor, temperature: Temperature = 1.0
     ) -> tf.Tensor:
-        """See `Distribution.draw`; returns int32 codes [...]."""
+        """Returns codes, int32 [...], see `Distribution.draw`."""
         return largest(tf.cast(params, tf.float32) + checked_temperature(temperature) * standard)

@@ -1,4 +1,4 @@
-"""How far a student's distribution of each sample is from its teacher's, in nats."""
+"""Computes divergences of a student's distributions from its teacher's, in nats."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ def gaussian_divergence(
     *,
     regularization: float = 0.0,
 ) -> tf.Tensor:
-    """Kullback-Leibler divergence of Gaussians from those of a teacher, in closed form.
+    """Computes the Kullback-Leibler divergence from a teacher's Gaussians in closed form.
 
     Args:
-        mean: float32 [...], of the student.
-        log_scale: float32 [...], of the student.
-        params: [..., 2], of the teacher.
-        teacher: the distribution that `params` describe.
-        regularization: weight of the squared difference of the logarithms of the scales. It keeps
-            the gradient bounded where both distributions are narrow.
+        mean: float32 [...], means of the student.
+        log_scale: float32 [...], log-scales of the student.
+        params: [..., 2], parameters of the teacher.
+        teacher: distribution of the teacher.
+        regularization: weight of the squared difference of the log-scales, which keeps the
+            gradient bounded if both distributions are narrow.
 
     Returns:
         float32 [...], at least 0.
@@ -45,20 +45,20 @@ def logistic_divergence(
     *,
     draws: tf.Tensor,
 ) -> tf.Tensor:
-    """Kullback-Leibler divergence of logistics from mixtures of a teacher, estimated by draws.
+    """Estimates the Kullback-Leibler divergence from a teacher's mixtures of logistics by draws.
 
-    The cross-entropy minus the entropy. The teacher's density is that without ends: of the lowest
-    and the highest level, which take the tails, a student would make use.
+    The divergence is the cross-entropy minus the entropy. The teacher's density has no ends, as a
+    student would exploit the lowest and the highest level, which take the tails.
 
     Args:
-        mean: float32 [...], of the student.
-        log_scale: float32 [...], of the student.
-        params: [..., 3 * components], of the teacher.
-        teacher: the distribution that `params` describe.
+        mean: float32 [...], means of the student.
+        log_scale: float32 [...], log-scales of the student.
+        params: [..., 3 * components], parameters of the teacher.
+        teacher: distribution of the teacher.
         draws: float32 [..., n], uniforms in (0, 1); the mean over n draws is taken.
 
     Returns:
-        float32 [...]; of its expectation the divergence, so single ones may be negative.
+        float32 [...], whose expectation is the divergence; a single value may be negative.
 
     Source: van den Oord et al., "Parallel WaveNet", arXiv:1711.10433, section 4.1.
     """

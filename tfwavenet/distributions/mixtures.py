@@ -1,16 +1,15 @@
-"""Mixtures of discretised logistics and of Gaussians."""
+"""Mixtures of discretized logistics and of Gaussians."""
 
 from __future__ import annotations
 
 import math
-from typing import Optional
 
 import tensorflow as tf
 
+from tfwavenet.checks import whole_number
 from tfwavenet.distributions.base import (
     Distribution,
     Temperature,
-    checked_count,
     checked_temperature,
     gumbel,
     largest,
@@ -28,14 +27,14 @@ _LOWEST_LOG_SCALE_MIN = -33.0
 
 
 class _LocationScale(Distribution):
-    """Mixture of location-scale families; subclasses give the standard density and quantile."""
+    """Mixture of location-scale families; a subclass defines density and quantile."""
 
     value_dtype = tf.float32
     components: int
     log_scale_min: float
 
     def _configure(self, components: int, log_scale_min: float) -> None:
-        self.components = checked_count("components", components, 1)
+        self.components = whole_number("components", components, 1)
         if not _LOWEST_LOG_SCALE_MIN <= log_scale_min <= 0.0:
             raise ValueError(
                 f"log_scale_min must lie in [{_LOWEST_LOG_SCALE_MIN}, 0]. "
@@ -48,11 +47,11 @@ class _LocationScale(Distribution):
     def _component_log_prob(
         self, value: tf.Tensor, means: tf.Tensor, log_scales: tf.Tensor
     ) -> tf.Tensor:
-        """Log-probability of value [..., 1] under each component [..., components]."""
+        """Returns the log-probability of value [..., 1] under each component [..., components]."""
         raise NotImplementedError(type(self).__name__)
 
     def _standard_quantile(self, uniform: tf.Tensor) -> tf.Tensor:
-        """Quantile function of the family at mean 0 and scale 1."""
+        """Computes the quantile function of the family at mean 0 and scale 1."""
         raise NotImplementedError(type(self).__name__)
 
     def _split(self, params: tf.Tensor) -> list[tf.Tensor]:
@@ -61,17 +60,17 @@ class _LocationScale(Distribution):
         return [*parts[:-1], tf.maximum(parts[-1], self.log_scale_min)]
 
     def log_prob(self, params: tf.Tensor, value: tf.Tensor) -> tf.Tensor:
-        """See `Distribution.log_prob`; `value` is floating, in [-1, 1]."""
+        """Returns log p(value | params); `value` is floating, in [-1, 1]."""
         logits, means, log_scales = self._split(params)
         value = tf.cast(value, tf.float32)[..., tf.newaxis]
         joint = logits + self._component_log_prob(value, means, log_scales)
         return tf.reduce_logsumexp(joint, axis=-1) - tf.reduce_logsumexp(logits, axis=-1)
 
     def standard_noise(self, noise: tf.Tensor) -> tf.Tensor:
-        """See `Distribution.standard_noise`.
+        """Transforms uniforms into standard noise, see `Distribution.standard_noise`.
 
-        The first `components` uniforms choose the component (Gumbel-max), the last one the value
-        within it.
+        The first `components` uniforms choose the component (Gumbel-max). The last uniform chooses
+        the value within the component.
         """
         choice, value = noise[..., : self.components], noise[..., self.components :]
         return tf.concat([gumbel(choice), self._standard_quantile(value)], axis=-1)
@@ -79,7 +78,7 @@ class _LocationScale(Distribution):
     def draw(
         self, params: tf.Tensor, standard: tf.Tensor, temperature: Temperature = 1.0
     ) -> tf.Tensor:
-        """See `Distribution.draw`; returns float32 [...] in [-1, 1].
+        """Returns float32 [...] in [-1, 1], see `Distribution.draw`.
 
         The mode is the mean of the component with the largest weight.
         """
@@ -95,35 +94,34 @@ class _LocationScale(Distribution):
     def _scaled(
         self, mean: tf.Tensor, log_scale: tf.Tensor, standard: tf.Tensor, temperature: tf.Tensor
     ) -> tf.Tensor:
-        """A standard value at a component's mean and scale."""
+        """Returns a standard value at the mean and scale of a component."""
         scale = temperature * tf.exp(tf.minimum(log_scale, _LOG_SCALE_MAX))
         return tf.clip_by_value(mean + scale * standard, -1.0, 1.0)
 
 
 @tf.keras.saving.register_keras_serializable("tfwavenet")
 class MixtureOfLogistics(_LocationScale):
-    """Mixture of logistics, discretised to equally spaced levels in [-1, 1].
+    """Mixture of logistics, discretized to equally spaced levels in [-1, 1].
 
-    The probability of a level is the mixture's mass between the midpoints to its neighbours; the
-    lowest and the highest level take the whole tail. It is computed as
-    log sigma(a) + log sigma(-b) + log(1 - exp(b - a)) for the bin's edges b < a in units of the
-    scale, which loses no digits for narrow or far bins, so that the probabilities sum to one.
+    The probability of a level is the mixture's mass between the midpoints to its neighbors. The
+    lowest and the highest level take the whole tail. Let b < a be the edges of this bin in units
+    of the scale. The logarithm is computed as `log sigma(a) + log sigma(-b) + log(1 - exp(b - a))`,
+    which loses no digits for narrow or far bins. So the probabilities sum to one.
 
     Args:
         components: int, at least 1.
         levels: int, at least 2; 65536 for 16-bit audio.
         log_scale_min: float in [-33, 0]; smaller log-scales are taken as this.
-        edge: None or float in (0, 1]. None lets only the lowest and the highest level take the
-            tails. A number lets every value below `-edge` (above `edge`) do so: with 0.999 the
-            likelihood equals that of r9y9/wavenet_vocoder and of PixelCNN++, which then no longer
-            sums to one.
+        edge: float in (0, 1]. If None, only the lowest and the highest level take the tails. A
+            number lets every value below `-edge` or above `edge` take a tail. With 0.999 this is
+            the likelihood of r9y9/wavenet_vocoder and PixelCNN++, which does not sum to one.
 
-    Call arguments are those of `Distribution`: params floating [..., 3 * components], value float32
-    [...] in [-1, 1] (a value between two levels gets the mass of the bin centered on it), noise
-    float32 [..., components + 1]. Samples lie on the levels.
+    Shapes: params floating [..., 3 * components], value float32 [...] in [-1, 1], noise float32
+    [..., components + 1]. A value between two levels gets the mass of the bin centered on this
+    value. Samples lie on the levels.
 
     Raises:
-        ValueError: If an argument is out of its range.
+        ValueError: if an argument is out of its range.
 
     Example:
         >>> distribution = MixtureOfLogistics(components=1, levels=3)
@@ -131,7 +129,7 @@ class MixtureOfLogistics(_LocationScale):
         >>> tf.exp(distribution.log_prob(params, [-1.0, 0.0, 1.0])).numpy().round(3).tolist()
         [0.3779999911785126, 0.24500000476837158, 0.3779999911785126]
 
-    Reference: Salimans et al., "PixelCNN++", ICLR 2017, section 2.1.
+    Source: Salimans et al., "PixelCNN++", ICLR 2017, section 2.1.
     """
 
     def __init__(
@@ -140,10 +138,10 @@ class MixtureOfLogistics(_LocationScale):
         *,
         levels: int = 65536,
         log_scale_min: float = -16.0,
-        edge: Optional[float] = None,
+        edge: float | None = None,
     ) -> None:
         self._configure(components, log_scale_min)
-        self.levels = checked_count("levels", levels, 2)
+        self.levels = whole_number("levels", levels, 2)
         if edge is not None and not 0.0 < edge <= 1.0:
             raise ValueError(f"edge must be None or lie in (0, 1]. Received: edge={edge}")
         self.edge = edge
@@ -160,21 +158,21 @@ class MixtureOfLogistics(_LocationScale):
         return level < 0.5, level > self.levels - 1.5
 
     def _level(self, value: tf.Tensor) -> tf.Tensor:
-        """Position of value in levels, 0 to levels - 1, free of float32's rounding of levels."""
+        """Returns the position of value in levels, without the rounding of float32."""
         level = (value + 1.0) * self._levels_per_unit
         nearest = tf.round(level)
         snapped = tf.where(tf.abs(level - nearest) < _LEVEL_TOLERANCE, nearest, level)
         return level + tf.stop_gradient(snapped - level)
 
     def log_density(self, params: tf.Tensor, value: tf.Tensor) -> tf.Tensor:
-        """Log-density without levels and without ends, smoothed over the width of a level.
+        """Returns the log-density without levels and ends, smoothed over the width of a level.
 
-        Within the levels it is `log_prob` per width of a level; there are no tails to be taken by
-        the lowest and the highest, so that it integrates to one over all real numbers.
+        Within the levels the density is the probability of a level over its width. No level takes
+        a tail, so the density integrates to one over all real numbers.
 
         Args:
             params: floating [..., 3 * components].
-            value: float32 [...], any.
+            value: float32 [...], any number.
 
         Returns:
             float32 [...].
@@ -200,7 +198,10 @@ class MixtureOfLogistics(_LocationScale):
         *,
         tails: tuple[tf.Tensor, tf.Tensor],
     ) -> tf.Tensor:
-        """Of the bin around each level; `tails` says which extend to minus and plus infinity."""
+        """Returns the log-probability of the bin around each level.
+
+        `tails` tells which bins extend to minus and to plus infinity.
+        """
         log_width = -math.log(self._levels_per_unit) - log_scales
         width = tf.exp(log_width)
         offset = level - (means + 1.0) * self._levels_per_unit
@@ -230,12 +231,11 @@ class MixtureOfGaussians(_LocationScale):
         components: int, at least 1.
         log_scale_min: float in [-33, 0]; smaller log-scales are taken as this.
 
-    Call arguments are those of `Distribution`: params floating [..., 3 * components], value float32
-    [...], noise float32 [..., components + 1]. Samples are clipped to [-1, 1]; `log_prob` is the
-    density before clipping.
+    Shapes: params floating [..., 3 * components], value float32 [...], noise float32
+    [..., components + 1]. Samples are clipped to [-1, 1]; `log_prob` is the density before clipping.
 
     Raises:
-        ValueError: If an argument is out of its range.
+        ValueError: if an argument is out of its range.
 
     Example:
         >>> distribution = MixtureOfGaussians(components=2)
@@ -265,17 +265,16 @@ class Gaussian(MixtureOfGaussians):
     Args:
         log_scale_min: float in [-33, 0]; smaller log-scales are taken as this.
 
-    Call arguments are those of `Distribution`: params floating [..., 2], value float32 [...], noise
-    float32 [..., 1]. Samples are clipped to [-1, 1]; `log_prob` is the density before clipping.
+    Shapes: params floating [..., 2], value float32 [...], noise float32 [..., 1]. Samples are clipped to [-1, 1]; `log_prob` is the density before clipping.
 
     Raises:
-        ValueError: If `log_scale_min` is out of its range.
+        ValueError: if `log_scale_min` is out of its range.
 
     Example:
         >>> round(float(Gaussian().log_prob(tf.zeros([2]), 0.0)), 4)
         -0.9189
 
-    Reference: Ping et al., "ClariNet", ICLR 2019, section 3.1.
+    Source: Ping et al., "ClariNet", ICLR 2019, section 3.1.
     """
 
     def __init__(self, *, log_scale_min: float = -16.0) -> None:
@@ -283,30 +282,30 @@ class Gaussian(MixtureOfGaussians):
         self.channels, self.noise_channels = 2, 1
 
     def mean_and_log_scale(self, params: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Mean and logarithm of the scale, float32 [...] each, of params [..., 2]."""
+        """Returns mean and log-scale, float32 [...] each, of params [..., 2]."""
         mean, log_scale = (part[..., 0] for part in self._split(params))
         return mean, log_scale
 
     def log_prob(self, params: tf.Tensor, value: tf.Tensor) -> tf.Tensor:
-        """See `Distribution.log_prob`; `value` is floating, in [-1, 1]."""
+        """Returns log p(value | params); `value` is floating, in [-1, 1]."""
         return self._component_log_prob(
             tf.cast(value, tf.float32), *self.mean_and_log_scale(params)
         )
 
     def standard_noise(self, noise: tf.Tensor) -> tf.Tensor:
-        """See `Distribution.standard_noise`: standard normals."""
+        """Transforms uniforms into standard normals, see `Distribution.standard_noise`."""
         return self._standard_quantile(noise)
 
     def draw(
         self, params: tf.Tensor, standard: tf.Tensor, temperature: Temperature = 1.0
     ) -> tf.Tensor:
-        """See `Distribution.draw`; returns float32 [...] in [-1, 1]."""
+        """Returns float32 [...] in [-1, 1], see `Distribution.draw`."""
         mean, log_scale = self.mean_and_log_scale(params)
         return self._scaled(mean, log_scale, standard[..., 0], checked_temperature(temperature))
 
 
 def _log_1m_exp(width: tf.Tensor, log_width: tf.Tensor) -> tf.Tensor:
-    """log(1 - exp(-width)) for width > 0 of any size, even where exp(log_width) underflows."""
+    """Computes log(1 - exp(-width)) for any width > 0, even if exp(log_width) underflows."""
     series = log_width - width * (0.5 - width / 24.0)
     direct = tf.math.log(-tf.math.expm1(-tf.maximum(width, _SERIES_LIMIT)))
     return tf.where(width < _SERIES_LIMIT, series, direct)

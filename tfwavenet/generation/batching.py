@@ -14,12 +14,13 @@ from typing import Any, cast
 import numpy as np
 import tensorflow as tf
 
+from tfwavenet.checks import whole_number
 from tfwavenet.generation.chunk import Program, State, state_after
 from tfwavenet.generation.conditioning_windows import Windows
 from tfwavenet.generation.cpu_affinity import keep_to_one_core
 from tfwavenet.generation.protocols import ChunkModel, GenerativeModel, StepModel
 from tfwavenet.generation.request import Request, check_batch_size
-from tfwavenet.generation.sampler import Sampler, whole_number
+from tfwavenet.generation.sampler import Sampler
 from tfwavenet.generation.slot_planning import slots_per_program
 
 # Without XLA, and on a GPU, a step of more sequences takes hardly longer.
@@ -137,8 +138,8 @@ def _check_fold(model: ChunkModel, request: Request, fold_frames: int, overlap_f
         raise ValueError(
             f"Text cannot be folded: characters do not fade. Received: fold_frames={fold_frames}"
         )
-    whole_number("fold_frames", fold_frames, least=1)
-    if whole_number("overlap_frames", overlap_frames, least=0) > fold_frames:
+    whole_number("fold_frames", fold_frames, 1)
+    if whole_number("overlap_frames", overlap_frames, 0) > fold_frames:
         raise ValueError(
             "Expected an overlap that is not longer than the pieces. "
             f"Received: fold_frames={fold_frames}, overlap_frames={overlap_frames}"

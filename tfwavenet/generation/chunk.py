@@ -9,9 +9,10 @@ from typing import Any, cast
 import tensorflow as tf
 
 from tfwavenet import rng
+from tfwavenet.checks import whole_number
 from tfwavenet.generation.conditioning_windows import bucket
 from tfwavenet.generation.protocols import ChunkModel, StepModel
-from tfwavenet.generation.sampler import Sampler, draw, whole_number
+from tfwavenet.generation.sampler import Sampler, draw
 from tfwavenet.generation.step_inputs import StepInputs, block_steps, row_of
 from tfwavenet.layers import ring_buffer
 from tfwavenet.layers.fusion import fused_elementwise
@@ -141,7 +142,7 @@ def whole_frames(model: ChunkModel, chunk_samples: int) -> int:
     Raises:
         ValueError: If the number is not positive.
     """
-    chunk_samples = whole_number("chunk_samples", chunk_samples, least=1)
+    chunk_samples = whole_number("chunk_samples", chunk_samples, 1)
     hop = hop_of(model)
     return max(1, round(chunk_samples / hop)) * hop
 

@@ -10,8 +10,8 @@ import numpy as np
 import tensorflow as tf
 
 from tfwavenet.audio.resample import resample
+from tfwavenet.checks import whole_number
 from tfwavenet.generation.protocols import GenerativeModel
-from tfwavenet.generation.sampler import whole_number
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,9 +108,13 @@ class Request:
 
 def _seeds(seed: Any, batch: int) -> tuple[int, ...]:
     if np.ndim(seed) == 0:
-        first = whole_number("seed", seed)
+        first = _seed(seed)
         return tuple(first + index for index in range(batch))
-    return tuple(whole_number("seed", one) for one in seed)
+    return tuple(_seed(one) for one in seed)
+
+
+def _seed(seed: Any) -> int:
+    return whole_number("seed", seed, -(2**63), 2**63 - 1)
 
 
 def check_batch_size(batch_size: int | None) -> None:
@@ -120,7 +124,7 @@ def check_batch_size(batch_size: int | None) -> None:
         ValueError: If the value is no whole number, or below 1.
     """
     if batch_size is not None:
-        whole_number("batch_size", batch_size, least=1)
+        whole_number("batch_size", batch_size, 1)
 
 
 def _batch_size(sizes: dict[str, int | None]) -> int:
@@ -229,7 +233,7 @@ def _lengths(
 ) -> np.ndarray:
     given = 0 if prompt is None else prompt.shape[1]
     if mels is None:
-        return np.full([batch], given + whole_number("samples", samples, least=1))
+        return np.full([batch], given + whole_number("samples", samples, 1))
     hop = model.upsampler.hop_samples
     if samples is not None:
         raise ValueError(f"The features set the length. Received: samples={samples} beside mel")

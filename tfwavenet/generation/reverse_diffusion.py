@@ -12,11 +12,12 @@ import numpy as np
 import tensorflow as tf
 
 from tfwavenet import rng
+from tfwavenet.checks import whole_number
 from tfwavenet.diffusion import NoiseSchedule
 from tfwavenet.generation.conditioning_windows import bucket, window_of
 from tfwavenet.generation.protocols import NoisePredictor
 from tfwavenet.generation.request import Request, check_batch_size
-from tfwavenet.generation.sampler import Sampler, whole_number
+from tfwavenet.generation.sampler import Sampler
 from tfwavenet.layers.fusion import compiles_whole, fused_elementwise, fusible
 
 # The conditioning of all chunks is kept from step to step if it is not larger than this.
@@ -164,7 +165,7 @@ def denoise(
     Returns:
         float32 audio [samples] of each utterance.
     """
-    whole_number("chunk_samples", chunk_samples, least=1)
+    whole_number("chunk_samples", chunk_samples, 1)
     check_batch_size(batch_size)
     condition, step = compiled_programs(model, compiles_whole(jit_compile))
     audio = [np.zeros([0], np.float32)] * len(request.samples)

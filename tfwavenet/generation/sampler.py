@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import operator
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from tfwavenet.checks import whole_number
 from tfwavenet.codecs import Codec
 
 
@@ -48,7 +48,7 @@ class Sampler:
         if not _is_number(self.top_p) or not 0 < self.top_p <= 1:
             raise ValueError(f"Expected `top_p` above 0, at most 1. Received: top_p={self.top_p!r}")
         if self.top_k is not None:
-            whole_number("top_k", self.top_k, least=1)
+            whole_number("top_k", self.top_k, 1)
 
     def tensors(self, codec: Codec) -> dict[str, tf.Tensor]:
         """Returns the settings as scalar tensors, without what has no effect.
@@ -105,27 +105,6 @@ def draw(
             lambda: tf.cast(params, tf.float32),
         )
     return model.distribution.draw(params, standard, temperature)
-
-
-def whole_number(name: str, value: Any, *, least: int | None = None) -> int:
-    """Returns an argument that is a whole number as a Python integer.
-
-    Args:
-        name: name of the argument.
-        value: value of the argument.
-        least: smallest allowed value. If None, there is no limit.
-
-    Raises:
-        ValueError: If the value is no whole number, or below `least`.
-    """
-    try:
-        number = None if isinstance(value, (bool, np.bool_)) else operator.index(value)
-    except TypeError:
-        number = None
-    if number is None or (least is not None and number < least):
-        limit = "" if least is None else f" of at least {least}"
-        raise ValueError(f"Expected a whole number{limit}. Received: {name}={value!r}")
-    return number
 
 
 def _is_number(value: Any) -> bool:

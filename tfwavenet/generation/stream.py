@@ -14,13 +14,14 @@ import numpy as np
 import tensorflow as tf
 
 from tfwavenet import files, rng
+from tfwavenet.checks import whole_number
 from tfwavenet.generation import chunk as chunks
 from tfwavenet.generation.batching import Decoder
 from tfwavenet.generation.chunk import Program, hop_of
 from tfwavenet.generation.conditioning_windows import window_of
 from tfwavenet.generation.protocols import ChunkModel, StepModel
 from tfwavenet.generation.request import Request
-from tfwavenet.generation.sampler import Sampler, whole_number
+from tfwavenet.generation.sampler import Sampler
 
 _REMEMBERED_CHUNKS = 1024
 _SETTINGS = ("batch_size", "temperature", "top_k", "top_p", "chunk_samples", "jit_compile")
@@ -219,7 +220,7 @@ class Stream:
         jit_compile: bool = True,
     ) -> None:
         if batch_size is not None:
-            batch_size = whole_number("batch_size", batch_size, least=1)
+            batch_size = whole_number("batch_size", batch_size, 1)
         sampler = Sampler(temperature, top_k, top_p)
         self._settings = {
             "batch_size": batch_size,
@@ -299,7 +300,7 @@ class Stream:
         """
         if self._model.upsampler is not None:
             raise ValueError("The features set the length: use `push`. Received: samples")
-        missing = whole_number("samples", samples, least=1) - self._computed.shape[1]
+        missing = whole_number("samples", samples, 1) - self._computed.shape[1]
         if missing > 0:
             unit = self._program.chunk_samples
             wanted = tf.constant(-(-missing // unit) * unit)

@@ -1,4 +1,4 @@
-"""Checkpoints of other projects as they lie on disk: tensors, and what is said about them."""
+"""Reads checkpoints of other projects from disk: tensors and hyper-parameters."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import dataclasses
 import os
 import pathlib
 from collections.abc import Iterable, Mapping
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -20,11 +20,11 @@ _STATE_KEYS = ("state_dict", "model", "model_state_dict")
 
 
 class Hyperparameters:
-    """What is said about a network beside its tensors, which may be nothing.
+    """The hyper-parameters that stand beside the tensors of a network, possibly none.
 
     Args:
-        values: by the names that the project gives them.
-        origin: what the error messages call them.
+        values: values by the names that the project gives them.
+        origin: name of the hyper-parameters in error messages.
     """
 
     def __init__(self, values: Mapping[str, Any], origin: str) -> None:
@@ -35,22 +35,22 @@ class Hyperparameters:
         return key in self._values
 
     def get(self, key: str, default: Any) -> Any:
-        """The value of a key, or the default where it is not given."""
+        """Returns the value of a key, or the default if the key is not given."""
         value = self._values.get(key)
         return default if value is None else value
 
     def section(self, *keys: str) -> Hyperparameters:
-        """The mapping below a key, or below one in it; empty where it is not given."""
+        """Returns the mapping below nested keys; it is empty if a key is not given."""
         values: Any = self._values
         for key in keys:
             values = values.get(key) or {}
         return Hyperparameters(values, self._origin)
 
     def agreed(self, key: str, value: Any) -> Any:
-        """What the tensors say of a key, if no other value is given.
+        """Returns the value that the tensors tell of a key, if no other value is given.
 
         Raises:
-            ValueError: if another one is given; names the key.
+            ValueError: if another value is given; the message names the key.
         """
         given = self._values.get(key)
         if given is not None and given != value:
@@ -66,37 +66,37 @@ class Source:
     """A checkpoint.
 
     Attributes:
-        path: of the file; without extension for TensorFlow's, which are several.
+        path: path of the file; without extension for the several files of TensorFlow.
         arrays: the tensors by name.
-        content: what else the file holds, by name.
-        given: hyper-parameters that the caller gave, or None.
+        content: the other values of the file by name.
+        given: hyper-parameters from the caller. If None, the caller gave none.
     """
 
     path: pathlib.Path
     arrays: dict[str, np.ndarray]
     content: Mapping[str, Any]
-    given: Optional[Mapping[str, Any]] = None
+    given: Mapping[str, Any] | None = None
 
     @property
     def origin(self) -> str:
-        """What error messages call it."""
+        """Returns the name of the checkpoint in error messages."""
         return repr(os.fspath(self.path))
 
-    def tensors(self, arrays: Optional[Mapping[str, np.ndarray]] = None) -> Tensors:
-        """Its tensors, or others made of them, to be taken."""
+    def tensors(self, arrays: Mapping[str, np.ndarray] | None = None) -> Tensors:
+        """Returns the tensors, or tensors made of them, which a model takes."""
         return Tensors(self.arrays if arrays is None else arrays, self.origin)
 
     def step(self, *keys: str) -> int:
-        """How many updates the weights have seen, by the first of the keys; 0 if nothing says."""
+        """Returns the number of updates under the first of the keys that is there, or 0."""
         values = [self.content.get(key) for key in keys]
         return next((int(value) for value in values if isinstance(value, (int, np.integer))), 0)
 
     def hyperparameters(self, *names: str) -> Hyperparameters:
-        """Those that the caller gave, or those in a JSON file beside the checkpoint.
+        """Returns hyper-parameters from the caller, or from a JSON file beside the checkpoint.
 
         Args:
-            names: of the files that the project writes; one called like the checkpoint, or like
-                its folder and beside that, is looked at too.
+            names: names of the files that the project writes. A file named like the checkpoint,
+                or beside its folder and named like the folder, is read too.
 
         Raises:
             ValueError: if the file is damaged.
@@ -117,16 +117,16 @@ class Source:
         return Hyperparameters(values, repr(os.fspath(path)))
 
 
-def read(path: files.PathLike, given: Optional[Mapping[str, Any]] = None) -> Source:
+def read(path: files.PathLike, given: Mapping[str, Any] | None = None) -> Source:
     """Reads a checkpoint of PyTorch or TensorFlow.
 
     Args:
-        path: PyTorch's file; or TensorFlow's: its `.index` file, the name without extension, or
-            the folder, in which the newest is taken.
-        given: hyper-parameters to be used instead of those beside the file.
+        path: file of PyTorch; or of TensorFlow the `.index` file, the name without extension, or
+            the folder, whose newest checkpoint is taken.
+        given: hyper-parameters in place of the file beside the checkpoint.
 
     Raises:
-        ValueError: if it is none, or damaged.
+        ValueError: if the file is no checkpoint, or damaged.
         OSError: if there is no such file.
     """
     path = pathlib.Path(path).expanduser()
@@ -140,7 +140,7 @@ def read(path: files.PathLike, given: Optional[Mapping[str, Any]] = None) -> Sou
     raise ValueError(f"Expected a checkpoint of PyTorch or TensorFlow. Received: {os.fspath(path)}")
 
 
-def _torch_source(path: pathlib.Path, given: Optional[Mapping[str, Any]]) -> Source:
+def _torch_source(path: pathlib.Path, given: Mapping[str, Any] | None) -> Source:
     content = torch_files.read(path)
     if not isinstance(content, Mapping):
         content = {"model": content}
@@ -155,7 +155,7 @@ def _torch_source(path: pathlib.Path, given: Optional[Mapping[str, Any]]) -> Sou
 
 
 def _flat(state: Mapping[str, Any]) -> dict[str, Any]:
-    """A state in which lists of tensors are single ones: `name.0`, `name.1`..."""
+    """Flattens lists of tensors in a state: `name.0`, `name.1`..."""
     flat: dict[str, Any] = {}
     for name, value in state.items():
         if isinstance(value, (list, tuple)):
@@ -165,7 +165,7 @@ def _flat(state: Mapping[str, Any]) -> dict[str, Any]:
     return flat
 
 
-def _tensorflow_prefix(path: pathlib.Path) -> Optional[pathlib.Path]:
+def _tensorflow_prefix(path: pathlib.Path) -> pathlib.Path | None:
     if path.is_dir():
         newest = tf.train.latest_checkpoint(os.fspath(path))
         if newest is not None:
@@ -178,7 +178,7 @@ def _tensorflow_prefix(path: pathlib.Path) -> Optional[pathlib.Path]:
     return pathlib.Path(text) if os.path.exists(f"{text}.index") else None
 
 
-def _tensorflow_source(prefix: pathlib.Path, given: Optional[Mapping[str, Any]]) -> Source:
+def _tensorflow_source(prefix: pathlib.Path, given: Mapping[str, Any] | None) -> Source:
     try:
         reader = tf.train.load_checkpoint(os.fspath(prefix))
         dtypes = reader.get_variable_to_dtype_map()
@@ -200,13 +200,13 @@ def _tensorflow_source(prefix: pathlib.Path, given: Optional[Mapping[str, Any]])
 
 
 def below(arrays: Mapping[str, np.ndarray], root: str) -> dict[str, np.ndarray]:
-    """The arrays, those whose names begin with `root` without it."""
+    """Returns the arrays, removing `root` from names that begin with it."""
     return {
         name[len(root) :] if name.startswith(root) else name: value
         for name, value in arrays.items()
     }
 
 
-def without_prefix(names: Iterable[str], ending: str) -> Optional[str]:
-    """What stands before `ending` in the one name that ends so; None if there is none."""
+def without_prefix(names: Iterable[str], ending: str) -> str | None:
+    """Returns the part before `ending` of the one name that ends so, or None."""
     return next((name[: -len(ending)] for name in names if name.endswith(ending)), None)

@@ -24,12 +24,12 @@ _UNUSED = (r".*\.OPTIMIZER_SLOT.*", r"optimizer/.*")
 
 
 def matches(names: Collection[str]) -> bool:
-    """Whether tensors of these names are of this family."""
+    """Tells whether tensors of these names are of this family."""
     return without_prefix(names, f"{_FIRST}/kernel") is not None
 
 
 def convert(source: Source) -> tuple[WaveNet, int]:
-    """Builds the network of a checkpoint; returns it, and how many updates it has seen."""
+    """Builds the network of a checkpoint and returns it with its number of updates."""
     root = f"{without_prefix(source.arrays, f'{_FIRST}/kernel')}layer_Dict/"
     tensors = source.tensors(below(source.arrays, root))
     hyper = source.hyperparameters("Hyper_Parameters.json")

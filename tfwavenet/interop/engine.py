@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Sequence
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -21,7 +21,7 @@ from tfwavenet.models import WaveNet
 class Impl(enum.IntEnum):
     """The kernels of the original, among which its users choose by batch.
 
-    There is one program here, which XLA compiles for the batch at hand: all four mean that one.
+    All four names mean one program here, which XLA compiles for the batch.
     """
 
     AUTO = 0
@@ -38,7 +38,7 @@ class _Codes(MuLaw):
 
 
 class _Network(WaveNet):
-    """A network that begins as the original does, and whose audio is its codes."""
+    """A network that begins as the original does and returns its codes as audio."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -52,18 +52,18 @@ class _Network(WaveNet):
 
 
 class NVWaveNet:
-    """Generates codes from conditioning, as nv-wavenet's class of that name does.
+    """Generates codes from conditioning, as the class of this name in nv-wavenet does.
 
-    Of any size: R residual, S skip and A output channels are those of the arrays. Arrays are
-    NumPy's, TensorFlow's or PyTorch's.
+    The arrays decide about the R residual, S skip and A output channels. They are arrays of NumPy,
+    TensorFlow or PyTorch.
 
     Args:
-        embedding_prev, embedding_curr: [A, R], of the last code but one, and of the last.
+        embedding_prev, embedding_curr: [A, R], embeddings of the last code but one and the last.
         conv_out_weight: [A, S] or [A, S, 1].
         conv_end_weight: [A, A] or [A, A, 1].
         dilate_weights: for each layer [2R, R, 2], the earlier tap first.
         dilate_biases: for each layer [2R].
-        max_dilation: a power of two; layer i has dilation `2 ** i`, again from 1 beyond this.
+        max_dilation: a power of two. Layer i has dilation `2 ** i`; beyond this it is 1 again.
         res_weights: for each layer but the last [R, R] or [R, R, 1].
         res_biases: for each layer but the last [R].
         skip_weights: for each layer [S, R] or [S, R, 1].
@@ -71,7 +71,8 @@ class NVWaveNet:
         use_embed_tanh: whether tanh is applied to the sum of the embeddings.
 
     Raises:
-        ValueError: if an array is missing, is one too many, or does not fit the others; names it.
+        ValueError: if an array is missing, superfluous, or does not fit the others; the message
+            names it.
 
     Example:
         >>> engine = NVWaveNet(**weights)  # doctest: +SKIP
@@ -120,16 +121,16 @@ class NVWaveNet:
         *,
         seed: int = 0,
         temperature: float = 1.0,
-        batch_size: Optional[int] = None,
+        batch_size: int | None = None,
     ) -> np.ndarray:
         """Generates codes.
 
         Args:
-            cond_input: [2R, batch, layers, samples], what is added before the gates.
-            implementation: one of `Impl`, all of which are the same here.
-            seed: of the first row, the i-th takes `seed + i`. Equal seeds give equal codes.
+            cond_input: [2R, batch, layers, samples], conditioning that is added before the gates.
+            implementation: one of `Impl`, which are all equal here.
+            seed: seed of the first row; row i takes `seed + i`. Equal seeds give equal codes.
             temperature: scales the randomness; 0 takes the most likely code each time.
-            batch_size: how many rows are generated at a time; see `WaveNet.generate`.
+            batch_size: number of rows that are generated at a time, see `WaveNet.generate`.
 
         Returns:
             int32 [batch, samples].
@@ -158,7 +159,7 @@ def _numbered(name: str, arrays: Sequence[Any]) -> dict[str, Any]:
 
 
 def _array(values: Any) -> np.ndarray:
-    """NumPy's array of NumPy's, TensorFlow's or PyTorch's."""
+    """Converts an array of NumPy, TensorFlow or PyTorch to NumPy."""
     if hasattr(values, "detach"):
         values = values.detach().cpu()
     return np.asarray(values)

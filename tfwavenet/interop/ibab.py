@@ -1,7 +1,7 @@
 """Checkpoints of ibab/tensorflow-wavenet, which TensorFlow 1 wrote.
 
-Its fast generation begins with empty queues, unlike its training; `generate` with silence as
-`prompt`, as long as the receptive field, begins as training does.
+Its fast generation begins with empty queues, unlike its training. To begin as training does, give
+`generate` a `prompt` of silence as long as the receptive field.
 
 Source: https://github.com/ibab/tensorflow-wavenet, at 3c973c0.
 """
@@ -29,12 +29,12 @@ _UNUSED = (r".*/(Adam|Adam_1|Momentum|RMSProp|RMSProp_1)", r"(.*/)?beta[12]_powe
 
 
 def matches(names: Collection[str]) -> bool:
-    """Whether tensors of these names are of this family."""
+    """Tells whether tensors of these names are of this family."""
     return _ROOT + "causal_layer/filter" in names
 
 
 def convert(source: Source) -> tuple[WaveNet, int]:
-    """Builds the network of a checkpoint; returns it, and how many updates it has seen."""
+    """Builds the network of a checkpoint and returns it with its number of updates."""
     tensors = source.tensors()
     model = _model(tensors, source.hyperparameters("wavenet_params.json"))
     model.build()
@@ -83,7 +83,7 @@ def _model(tensors: Tensors, hyper: Hyperparameters) -> WaveNet:
 
 
 def _cycle(hyper: Hyperparameters, layers: int) -> int:
-    """After how many layers the dilations 1, 2, 4... begin again."""
+    """Returns the number of layers after which the dilations 1, 2, 4... begin again."""
     dilations = hyper.get("dilations", [2 ** (i % _DEFAULT_CYCLE) for i in range(layers)])
     cycle = dilations.index(1, 1) if 1 in dilations[1:] else len(dilations)
     if len(dilations) != layers or dilations != [2 ** (i % cycle) for i in range(layers)]:
@@ -117,7 +117,7 @@ def _assign(model: Any, tensors: Tensors, has_biases: bool) -> None:
 
 
 def _assign_both(variable: tf.Variable, tensors: Tensors, squashed: str, gate: str) -> None:
-    """Gives two layers side by side to a variable, the one behind tanh first."""
+    """Gives two layers side by side to a variable, the layer of tanh first."""
     shape = [*variable.shape[:-1], variable.shape[-1] // 2]
     parts = [tensors.take(name, shape) for name in (squashed, gate)]
     variable.assign(tf.concat(parts, axis=-1))

@@ -25,12 +25,12 @@ _PARTS = ("residual", "skip")
 
 
 def matches(names: Collection[str]) -> bool:
-    """Whether tensors of these names are of this family."""
+    """Tells whether tensors of these names are of this family."""
     return "diffusion_embedding.projection1.weight" in names and "input_projection.bias" in names
 
 
 def convert(source: Source) -> tuple[DiffWave, int]:
-    """Builds the network of a checkpoint; returns it, and how many updates it has seen."""
+    """Builds the network of a checkpoint and returns it with its number of updates."""
     hyper = source.hyperparameters("params.json")
     if "params" in source.content and source.given is None:
         hyper = Hyperparameters(source.content["params"], source.origin)
@@ -45,7 +45,7 @@ def convert(source: Source) -> tuple[DiffWave, int]:
 
 
 def _rearranged(arrays: dict[str, np.ndarray], layers: int) -> dict[str, np.ndarray]:
-    """The tensors with the half that is squashed by tanh first, and separate projections."""
+    """Returns the tensors with the tanh half first, and separate projections."""
     arrays = dict(arrays)
     for prefix in map(_BLOCK.format, range(layers)):
         arrays = split(arrays, prefix + "output_projection", _PARTS)

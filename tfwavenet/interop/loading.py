@@ -1,11 +1,11 @@
-"""From a checkpoint of another project to a model."""
+"""Turns a checkpoint of another project into a model."""
 
 from __future__ import annotations
 
 import dataclasses
 import os
 from collections.abc import Mapping
-from typing import Any, Optional, Union, cast
+from typing import Any, Optional, cast
 
 import tensorflow as tf
 
@@ -34,14 +34,14 @@ FAMILIES: dict[str, Any] = {
 
 @dataclasses.dataclass(frozen=True)
 class Imported:
-    """What `load` gives.
+    """The result of `load`.
 
     Attributes:
-        model: a `WaveNet` or `DiffWave` that computes what the checkpoint's own network does. Its
-            `recipe` makes features as that project makes them; None where the checkpoint takes
-            conditioning that was made elsewhere.
+        model: a `WaveNet` or `DiffWave` that computes exactly as the network of the checkpoint.
+            Its `recipe` makes features as the project does. If the recipe is None, the checkpoint
+            takes conditioning from elsewhere.
         family: key of `FAMILIES`.
-        step: number of updates that the weights have seen, 0 where nothing says.
+        step: number of updates of the weights, 0 if it is unknown.
     """
 
     model: tf.keras.Model
@@ -52,13 +52,13 @@ class Imported:
 def load(
     path: files.PathLike,
     *,
-    hyperparameters: Union[Mapping[str, Any], files.PathLike, None] = None,
+    hyperparameters: Mapping[str, Any] | files.PathLike | None = None,
 ) -> Imported:
     """Loads a checkpoint of another project.
 
-    The project is told by the names of the tensors. Hyper-parameters are taken from the tensors'
-    shapes, and what no shape says from the JSON file that the project writes beside its
-    checkpoints, or else from its published configuration. Nothing that a file contains is run.
+    The names of the tensors tell the project. Hyper-parameters are taken from the shapes of the
+    tensors. Other hyper-parameters come from the JSON file that the project writes beside its
+    checkpoints, or from its published configuration. No code in a file is run.
 
     | family | project | files |
     |---|---|---|
@@ -71,14 +71,13 @@ def load(
     | `revsic` | revsic/tf-diffwave | `.index`; the run's `.json` |
 
     Args:
-        path: PyTorch's file; or TensorFlow's: its `.index` file, the name without extension, or
-            the folder, in which the newest is taken.
+        path: file of PyTorch; or of TensorFlow the `.index` file, the name without extension, or
+            the folder, whose newest checkpoint is taken.
         hyperparameters: a mapping, or a JSON file, in place of the file beside the checkpoint.
 
     Raises:
-        ValueError: if the file is damaged, of no known project, or contains code; if a tensor or
-            hyper-parameter is missing, is left over, or contradicts the others. The message names
-            it.
+        ValueError: if the file is damaged, of no known project, or contains code, or if a tensor
+            or hyper-parameter is missing, left over, or contradicts the others.
         OSError: if there is no such file.
 
     Example:

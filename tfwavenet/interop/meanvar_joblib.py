@@ -1,11 +1,11 @@
-"""The statistics that r9y9/wavenet_vocoder normalizes features with, from its `meanvar.joblib`."""
+"""Reads the statistics of r9y9/wavenet_vocoder's features from its `meanvar.joblib`."""
 
 from __future__ import annotations
 
 import os
 import pathlib
 import pickle
-from typing import Any, BinaryIO, Optional
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -15,7 +15,7 @@ _FILE = "meanvar.joblib"
 
 
 class _Array(pickles.Record):
-    """joblib's stand-in for an array, whose bytes follow in the file."""
+    """The placeholder of joblib for an array, whose bytes follow in the file."""
 
     def read(self, file: BinaryIO) -> np.ndarray:
         about = self.attributes
@@ -27,7 +27,7 @@ class _Array(pickles.Record):
 
 
 class _Type:
-    """A class that is only ever named."""
+    """A class that is named but never called."""
 
 
 class _Unpickler(pickles.Unpickler):
@@ -53,18 +53,18 @@ class _Unpickler(pickles.Unpickler):
     dispatch = {**pickles.Unpickler.dispatch, pickle.BUILD[0]: load_build}
 
 
-def read_statistics(folder: pathlib.Path, channels: int) -> Optional[tuple[Any, Any]]:
-    """Mean and standard deviation of each mel bin, if they lie in the folder of a checkpoint.
+def read_statistics(folder: pathlib.Path, channels: int) -> tuple[Any, Any] | None:
+    """Reads mean and standard deviation of each mel bin from the folder of a checkpoint.
 
     Args:
-        folder: in which a `meanvar.joblib` may lie, scikit-learn's `StandardScaler`.
+        folder: folder that may hold `meanvar.joblib`, a `StandardScaler` of scikit-learn.
         channels: number of mel bins.
 
     Returns:
-        Two float64 [channels], or None where there is no such file.
+        Two float64 [channels], or None if there is no such file.
 
     Raises:
-        ValueError: if the file is damaged, holds something else, or other channels.
+        ValueError: if the file is damaged, or holds other values or channels.
     """
     path = folder / _FILE
     if not path.is_file():

@@ -1,4 +1,4 @@
-"""Checkpoints of NVIDIA/nv-wavenet: its training network, and what its wrapper takes.
+"""Checkpoints of NVIDIA/nv-wavenet: its training network, and the dictionary of its wrapper.
 
 Source: https://github.com/NVIDIA/nv-wavenet, `pytorch/`, at 03f6957.
 """
@@ -22,19 +22,19 @@ _MAX_DILATION = 128  # of the published configuration
 
 
 def matches(names: Collection[str]) -> bool:
-    """Whether tensors of these names are of this family."""
+    """Tells whether tensors of these names are of this family."""
     return matches_wrapper(names) or (
         "dilate_layers.0.conv.weight" in names and "embed.weight" in names
     )
 
 
 def matches_wrapper(names: Collection[str]) -> bool:
-    """Whether they are what the wrapper's class takes."""
+    """Tells whether the names are arguments of the wrapper's class."""
     return "embedding_curr" in names and "dilate_weights.0" in names
 
 
 def convert(source: Source) -> tuple[WaveNet, int]:
-    """Builds the network of a checkpoint; returns it, and how many updates it has seen."""
+    """Builds the network of a checkpoint and returns it with its number of updates."""
     if matches_wrapper(source.arrays):
         for key in ("max_dilation", "use_embed_tanh"):
             if key not in source.content:
@@ -51,15 +51,14 @@ def convert(source: Source) -> tuple[WaveNet, int]:
 def wrapped_network(
     tensors: Tensors, settings: Mapping[str, Any], cls: type[WaveNet] = WaveNet
 ) -> WaveNet:
-    """The network of the dictionary that the wrapper's class takes.
+    """Builds the network of the dictionary that the wrapper's class takes.
 
-    Its features are the conditioning of all layers side by side, at the sample rate.
+    Features of the network are the conditioning of all layers side by side, at the sample rate.
 
     Args:
-        tensors: of the names that the constructor of the wrapper has, numbered where it takes
-            lists.
+        tensors: tensors under the names of the wrapper's arguments, numbered for lists.
         settings: `"max_dilation"` and `"use_embed_tanh"`.
-        cls: of the model.
+        cls: class of the model.
     """
     layers = tensors.count("dilate_weights.{}")
     classes, residual = tensors.shape("embedding_curr")
@@ -95,7 +94,7 @@ def wrapped_network(
 
 
 def _sizes(layers: int, residual: int, max_dilation: int) -> dict[str, Any]:
-    """What both forms have in common."""
+    """Returns the arguments that both forms have in common."""
     return {
         "num_layers": layers,
         "dilation_cycle": int(math.log2(max_dilation)) + 1,
@@ -147,7 +146,7 @@ def _training_network(source: Source) -> WaveNet:
 
 
 def _hyperparameters(source: Source) -> Hyperparameters:
-    """Those that lie in the file, or in the `config.json` of a training run."""
+    """Returns hyper-parameters from the file, or from the `config.json` of a training run."""
     if source.given is None and "config" in source.content:
         return Hyperparameters(source.content["config"], source.origin)
     hyper = source.hyperparameters("config.json")

@@ -1,6 +1,6 @@
 """Checkpoints of DiffWave's authors: philsyn/DiffWave-Vocoder and philsyn/DiffWave-unconditional.
 
-Their sampling does not clip: `generate` with `clip=False` does as it does.
+Their sampling does not clip; give `generate` the argument `clip=False`.
 
 Source: https://github.com/philsyn/DiffWave-unconditional, at 542974a, and its sibling.
 """
@@ -27,12 +27,12 @@ _DEFAULTS = {True: (50, 0.05, 10), False: (200, 0.02, 12)}
 
 
 def matches(names: Collection[str]) -> bool:
-    """Whether tensors of these names are of this family."""
+    """Tells whether tensors of these names are of this family."""
     return "residual_layer.fc_t1.weight" in names
 
 
 def convert(source: Source) -> tuple[DiffWave, int]:
-    """Builds the network of a checkpoint; returns it, and how many updates it has seen."""
+    """Builds the network of a checkpoint and returns it with its number of updates."""
     tensors = source.tensors()
     model = _model(source, tensors, source.hyperparameters("config.json"))
     model.build()

@@ -1,4 +1,4 @@
-"""Unpickling that runs nothing: names are looked up in a short list, never imported."""
+"""Reads pickles without running code: names are looked up in a list, never imported."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ DAMAGE = (
 
 
 class Record:
-    """A pickled object: its attributes, and none of its code."""
+    """A pickled object: its attributes, without its code."""
 
     attributes: dict[str, Any]
 
@@ -50,12 +50,12 @@ class Dtype(Record):
 
 
 def _scalar(kind: Dtype, data: bytes) -> Any:
-    """What `numpy.core.multiarray.scalar` makes of its arguments."""
+    """Builds the value of `numpy.core.multiarray.scalar`."""
     return np.frombuffer(data, kind.dtype)[0]
 
 
 def _encode(text: str, encoding: str) -> bytes:
-    """`_codecs.encode`, with which the bytes of NumPy's scalars are pickled."""
+    """Encodes text as `_codecs.encode` does, which pickles the bytes of NumPy's scalars."""
     if encoding != "latin1":
         raise pickle.UnpicklingError(f"bytes in the encoding {encoding}")
     return text.encode(encoding)
@@ -73,11 +73,11 @@ _KNOWN: dict[tuple[str, str], Any] = {
 
 
 class Unpickler(_PythonUnpickler):
-    """Reads one pickle of containers, numbers, and what the caller admits.
+    """Reads one pickle of containers, numbers, and objects that the caller admits.
 
     Args:
-        file: at the beginning of the pickle.
-        known: what further names stand for, by module and name; classes must be `Record`s.
+        file: file at the beginning of the pickle.
+        known: meaning of further names, by module and name; classes must be `Record`s.
     """
 
     def __init__(self, file: BinaryIO, known: Mapping[tuple[str, str], Any]) -> None:
@@ -85,10 +85,10 @@ class Unpickler(_PythonUnpickler):
         self._known = {**_KNOWN, **known}
 
     def find_class(self, module: str, name: str) -> Any:
-        """What a name stands for.
+        """Returns the object that a name stands for.
 
         Raises:
-            pickle.UnpicklingError: if it is none of those that are known.
+            pickle.UnpicklingError: if the name is not known.
         """
         if (module, name) not in self._known:
             raise pickle.UnpicklingError(
@@ -97,7 +97,7 @@ class Unpickler(_PythonUnpickler):
         return self._known[module, name]
 
     def load_build(self) -> None:
-        """Sets the state of an object: only of those that keep it as it is."""
+        """Sets the state of an object, if its class keeps the state as it is."""
         state, target = self.stack.pop(), self.stack[-1]
         if isinstance(target, Record):
             target.__setstate__(state)

@@ -1,4 +1,4 @@
-"""Checkpoints of r9y9/wavenet_vocoder: v0.2, and those before it.
+"""Checkpoints of r9y9/wavenet_vocoder: v0.2 and earlier versions.
 
 Source: https://github.com/r9y9/wavenet_vocoder, at a35fff7 and 2092a64.
 """
@@ -38,12 +38,12 @@ _V02_RECIPE_KEYS = {"high_pass_hz": "highpass_cutoff", "signal_gain": "global_ga
 
 
 def matches(names: Collection[str]) -> bool:
-    """Whether tensors of these names are of this family."""
+    """Tells whether tensors of these names are of this family."""
     return "first_conv.bias" in names and "conv_layers.0.conv.bias" in names
 
 
 def convert(source: Source) -> tuple[WaveNet, int]:
-    """Builds the network of a checkpoint; returns it, and how many updates it has seen."""
+    """Builds the network of a checkpoint and returns it with its number of updates."""
     tensors = source.tensors()
     hyper = source.hyperparameters("hparams.json")
     legacy = "conv_layers.0.conv1x1c.bias" in tensors or "upsample_conv.0.bias" in tensors
@@ -174,7 +174,7 @@ def _stretch_prefix(context: bool) -> str:
 
 
 def _stretch_stages(tensors: Tensors, prefix: str) -> list[str]:
-    """The names of the smoothing convolutions; stretching and activations have no tensors."""
+    """Returns the names of the smoothing convolutions; other stages have no tensors."""
     names = [f"{prefix}.{index}" for index in range(64)]
     return [n for n in names if f"{n}.weight_v" in tensors or f"{n}.weight" in tensors]
 

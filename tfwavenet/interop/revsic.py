@@ -1,6 +1,6 @@
 """Checkpoints of revsic/tf-diffwave, which TensorFlow 2 wrote.
 
-Its sampling does not clip: `generate` with `clip=False` does as it does.
+Its sampling does not clip; give `generate` the argument `clip=False`.
 
 Source: https://github.com/revsic/tf-diffwave, at 32b0b40.
 """
@@ -28,12 +28,12 @@ _UNUSED = (r".*\.OPTIMIZER_SLOT.*", r"optim.*")
 
 
 def matches(names: Collection[str]) -> bool:
-    """Whether tensors of these names are of this family."""
+    """Tells whether tensors of these names are of this family."""
     return without_prefix(names, _MARK) is not None
 
 
 def convert(source: Source) -> tuple[DiffWave, int]:
-    """Builds the network of a checkpoint; returns it, and how many updates it has seen."""
+    """Builds the network of a checkpoint and returns it with its number of updates."""
     root = f"{without_prefix(source.arrays, _MARK)}{_ROOT}"
     tensors = source.tensors(below(source.arrays, root))
     hyper = source.hyperparameters("config.json")

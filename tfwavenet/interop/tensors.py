@@ -1,4 +1,4 @@
-"""The tensors of a checkpoint, each of which must find its place in a model."""
+"""Gives the tensors of a checkpoint to a model, each exactly once."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class Tensors:
     """Arrays by name, which are taken once each.
 
     Args:
-        arrays: float arrays.
-        origin: what the error messages call the checkpoint.
+        arrays: float arrays of any shape.
+        origin: name of the checkpoint in error messages.
     """
 
     def __init__(self, arrays: Mapping[str, np.ndarray], origin: str) -> None:
@@ -31,26 +31,26 @@ class Tensors:
         return name in self._arrays
 
     def shape(self, name: str) -> tuple[int, ...]:
-        """Shape of a tensor.
+        """Returns the shape of a tensor.
 
         Raises:
-            ValueError: if there is none of that name.
+            ValueError: if there is no tensor of this name.
         """
         return np.shape(self._get(name))
 
     def count(self, pattern: str) -> int:
-        """How many numbers, from 0 on, a pattern with `{}` for the number has tensors for."""
+        """Counts the tensors `name.0`, `name.1`... of a pattern with `{}` for the number."""
         count = 0
         while pattern.format(count) in self._arrays:
             count += 1
         return count
 
     def take(self, name: str, shape: Sequence[int] | None = None) -> np.ndarray:
-        """A tensor, float32, which counts as used from now on.
+        """Returns a tensor, float32, and marks it as used.
 
         Raises:
-            ValueError: if there is none of that name, its shape is not that expected, or it holds
-                NaN or infinity.
+            ValueError: if there is no tensor of this name, its shape is another, or it holds NaN
+                or infinity.
         """
         array = np.asarray(self._get(name), np.float32)
         if shape is not None and array.shape != tuple(shape):
@@ -72,7 +72,7 @@ class Tensors:
         return self._arrays[name]
 
     def with_axes(self, name: str, axes: int) -> str:
-        """Gives a tensor further axes of 1 at its end, up to a number of axes; returns `name`."""
+        """Adds axes of size 1 at the end of a tensor, up to a number of axes; returns `name`."""
         array = self._get(name)
         self._arrays[name] = array.reshape(array.shape + (1,) * (axes - array.ndim))
         return name
@@ -81,25 +81,24 @@ class Tensors:
         """Gives a tensor to a variable.
 
         Args:
-            variable: of the model.
-            name: of the tensor.
-            transpose: whether the tensor's axes are those of the variable in reverse, as
-                PyTorch's are.
+            variable: variable of the model.
+            name: name of the tensor.
+            transpose: whether to reverse the axes of the tensor, as PyTorch's axes need.
 
         Raises:
-            ValueError: if there is none of that name, or its shape is not the variable's.
+            ValueError: if there is no tensor of this name, or its shape is not the variable's.
         """
         array = self.take(name, variable.shape[::-1] if transpose else variable.shape)
         variable.assign(np.transpose(array) if transpose else array)
 
     def finish(self, unused: Sequence[str] = ()) -> None:
-        """Checks that every tensor has found its place.
+        """Checks that every tensor was taken.
 
         Args:
-            unused: regular expressions of those that the network does not need.
+            unused: regular expressions of tensors that the network does not need.
 
         Raises:
-            ValueError: if there are others; names them.
+            ValueError: if other tensors are left; the message names them.
         """
         rest = [name for name in self._arrays if name not in self._taken]
         rest = [name for name in rest if not any(re.fullmatch(one, name) for one in unused)]
@@ -115,9 +114,10 @@ def assign_torch_layer(layer: Any, tensors: Tensors, prefix: str) -> None:
     """Gives PyTorch's tensors `<prefix>.weight`, or `weight_g` and `weight_v`, to a layer.
 
     Args:
-        layer: convolution, dense layer, or such a one under weight normalization; None for none.
-        tensors: of the checkpoint.
-        prefix: name of the layer in it.
+        layer: convolution or dense layer, also under weight normalization. If None, nothing is
+            done.
+        tensors: tensors of the checkpoint.
+        prefix: name of the layer in the checkpoint.
     """
     if layer is None:
         return
@@ -135,12 +135,12 @@ def assign_torch_layer(layer: Any, tensors: Tensors, prefix: str) -> None:
 
 
 def has_weight_norm(tensors: Tensors, prefix: str) -> bool:
-    """Whether a layer of a PyTorch checkpoint is stored under weight normalization."""
+    """Tells whether a layer of a PyTorch checkpoint is stored under weight normalization."""
     return f"{prefix}.weight_g" in tensors
 
 
 def torch_names(state: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """The arrays of a state dict under the names of a single process and of older versions."""
+    """Renames the arrays of a state dict to the names of one process and older versions."""
     replacements = (
         (r"^module\.", ""),
         (r"\.parametrizations\.weight\.original0$", ".weight_g"),
@@ -158,15 +158,15 @@ def torch_names(state: Mapping[str, Any]) -> dict[str, np.ndarray]:
 def split(
     arrays: Mapping[str, np.ndarray], prefix: str, labels: Sequence[object]
 ) -> dict[str, np.ndarray]:
-    """The weight and bias of one layer as those of several that lie side by side in it.
+    """Splits a layer into several layers whose weights lie side by side in it.
 
     Args:
-        arrays: by name.
-        prefix: of the layer: `<prefix>.weight` is cut along its first axis, and so is the bias.
-        labels: of the parts, which are called `<prefix>.<label>.weight`.
+        arrays: arrays by name.
+        prefix: name of the layer; `<prefix>.weight` and the bias are cut along the first axis.
+        labels: names of the parts, `<prefix>.<label>.weight`.
 
     Raises:
-        ValueError: if the axis cannot be cut so.
+        ValueError: if the axis cannot be cut into so many parts.
     """
     result = dict(arrays)
     for kind in ("weight", "bias"):

@@ -1,8 +1,8 @@
 """Reads PyTorch's files without PyTorch, and without running what they contain.
 
-PyTorch files are pickles, which can name any function and have it called. This reader knows the
-few names of which tensors and containers are made; anything else is refused by name. Both formats
-are read: the zip archives written since PyTorch 1.6, and the streams written before.
+PyTorch files are pickles, which can call any function. This reader knows only the few names that
+tensors and containers need; any other name is refused. Both formats are read: the zip archives
+since PyTorch 1.6 and the earlier streams.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Module(pickles.Record):
     """A pickled `torch.nn.Module`."""
 
     def state_dict(self, prefix: str = "") -> dict[str, np.ndarray]:
-        """Its parameters and those of the modules in it, under PyTorch's names."""
+        """Returns the parameters of this module and its submodules, under PyTorch's names."""
         own = {**self._entries("_parameters"), **self._entries("_buffers")}
         state = {prefix + name: value for name, value in own.items() if value is not None}
         for name, module in self._entries("_modules").items():
@@ -62,14 +62,14 @@ class Module(pickles.Record):
 
 
 class _StorageType:
-    """A storage class of PyTorch, which is only ever named."""
+    """A storage class of PyTorch, which is named but never called."""
 
     def __init__(self, name: str) -> None:
         self.dtype = np.dtype(_DTYPES[name])
 
 
 def _tensor(storage: Any, offset: Any, size: Any, stride: Any, *_: Any) -> np.ndarray:
-    """What `torch._utils._rebuild_tensor_v2` makes of its arguments, inside its storage."""
+    """Builds the array of `torch._utils._rebuild_tensor_v2` inside its storage."""
     if not isinstance(storage, np.ndarray):
         raise pickle.UnpicklingError("a tensor without storage")
     if len(size) != len(stride) or min(*size, *stride, offset, 0) < 0:
@@ -116,7 +116,7 @@ class _Unpickler(pickles.Unpickler):
 
 
 def is_torch_file(path: files.PathLike) -> bool:
-    """Whether a file begins like one of PyTorch's."""
+    """Tells whether a file begins like a file of PyTorch."""
     if not os.path.isfile(path):
         return False
     with open(path, "rb") as file:
@@ -128,15 +128,15 @@ def read(path: files.PathLike) -> Any:
     """Reads a file that `torch.save` wrote.
 
     Args:
-        path: of the file.
+        path: path of the file.
 
     Returns:
-        What was saved, with NumPy arrays in place of tensors, and a `Module` for each module.
+        The saved object, with NumPy arrays in place of tensors and a `Module` for each module.
 
     Raises:
-        ValueError: if the file is cut short, damaged, not PyTorch's, or refers to anything that is
-            no part of tensors; nothing of it has been run then.
-        OSError: if it cannot be read.
+        ValueError: if the file is cut short, damaged, not a file of PyTorch, or refers to anything
+            but tensors. No code in the file is run.
+        OSError: if the file cannot be read.
     """
     path = pathlib.Path(path)
     try:
@@ -168,7 +168,7 @@ def _read_zip(path: pathlib.Path) -> Any:
 
 
 def _read_stream(path: pathlib.Path) -> Any:
-    """The older format: the pickle first, then the bytes of the storages that it refers to."""
+    """Reads the older format: the pickle, followed by the bytes of its storages."""
     limit = path.stat().st_size
     storages: dict[str, np.ndarray] = {}
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
 from tfwavenet.layers import ring_buffer
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from tfwavenet.keras_arguments import KerasArguments
 
 _BEFORE_THE_START = -1  # a code that no class has: its one-hot vector is all zeros
 
@@ -46,7 +51,7 @@ class CodeConv1D(tf.keras.layers.Layer):
         kernel_size: int = 1,
         activation: Any = None,
         use_bias: bool = True,
-        **kwargs: Any,
+        **kwargs: Unpack[KerasArguments],
     ) -> None:
         super().__init__(**kwargs)
         for name, value in (

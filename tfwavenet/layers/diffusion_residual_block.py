@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
@@ -13,6 +13,11 @@ from tfwavenet.layers.convolution import dilated_conv1d, summed_over_time
 from tfwavenet.layers.fusion import fusible
 from tfwavenet.layers.gate import gate
 from tfwavenet.layers.weight_norm import WeightNormalization, weights_of
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from tfwavenet.keras_arguments import KerasArguments
 
 # Those that `get_config` returns as they are.
 _ARGUMENTS = (
@@ -78,7 +83,7 @@ class DiffusionResidualBlock(tf.keras.layers.Layer):
         global_channels: int | None = None,
         step_in_residual: bool = False,
         weight_norm: bool = False,
-        **kwargs: Any,
+        **kwargs: Unpack[KerasArguments],
     ) -> None:
         super().__init__(**kwargs)
         self.residual_channels = residual_channels

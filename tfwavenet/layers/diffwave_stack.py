@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
@@ -13,6 +13,11 @@ from tfwavenet.layers.centered_conv import CenteredConv1D
 from tfwavenet.layers.diffusion_residual_block import DiffusionResidualBlock
 from tfwavenet.layers.step_embedding import DiffusionStepEmbedding, FrequencyOrder
 from tfwavenet.layers.weight_norm import WeightNormalization
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from tfwavenet.keras_arguments import KerasArguments
 
 # The conditioning of each block, [batch, time or 1, 2 * residual_channels]; None without
 # conditions.
@@ -92,7 +97,7 @@ class DiffWaveStack(tf.keras.layers.Layer):
         global_channels: int | None = None,
         weight_norm: bool = False,
         further_upsamplers: Sequence[Any] = (),
-        **kwargs: Any,
+        **kwargs: Unpack[KerasArguments],
     ) -> None:
         # The signal keeps its precision under a mixed policy: layers cast what they may.
         super().__init__(autocast=False, **kwargs)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
@@ -11,6 +11,11 @@ from tfwavenet import rng
 from tfwavenet.layers.causal_conv import CausalConv1D
 from tfwavenet.layers.gate import gate
 from tfwavenet.layers.weight_norm import WeightNormalization
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from tfwavenet.keras_arguments import KerasArguments
 
 _ARGUMENTS = (
     "residual_channels",
@@ -95,7 +100,7 @@ class GatedResidualBlock(tf.keras.layers.Layer):
         global_bias: bool = False,
         weight_norm: bool = True,
         dropout: float = 0.0,
-        **kwargs: Any,
+        **kwargs: Unpack[KerasArguments],
     ) -> None:
         super().__init__(**kwargs)
         if gate_channels < 2 or gate_channels % 2:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 import tensorflow as tf
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from tfwavenet.keras_arguments import KerasArguments
 
 FrequencyOrder = Literal["ascending", "descending", "one_based"]
 
@@ -71,7 +76,7 @@ class DiffusionStepEmbedding(tf.keras.layers.Layer):
         channels: int = 512,
         *,
         order: FrequencyOrder = "ascending",
-        **kwargs: Any,
+        **kwargs: Unpack[KerasArguments],
     ) -> None:
         super().__init__(**kwargs)
         for name, value in (("steps", steps), ("channels", channels)):

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
 from tfwavenet.layers import polyphase
 from tfwavenet.layers.upsampler import Upsampler, context_of, masked
 from tfwavenet.layers.weight_norm import WeightNormalization
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from tfwavenet.keras_arguments import KerasArguments
 
 
 @tf.keras.saving.register_keras_serializable("tfwavenet")
@@ -53,7 +58,7 @@ class StretchUpsampler(Upsampler):
         frequency_kernel_size: int = 1,
         activation: Any = None,
         weight_norm: bool = True,
-        **kwargs: Any,
+        **kwargs: Unpack[KerasArguments],
     ) -> None:
         super().__init__(scales, **kwargs)
         if padding_frames < 0:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Literal, cast, get_args
+from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 import tensorflow as tf
 
@@ -13,6 +13,11 @@ from tfwavenet.layers.causal_conv import CausalConv1D
 from tfwavenet.layers.code_conv import CodeConv1D
 from tfwavenet.layers.gated_residual_block import GatedResidualBlock
 from tfwavenet.layers.weight_norm import WeightNormalization
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from tfwavenet.keras_arguments import KerasArguments
 
 SkipMode = Literal["sum", "scaled", "recursive"]
 
@@ -138,7 +143,7 @@ class WaveNetStack(tf.keras.layers.Layer):
         dropout: float = 0.0,
         output_kernel_initializer: Any = "glorot_uniform",
         output_bias_initializer: Any = "zeros",
-        **kwargs: Any,
+        **kwargs: Unpack[KerasArguments],
     ) -> None:
         # Samples keep their precision under a mixed policy: layers cast what they may.
         super().__init__(autocast=False, **kwargs)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 import tensorflow as tf
@@ -17,6 +17,11 @@ from tfwavenet.layers import upsampler as upsamplers
 from tfwavenet.layers.diffwave_stack import DiffWaveStack
 from tfwavenet.layers.step_embedding import FrequencyOrder
 from tfwavenet.models.audio_model import AudioModel
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from tfwavenet.keras_arguments import KerasArguments
 
 Loss = Literal["l1", "l2"]
 Prior = Literal["standard", "energy"]
@@ -135,7 +140,7 @@ class DiffWave(AudioModel):
         weight_norm: bool = False,
         recipe: Any = None,
         seed: int = 0,
-        **kwargs: Any,
+        **kwargs: Unpack[KerasArguments],
     ) -> None:
         super().__init__(**kwargs)
         self.schedule = diffusion.get(schedule)

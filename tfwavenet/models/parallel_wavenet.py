@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tensorflow as tf
@@ -19,6 +19,11 @@ from tfwavenet.layers.fusion import compiles_whole
 from tfwavenet.models import distillation
 from tfwavenet.models.audio_model import AudioModel
 from tfwavenet.models.distillation import FAMILIES, Noise
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from tfwavenet.keras_arguments import KerasArguments
 
 # Arguments that `get_config` returns as they are.
 _PLAIN_ARGUMENTS = (
@@ -131,7 +136,7 @@ class ParallelWaveNet(AudioModel):
         weight_norm: bool = True,
         recipe: Any = None,
         seed: int = 0,
-        **kwargs: Any,
+        **kwargs: Unpack[KerasArguments],
     ) -> None:
         super().__init__(**kwargs)
         if noise not in FAMILIES:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tensorflow as tf
@@ -16,6 +16,11 @@ from tfwavenet.generation import Sampler, chunk
 from tfwavenet.layers import upsampler as upsamplers
 from tfwavenet.layers.wavenet_stack import SkipMode, WaveNetStack
 from tfwavenet.models.audio_model import AudioModel
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from tfwavenet.keras_arguments import KerasArguments
 
 # Arguments that the network takes under the same names.
 _OF_NETWORK = (
@@ -145,7 +150,7 @@ class WaveNet(AudioModel):
         dropout: float = 0.0,
         recipe: Any = None,
         seed: int = 0,
-        **kwargs: Any,
+        **kwargs: Unpack[KerasArguments],
     ) -> None:
         super().__init__(**kwargs)
         self.distribution = distributions.get(distribution)

@@ -70,8 +70,8 @@ def synthesize(path: str, *, speaker: str, text: str) -> None:
         text: one English sentence.
 
     Raises:
-        subprocess.CalledProcessError: `espeak-ng` or `sox` failed.
-        FileNotFoundError: one of them is not installed.
+        subprocess.CalledProcessError: if `espeak-ng` or `sox` failed.
+        FileNotFoundError: if one of them is not installed.
     """
     voice, words_per_minute, pitch = VOICES[speaker]
     speech = subprocess.run(

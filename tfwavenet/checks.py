@@ -1,0 +1,49 @@
+"""Checks of arguments that many modules share, and the errors that they raise."""
+
+from __future__ import annotations
+
+import difflib
+import operator
+from collections.abc import Iterable
+from typing import Any
+
+
+def nearest_name(name: Any, known: Iterable[str]) -> str:
+    """Returns " (did you mean ...?)" for an unknown name, or nothing if no name is near.
+
+    Args:
+        name: the unknown name.
+        known: all names that exist.
+
+    Example:
+        >>> nearest_name("WaveNett", ["DiffWave", "WaveNet"])
+        " (did you mean 'WaveNet'?)"
+    """
+    close = difflib.get_close_matches(str(name), list(known), n=1)
+    return f" (did you mean {close[0]!r}?)" if close else ""
+
+
+def whole_number(name: str, value: Any, least: int, most: int | None = None) -> int:
+    """Returns an argument as a Python int.
+
+    Args:
+        name: name of the argument, for the error.
+        value: the argument; a bool is not accepted, an integer of NumPy is.
+        least: smallest value.
+        most: largest value. If None, there is no largest value.
+
+    Raises:
+        ValueError: if `value` is not an integer in this range.
+
+    Example:
+        >>> whole_number("batch_size", 4, 1)
+        4
+    """
+    try:
+        number = None if isinstance(value, bool) else operator.index(value)
+    except TypeError:
+        number = None
+    if number is not None and least <= number and (most is None or number <= most):
+        return number
+    bounds = f"of at least {least}" if most is None else f"from {least} to {most}"
+    raise ValueError(f"{name} must be an integer {bounds}. Received: {name}={value!r}")
