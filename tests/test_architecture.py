@@ -25,7 +25,7 @@ RANK = {
     "audio": 1,
     "distributions": 1,
     "diffusion": 1,
-    "num_layers": 2,
+    "layers": 2,
     "data": 2,
     "generation": 3,
     "models": 4,

@@ -20,7 +20,8 @@ from tfwavenet import evaluation, files
 from tfwavenet.data.pipeline import Records
 from tfwavenet.data.splits import SPLITS, Split
 from tfwavenet.launch import app, sampling
-from tfwavenet.models.distillation import Student
+from tfwavenet.models import ParallelWaveNet
+from tfwavenet.training import teacher as teachers
 from tfwavenet.training import workdir as workdirs
 
 FLAGS = flags.FlagValues()
@@ -93,8 +94,8 @@ def evaluate_workdir(
         raise ValueError(
             f"the data have no recordings for this; choose another split. Received: split={split!r}"
         )
-    if isinstance(loaded.model, Student):
-        loaded.model.set_teacher(workdirs.load_teacher(loaded.config))
+    if isinstance(loaded.model, ParallelWaveNet):
+        loaded.model.set_teacher(teachers.load_teacher(loaded.config))
     settings = {"split": split, "weights": weights, "step": loaded.metadata.step}
     return evaluation.evaluate(
         loaded.model,

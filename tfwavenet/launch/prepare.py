@@ -17,8 +17,9 @@ from absl import flags, logging
 
 from tfwavenet.data.preparation import prepare_from_config
 from tfwavenet.launch import app, config_flag
-from tfwavenet.training import workdir as workdirs
+from tfwavenet.training import teacher as teachers
 from tfwavenet.training.config import resolve
+from tfwavenet.training.workdir import Workdir
 
 FLAGS = flags.FlagValues()
 _CONFIG = config_flag.define(
@@ -40,14 +41,14 @@ def main() -> None:
 
 
 def _prepare() -> None:
-    folder = workdirs.Workdir(_WORKDIR.value)
+    folder = Workdir(_WORKDIR.value)
     config = folder.config() if _CONFIG.value is None else resolve(_CONFIG.value)
     if config is None:
         raise ValueError(
             "--config is needed for a new workdir. "
             f"Received: workdir={_WORKDIR.value!r} without a config of its own"
         )
-    config = workdirs.with_teachers_statistics(config)
+    config = teachers.with_statistics(config)
     directory = prepare_from_config(config, _WORKDIR.value)
     logging.info("Prepared data are in %s", os.path.abspath(directory))
 

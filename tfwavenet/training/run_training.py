@@ -19,7 +19,7 @@ from tfwavenet.data.preparation import prepare_from_config
 from tfwavenet.data.splits import Split
 from tfwavenet.text import TextRecipe
 from tfwavenet.training import building, callbacks, summaries
-from tfwavenet.training import workdir as workdirs
+from tfwavenet.training import teacher as teachers
 from tfwavenet.training.checkpoints import Checkpoints
 from tfwavenet.training.config import Config, resolve
 from tfwavenet.training.ema import ExponentialMovingAverage, UpdateAverage
@@ -63,17 +63,24 @@ def run(
     folder = Workdir(workdir)
     with folder.locked():
         folder.require_same_config(config)
-        building.check_model(config)
-        teacher = workdirs.load_teacher(config)
-        complete = workdirs.with_teachers_statistics(config)
-        if teacher is not None:
-            building.check_teacher(complete, teacher)
-        records = Records(prepare_from_config(complete, folder.path))
-        building.check_recipe(config, records.recipe)
-        workdirs.require_teachers_speakers(config, records.speakers)
-        folder.require_same_data(records.recipe, records.speakers)
+        teacher = teachers.load_teacher(config)
+        records = _prepared(config, folder, teacher)
         with _deterministic_ops(config.training.deterministic):
             return _Run(config, folder, records, teacher).fit(extra_callbacks)
+
+
+def _prepared(
+    config: ml_collections.ConfigDict, folder: Workdir, teacher: Optional[tf.keras.Model]
+) -> Records:
+    """Prepares the data of a run; checks before what does not depend on the data."""
+    complete = teachers.with_statistics(config)
+    draft = building.draft_model(complete, num_speakers=getattr(teacher, "num_speakers", None))
+    teachers.check(complete, draft, teacher)
+    records = Records(prepare_from_config(complete, folder.path))
+    building.check_recipe(config, records.recipe)
+    teachers.check_speakers(config, records.speakers)
+    folder.require_same_data(records.recipe, records.speakers)
+    return records
 
 
 class _Run:

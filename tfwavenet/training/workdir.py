@@ -31,6 +31,9 @@ from tfwavenet.training.ema import ExponentialMovingAverage
 
 Weights = Literal["ema", "raw"]
 
+# Keys of `model` in the files of earlier versions, and their names today.
+_RENAMED = {"layers": "num_layers", "speakers": "num_speakers"}
+
 
 class Metadata(NamedTuple):
     """What a model was trained for.
@@ -102,7 +105,7 @@ class Workdir:
         if not self.config_path.exists():
             return None
         try:
-            return resolve(files.read_json(self.config_path))
+            return resolve(_with_todays_names(files.read_json(self.config_path)))
         except ValueError as error:
             raise ValueError(f"{str(self.config_path)!r}: {error}") from error
 
@@ -266,59 +269,6 @@ def load(
     return Loaded(model, config, Metadata(recipe, speakers, step))
 
 
-def load_teacher(config: ml_collections.ConfigDict) -> Optional[tf.keras.Model]:
-    """Loads the model that the student of a config learns from; None for other models.
-
-    Args:
-        config: a resolved config.
-
-    Raises:
-        ValueError: If `training.teacher` is no workdir of a trained model.
-    """
-    training = config.training
-    if training.teacher is None:
-        return None
-    return load(training.teacher, precision=training.precision).model
-
-
-def with_teachers_statistics(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
-    """Returns the config that a student's data are prepared by; that of other models as it is.
-
-    The features are normalized by what the teacher's were, whatever the student's corpus is.
-
-    Args:
-        config: a resolved config; not changed.
-
-    Raises:
-        ValueError: If `training.teacher` is no workdir of a trained model.
-    """
-    if config.training.teacher is None:
-        return config
-    recipe, _ = Workdir(config.training.teacher).metadata()
-    return building.with_statistics(config, recipe)
-
-
-def require_teachers_speakers(config: ml_collections.ConfigDict, speakers: Sequence[str]) -> None:
-    """Checks that the numbers of the speakers mean the same to a student and its teacher.
-
-    Args:
-        config: a resolved config.
-        speakers: of the student's data. An imported teacher may know them by their numbers alone.
-
-    Raises:
-        ValueError: If the teacher has others, or in another order.
-    """
-    if config.training.teacher is None or not config.model.speaker_channels:
-        return
-    _, expected = Workdir(config.training.teacher).metadata()
-    numbers = [str(number) for number in range(len(expected))]
-    if expected != numbers and expected[: len(speakers)] != list(speakers):
-        raise ValueError(
-            f"Expected data of the teacher's speakers, in its order: {expected}. "
-            f"Received: speakers={list(speakers)}"
-        )
-
-
 def store(
     model: tf.keras.Model,
     workdir: files.PathLike,
@@ -391,3 +341,11 @@ def _restore(
     if "ema" in objects:
         objects["ema"].copy_to(model)
     return step
+
+
+def _with_todays_names(config: Any) -> Any:
+    """Returns a stored config with the names that its keys have today."""
+    if not isinstance(config, dict) or not isinstance(config.get("model"), dict):
+        return config
+    model = {_RENAMED.get(name, name): value for name, value in config["model"].items()}
+    return {**config, "model": model}
