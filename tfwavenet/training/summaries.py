@@ -14,6 +14,7 @@ from absl import logging
 
 from tfwavenet import files
 from tfwavenet.audio import audio_files
+from tfwavenet.evaluation.copy_synthesis import generate_again
 from tfwavenet.training import mel_figure
 from tfwavenet.training.ema import ExponentialMovingAverage
 
@@ -49,19 +50,21 @@ class ScalarSummaries(tf.keras.callbacks.Callback):
 
 @dataclasses.dataclass(frozen=True)
 class Example:
-    """One held-out utterance, as the data hold it.
+    """A held-out utterance, or its beginning.
 
     Attributes:
-        name: of the utterance.
+        name: name of the utterance.
         signal: float32 [samples], what the network should produce.
-        mel: float32 [frames, n_mels], or None for data without.
+        mel: float32 [frames, n_mels], or None for data without mels.
         speaker: number of the speaker.
+        text: the sentence that is said, or None.
     """
 
     name: str
     signal: np.ndarray
     mel: Optional[np.ndarray]
     speaker: int
+    text: Optional[str] = None
 
     def shortened(self, samples: int, hop_samples: int) -> Example:
         """Returns the whole frames among the first `samples` samples, at least one."""
@@ -140,7 +143,7 @@ class SampleSummaries(tf.keras.callbacks.Callback):
 
     def _made(self) -> list[Any]:
         """Returns one float32 [samples] per example, in the domain of recordings."""
-        return generate(self.model, self._examples, seed=self._seed)
+        return generate_again(self.model, self._examples, seed=self._seed)
 
     def _write(self, example: Example, made: Any, folder: pathlib.Path) -> None:
         audio, rate = made, self._recipe.sample_rate
@@ -165,24 +168,3 @@ class SampleSummaries(tf.keras.callbacks.Callback):
         with files.atomic_write(folder / f"{example.file_name}.png") as file:
             file.write(png)
         tf.summary.image(f"{example.name}/mel", tf.image.decode_png(png, channels=3)[tf.newaxis])
-
-
-def generate(model: Any, examples: Sequence[Example], *, seed: int) -> list[np.ndarray]:
-    """Generates as much audio as the examples have, under their mels and speakers.
-
-    Args:
-        model: has `generate`, `upsampler` and `speaker_channels`, as `WaveNet`.
-        examples: at least one.
-        seed: of the first; the i-th has `seed + i`.
-
-    Returns:
-        float32 [samples] for each example.
-    """
-    options: dict[str, Any] = {"seed": [seed + index for index in range(len(examples))]}
-    if model.speaker_channels:
-        options["speaker"] = np.array([example.speaker for example in examples], np.int32)
-    if model.upsampler is not None:
-        return list(model.generate([example.mel for example in examples], **options))
-    lengths = [len(example.signal) for example in examples]
-    audio = model.generate(samples=max(lengths), **options)
-    return [np.asarray(row[:length]) for row, length in zip(audio, lengths)]
