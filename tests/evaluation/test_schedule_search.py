@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.support.clips import clip, diffusion_network, network
+from tfwavenet import run as run_module
 from tfwavenet.diffusion import NoiseSchedule
 from tfwavenet.evaluation import schedule_search
 from tfwavenet.launch import schedule as launcher
@@ -91,8 +92,8 @@ def launch(monkeypatch, tmp_path, capsys):
     def run(model, *arguments):
         config = type("Config", (), {"data": {}})
         loaded = workdirs.Loaded(model, config, workdirs.Metadata(model.recipe, ["ann"], 1))
-        monkeypatch.setattr(workdirs, "load", lambda path: loaded)
-        monkeypatch.setattr(launcher, "Records", FewRecords)
+        monkeypatch.setattr(workdirs, "load", lambda path, weights: loaded)
+        monkeypatch.setattr(run_module, "Records", FewRecords)
         command = ["tfwavenet-schedule", f"--workdir={tmp_path}", *arguments]
         monkeypatch.setattr("sys.argv", command)
         with pytest.raises(SystemExit) as exit_:

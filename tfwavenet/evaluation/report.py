@@ -235,3 +235,39 @@ def _segment(
             for system, row in zip(systems, scores)
         },
     }
+
+
+def summary_lines(report: dict[str, Any]) -> list[str]:
+    """Returns a report in a few lines for a terminal.
+
+    Args:
+        report: from `evaluate`.
+    """
+    if "text" in report:
+        return [_text_line(report["text"])]
+    loss = report["loss"]
+    bits = loss["bits_per_sample"]
+    shown = "" if bits is None else f", {bits:.4f} bits"
+    lines = [f"{loss['name']}: {loss['per_sample']:.4f} {loss['unit']}{shown} per sample"]
+    for metric in report["metrics"]:
+        means = [
+            f"{system['label']} {_shown(system['metrics'][metric['name']]['mean'])}"
+            for system in report["systems"].values()
+            if metric["name"] in system["metrics"]
+        ]
+        if means:
+            lines.append(f"{metric['label']} ({metric['better']} is better): {', '.join(means)}")
+    return lines
+
+
+def _text_line(text: Mapping[str, Any]) -> str:
+    ci95 = "" if text["ci95"] is None else f" ± {text['ci95']:.4f}"
+    return (
+        f"{text['bits_per_character']:.4f}{ci95} bits per character "
+        f"({text['unknown_share']:.4%} of {text['characters']} characters are unknown; "
+        f"bzip2 takes {text['bz2']:.4f} bits)"
+    )
+
+
+def _shown(mean: Optional[float]) -> str:
+    return "none" if mean is None else f"{mean:.3f}"
