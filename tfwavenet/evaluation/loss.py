@@ -50,10 +50,10 @@ class HeldOutLoss:
 
 
 def held_out_loss(model: Any, utterances: Iterable[Utterance]) -> HeldOutLoss:
-    """Computes the loss of whole utterances; for an autoregressive model their exact likelihood.
+    """Computes the loss of whole utterances; for a WaveNet it is their exact likelihood.
 
-    Every utterance is one parallel pass of the network, of batch 1 and without padding, so that
-    the result is exact and no sample is left out.
+    Every utterance is one parallel pass of the network, with batch 1 and without padding. So no
+    sample is left out.
 
     Args:
         model: a model of `tfwavenet.models`.

@@ -54,7 +54,7 @@ def document(report: Mapping[str, Any], amount: str, body: Sequence[Html]) -> st
 
     Args:
         report: gives title and subtitle.
-        amount: what the report's number of utterances counts, and their total length.
+        amount: the word for the utterances, and their total length.
         body: parts of the page, from top to bottom.
     """
     subtitle = _subtitle(report, amount)
@@ -81,12 +81,12 @@ def best_system(report: Mapping[str, Any], metric: Mapping[str, Any]) -> Optiona
         The name of the system. If there are fewer than two systems, or the best one is not clearly
         better than another one (see `statistics.is_clear`), None.
     """
-    means = {
+    found = {
         name: _summary(system, metric["name"]).get("mean")
         for name, system in report["systems"].items()
         if system["comparable"]
     }
-    means = {name: mean for name, mean in means.items() if mean is not None}
+    means = {name: float(mean) for name, mean in found.items() if mean is not None}
     if len(means) < 2:
         return None
     choose = min if metric["better"] == "lower" else max

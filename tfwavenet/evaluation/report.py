@@ -52,7 +52,7 @@ def segments(
     """Joins short utterances, see `utterances.joined`.
 
     Args:
-        utterances: what was evaluated.
+        utterances: the evaluated utterances.
         recordings: float32 [samples] of each utterance, as recorded.
         systems: the systems that generated the utterances again.
         speakers: names of the speakers, by number.
@@ -121,7 +121,7 @@ def build(
         systems: in the order of the segments' `systems`.
         table: from `score`.
         sample_rate: in Hz.
-        about: what else is to be reported: model, settings, command.
+        about: further items of the report: model, settings, command.
 
     Returns:
         JSON values. `systems.<name>.metrics.<metric>` has `mean`, `ci95` (half of the 95 %
@@ -161,7 +161,7 @@ def heading(loss: HeldOutLoss, about: Mapping[str, Any]) -> dict[str, Any]:
 
     Args:
         loss: loss of the utterances or texts.
-        about: what else is to be reported: model, settings, command.
+        about: further items of the report: model, settings, command.
     """
     return {
         "format": FORMAT_VERSION,

@@ -35,7 +35,7 @@ def evaluate(
         model: a model over text.
         texts: held-out texts.
         loss: loss of the texts, see `loss.held_out_loss`.
-        about: what else is to be reported: model, settings, command.
+        about: further items of the report: model, settings, command.
         sampling: arguments of the model's `generate_text`, among them `seed`; the i-th
             continuation takes `seed + i`.
         config: config of the experiment, shown on the page.
@@ -56,8 +56,8 @@ def evaluate(
 def measure(recipe: TextRecipe, texts: Sequence[Utterance], loss: HeldOutLoss) -> dict[str, Any]:
     """Computes the bits per character, and those of a compressor for comparison.
 
-    An unknown character costs the bits of code 0, and the bits that tell which of the characters
-    outside of the vocabulary it is, all equally likely.
+    An unknown character costs the bits of code 0, and the bits that tell which character outside
+    of the vocabulary it is. All of these are equally likely.
 
     Args:
         recipe: recipe of the texts.
@@ -65,8 +65,9 @@ def measure(recipe: TextRecipe, texts: Sequence[Utterance], loss: HeldOutLoss) -
         loss: loss of the texts, in nats.
 
     Returns:
-        `bits_per_character` and `ci95`, half of its 95 % confidence interval over the texts (None
-        if there is one text). `codes_only` leaves out what tells unknown characters apart.
+        `bits_per_character`, and `ci95`, half of its 95 % confidence interval over the texts. If
+        there is only one text, `ci95` is None. `codes_only` leaves out the bits that tell unknown
+        characters apart.
         `unknown_share` is the share of unknown characters. `bz2` is the number of bits per
         character of all texts compressed together.
     """

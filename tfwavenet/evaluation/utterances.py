@@ -21,7 +21,7 @@ class Utterance(Protocol):
 
     @property
     def mel(self) -> Optional[np.ndarray]:
-        """Returns float32 [samples / hop_samples, n_mels], or None for data without mels."""
+        """Returns float32 [samples / hop_samples, n_mels]. If the data have no mels, None."""
 
     @property
     def speaker(self) -> Optional[int]:

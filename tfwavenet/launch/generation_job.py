@@ -105,7 +105,7 @@ def run(model: Any, job: Job, *, seed: int = 0, batch_size: int = 8, **sampling:
 
     Args:
         model: the model that the job was made for.
-        job: what to generate.
+        job: the job.
         seed: seed of the first utterance; the i-th takes `seed + i`.
         batch_size: number of utterances generated together.
         **sampling: further arguments of the model's `generate`, such as `temperature`.
@@ -254,7 +254,7 @@ def read_prompt(path: files.PathLike, model: Any) -> np.ndarray:
             "prompt is for models that predict sample by sample. "
             f"Received: a model of class {type(model).__name__}"
         )
-    recipe = model.recipe
+    recipe = _recipe(model)
     audio, _ = audio_files.read(path, sample_rate=recipe.sample_rate)
     try:
         signal = np.pad(recipe.condition_audio(audio), (recipe.signal_offset, 0))

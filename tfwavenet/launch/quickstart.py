@@ -2,9 +2,9 @@
 
     tfwavenet-quickstart --workdir=quickstart
 
-Prepares the bundled speech, trains the network of configs/quickstart.py, generates the held-out
-sentences again from their features, and compares the result with the recordings and with
-Griffin-Lim. Writes WAV files and `index.html` (open it in a browser) to `<workdir>/evaluation/test`.
+Prepares the bundled speech and trains the network of configs/quickstart.py. Generates the held-out
+sentences again from their features, and compares them with the recordings and with Griffin-Lim.
+Writes WAV files and `index.html` (open it in a browser) to `<workdir>/evaluation/test`.
 The same command continues an interrupted run.
 """
 

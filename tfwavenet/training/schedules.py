@@ -1,4 +1,4 @@
-"""Learning rates as functions of the step: the schedules of Keras, and those that Keras lacks.
+"""Defines learning-rate schedules that Keras lacks, and finds schedules by name.
 
 Keras' `ExponentialDecay` has no floor. Its `CosineDecay` warms up one step later than ours, which
 gives the first update a rate above 0. Keras has no inverse square root.
@@ -18,11 +18,10 @@ import tensorflow as tf
 
 from tfwavenet.distributions.base import nearest_name
 
-_Base = tf.keras.optimizers.schedules.LearningRateSchedule
-LearningRate = Union[float, _Base]
+LearningRate = Union[float, tf.keras.optimizers.schedules.LearningRateSchedule]
 
 
-class _Schedule(_Base):
+class _Schedule(tf.keras.optimizers.schedules.LearningRateSchedule):
     """Gives a schedule its serialization: every argument is an attribute of that name."""
 
     def get_config(self) -> dict[str, Any]:
@@ -167,12 +166,16 @@ class CosineWithWarmup(_Schedule):
         return tf.where(step < self.warmup_steps, warmup, decayed)
 
 
-def _known() -> dict[str, type[_Base]]:
+def _known() -> dict[str, type[Any]]:
     """Returns the schedules that a config can name, ours and those of Keras."""
     keras = vars(tf.keras.optimizers.schedules).items()
     ours = (CosineWithWarmup, FlooredExponentialDecay, Noam)
     return {
-        **{name: cls for name, cls in keras if inspect.isclass(cls) and cls is not _Base},
+        **{
+            name: cls
+            for name, cls in keras
+            if inspect.isclass(cls) and name != "LearningRateSchedule"
+        },
         **{cls.__name__: cls for cls in ours},
     }
 
@@ -194,7 +197,7 @@ def get(identifier: Union[LearningRate, Mapping[str, Any]]) -> LearningRate:
         >>> float(get({"class_name": "CosineDecay", "config": keras})(1000))
         0.0
     """
-    if isinstance(identifier, _Base):
+    if isinstance(identifier, tf.keras.optimizers.schedules.LearningRateSchedule):
         return identifier
     if isinstance(identifier, (int, float)) and not isinstance(identifier, bool):
         _require(identifier > 0, "a constant learning rate must be above 0", rate=identifier)
@@ -210,7 +213,7 @@ def get(identifier: Union[LearningRate, Mapping[str, Any]]) -> LearningRate:
     return _build(identifier["class_name"], dict(config))
 
 
-def _build(name: str, config: dict[str, Any]) -> _Base:
+def _build(name: str, config: dict[str, Any]) -> tf.keras.optimizers.schedules.LearningRateSchedule:
     """Constructs a schedule by name, and computes its first rate, or raises ValueError."""
     classes = _known()
     if name not in classes:
@@ -236,13 +239,13 @@ def _build(name: str, config: dict[str, Any]) -> _Base:
     return schedule
 
 
-def _arguments(cls: type[_Base], *, required: bool = False) -> list[str]:
+def _arguments(cls: type[Any], *, required: bool = False) -> list[str]:
     """Returns the names of the constructor's arguments, all of them or those without default."""
-    parameters = inspect.signature(cls.__init__).parameters.values()
+    parameters = inspect.signature(cls).parameters.values()
     return [
         parameter.name
         for parameter in parameters
-        if parameter.name != "self" and (parameter.default is parameter.empty or not required)
+        if parameter.default is parameter.empty or not required
     ]
 
 

@@ -12,7 +12,7 @@ from typing import Optional
 import ml_collections
 import tensorflow as tf
 
-from tfwavenet.audio.features import FeatureRecipe
+from tfwavenet.audio import recipes
 from tfwavenet.training import building
 from tfwavenet.training.config import recipe_of
 from tfwavenet.training.workdir import Workdir, load
@@ -77,9 +77,8 @@ def check(
     if teacher is None:
         return
     student.set_teacher(teacher)
-    recipe = recipe_of(config)
-    is_standard = isinstance(recipe, FeatureRecipe) and recipe.normalization == "standard"
-    if config.data.with_mel and is_standard and recipe.mean is None:
+    recipe = recipes.get(recipe_of(config))
+    if config.data.with_mel and recipe.normalization == "standard" and recipe.mean is None:
         raise ValueError(
             "A teacher of normalized features is expected to have their statistics in its recipe; "
             "an imported one has them from the file beside its checkpoint. "

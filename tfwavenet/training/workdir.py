@@ -1,13 +1,15 @@
-"""The folder of one training run: all that is needed to resume, generate, evaluate and export.
+"""Reads and writes the folder of one training run.
 
-config.json      the resolved config
-metadata.json    recipe with the statistics of the training data, names of the speakers
-data/            prepared records, unless the config names others
-checkpoints/     see `checkpoints`
-logs/            TensorBoard
-samples/         generated audio and pictures
-evaluation/      what `evaluate` writes
-train.lock       held by the process that trains
+The folder is enough to resume, generate, evaluate and export:
+
+    config.json      the resolved config
+    metadata.json    recipe with the statistics of the training data, names of the speakers
+    data/            prepared records, unless the config names others
+    checkpoints/     see `checkpoints`
+    logs/            TensorBoard
+    samples/         generated audio and pictures
+    evaluation/      reports and pages of evaluations
+    train.lock       held by the process that trains
 """
 
 from __future__ import annotations
@@ -36,12 +38,12 @@ _RENAMED = {"layers": "num_layers", "speakers": "num_speakers"}
 
 
 class Metadata(NamedTuple):
-    """What a model was trained for.
+    """Recipe, speakers and step of a trained model.
 
     Attributes:
-        recipe: feature recipe, with the statistics of the training data.
+        recipe: recipe, with the statistics of the training data.
         speakers: names of the speakers, in the order of their numbers.
-        step: updates that the weights have seen.
+        step: number of updates that the weights have seen.
     """
 
     recipe: Recipe
@@ -50,10 +52,10 @@ class Metadata(NamedTuple):
 
 
 class Loaded(NamedTuple):
-    """What `load` gives.
+    """A loaded workdir.
 
     Attributes:
-        model: with its weights, in float32 unless asked otherwise.
+        model: the model with its weights, in the precision that was asked for.
         config: the resolved config.
         metadata: recipe, speakers and step.
     """
@@ -64,7 +66,7 @@ class Loaded(NamedTuple):
 
 
 class Workdir:
-    """The paths in a workdir, and the files that say what it holds.
+    """Gives the paths in a workdir, and reads and writes its config and metadata.
 
     Args:
         path: the folder; made by the first write.
@@ -97,7 +99,9 @@ class Workdir:
             yield
 
     def config(self) -> Optional[ml_collections.ConfigDict]:
-        """Returns the resolved config, None before the first run.
+        """Returns the resolved config. Before the first run, None.
+
+        Keys of earlier versions get the names that they have today.
 
         Raises:
             ValueError: If the file is damaged or from a version with other keys.
@@ -116,8 +120,8 @@ class Workdir:
             config: resolved.
 
         Raises:
-            ValueError: If the workdir was made by another config; names the first key that
-                differs. `training.steps` may be larger than it was.
+            ValueError: If another config made the workdir; names the first key that differs.
+                `training.steps` may be larger than before.
         """
         old = self.config()
         if old is None:
@@ -138,11 +142,11 @@ class Workdir:
             )
 
     def require_same_data(self, recipe: Recipe, speakers: Sequence[str]) -> None:
-        """Checks that prepared data are those that the run began with.
+        """Checks that prepared data are the data that the run began with.
 
         Args:
-            recipe: of the data, with its statistics.
-            speakers: of the data.
+            recipe: recipe of the data, with its statistics.
+            speakers: names of the speakers in the data.
 
         Raises:
             ValueError: If recipe or speakers are not those in metadata.json.
@@ -191,7 +195,7 @@ class Workdir:
         return recipe, speakers
 
     def record(self, config: Config, recipe: Recipe, speakers: Sequence[str]) -> None:
-        """Writes config.json and metadata.json, where they are not there or the steps grew.
+        """Writes config.json and metadata.json, if they are missing or the steps grew.
 
         Args:
             config: resolved; checked by `require_same_config`.
@@ -213,7 +217,7 @@ class Workdir:
             files.write_json(self.config_path, ml_collections.ConfigDict(config).to_dict())
 
     def inference_schedule(self) -> Optional[NoiseSchedule]:
-        """Returns the schedule that a diffusion model is sampled with, None if none is stored.
+        """Returns the stored schedule of a diffusion model. If there is none, None.
 
         Raises:
             ValueError: If the file is damaged.
@@ -229,7 +233,7 @@ class Workdir:
             ) from error
 
     def store_inference_schedule(self, schedule: NoiseSchedule) -> pathlib.Path:
-        """Stores the schedule that `load` gives its diffusion model; returns the file."""
+        """Stores the schedule that `load` gives to the diffusion model; returns the file."""
         files.write_json(self.inference_schedule_path, {"betas": list(schedule.betas)})
         return self.inference_schedule_path
 
@@ -240,13 +244,13 @@ def load(
     """Loads the model of a workdir from its newest checkpoint.
 
     Args:
-        workdir: of a training run, at work or ended.
-        weights: "ema" for the averaged weights (the weights themselves where the run keeps no
-            average), "raw" for the weights themselves.
+        workdir: folder of a training run, running or ended.
+        weights: "ema" for the averaged weights, "raw" for the last weights. If the run keeps no
+            average, both are the last weights.
         precision: name of the Keras precision policy in which the model computes.
 
     Returns:
-        See `Loaded`.
+        Model, config and metadata.
 
     Raises:
         ValueError: If the folder is no workdir, has no checkpoint yet, or a file is damaged.
@@ -279,21 +283,21 @@ def store(
 ) -> None:
     """Makes a workdir of a model that was trained elsewhere.
 
-    All commands work on it as on one that was trained here; training goes on from its weights,
-    with a fresh optimizer.
+    All commands work on it as on a workdir that was trained in. Training continues from the
+    model's weights, with a fresh optimizer.
 
     Args:
-        model: with a recipe.
+        model: a model with a recipe.
         workdir: a folder that is no workdir yet.
-        speakers: names, in the order of their numbers; the numbers by default.
-        step: updates that the weights have seen, which is rounded down to whole epochs.
-        config: what its `data` and `training` are to be, where not the default: such as where
-            recordings for evaluation and training are.
+        speakers: names of the speakers, in the order of their numbers. If empty, the numbers.
+        step: number of updates that the weights have seen; it is rounded down to whole epochs.
+        config: keys of `data` and `training` that differ from the defaults, such as the folder of
+            the recordings.
 
     Raises:
-        ValueError: if the folder is a workdir, the model has no recipe or takes speaker vectors
-            from elsewhere, the names are not as many as its speakers, or a key is unknown.
-        OSError: if a file cannot be written.
+        ValueError: If the folder is a workdir, the model has no recipe or takes speaker vectors,
+            the number of names is not the number of speakers, or a key is unknown.
+        OSError: If a file cannot be written.
     """
     folder = Workdir(workdir)
     if folder.config_path.exists() or steps_in(folder.checkpoints):
