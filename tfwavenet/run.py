@@ -166,7 +166,7 @@ class Run:
         return self.model.generate(*args, speaker=numbers, **options)
 
     def _speaker_number(self, speaker: Any) -> Any:
-        """Returns the number of a name; what is no name is left to the model."""
+        """Returns the number of a name; the model checks everything else."""
         is_name = speaker is None or isinstance(speaker, str)
         return speaker_number(self.model, speaker, self.speakers) if is_name else speaker
 

@@ -373,7 +373,7 @@ def test_a_truncated_checkpoint_is_named(finished, make_config, tmp_path):
     try:
         for use in (lambda: training.run(config, workdir), lambda: training.load(workdir)):
             with pytest.raises(
-                ValueError, match="missing or cut short.*go on from step 2"
+                ValueError, match="missing or cut short.*continue from step 2"
             ) as caught:
                 use()
             assert str(path) in str(caught.value)

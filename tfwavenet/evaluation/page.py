@@ -15,7 +15,7 @@ from tfwavenet.evaluation.html_templates import Html, fill, fill_page, join
 from tfwavenet.evaluation.report import Segment
 from tfwavenet.evaluation.synthesis import System
 
-# The numbers at the top: those that rank vocoders sensibly.
+# The numbers at the top of the page, which rank vocoders sensibly.
 _HEADLINES = ("pesq_nb", "pesq_wb", "f0_cents", "spectral_convergence", "estoi")
 _SAMPLE_METRICS = ("pesq_nb", "pesq_wb", "estoi", "spectral_convergence", "f0_cents")
 _EMPTY = Html("")

@@ -11,7 +11,7 @@ from scipy import stats
 
 from tfwavenet.audio.comparison import Score
 
-# A comparison of two systems needs at least so many pairs of values.
+# Least number of pairs of values for a comparison of two systems.
 FEWEST_PAIRS = 5
 
 

@@ -54,7 +54,7 @@ def evaluate(
 
 
 def measure(recipe: TextRecipe, texts: Sequence[Utterance], loss: HeldOutLoss) -> dict[str, Any]:
-    """Computes the bits per character, and those of a compressor for comparison.
+    """Computes the bits per character, and the bits of a compressor for comparison.
 
     An unknown character costs the bits of code 0, and the bits that tell which character outside
     of the vocabulary it is. All of these are equally likely.

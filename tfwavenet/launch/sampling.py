@@ -28,7 +28,7 @@ class Flags(NamedTuple):
 
 
 def define_flags(flag_values: flags.FlagValues) -> Flags:
-    """Adds the flags to those of a launcher."""
+    """Adds the flags of sampling to the flags of a launcher."""
     schedule = flags.DEFINE_list(
         "schedule",
         None,

@@ -187,7 +187,7 @@ def _read_manifest(folder: pathlib.Path) -> dict[str, dict[str, int]]:
 def _advice(folder: pathlib.Path) -> str:
     """Returns a sentence with the remedy for a damaged checkpoint."""
     others = [step for step in steps_in(folder.parent) if f"{step:08d}" != folder.name]
-    then = f"go on from step {others[-1]}" if others else "start again from step 0"
+    then = f"continue from step {others[-1]}" if others else "start again from step 0"
     return f"Restore it from a copy, or remove the folder {str(folder)!r} to {then}."
 
 

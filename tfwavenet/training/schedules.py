@@ -167,7 +167,7 @@ class CosineWithWarmup(_Schedule):
 
 
 def _known() -> dict[str, type[Any]]:
-    """Returns the schedules that a config can name, ours and those of Keras."""
+    """Returns the schedules that a config can name, of Keras and of this module."""
     keras = vars(tf.keras.optimizers.schedules).items()
     ours = (CosineWithWarmup, FlooredExponentialDecay, Noam)
     return {
@@ -240,7 +240,7 @@ def _build(name: str, config: dict[str, Any]) -> tf.keras.optimizers.schedules.L
 
 
 def _arguments(cls: type[Any], *, required: bool = False) -> list[str]:
-    """Returns the names of the constructor's arguments, all of them or those without default."""
+    """Returns the names of the constructor's arguments; if `required`, only those without default."""
     parameters = inspect.signature(cls).parameters.values()
     return [
         parameter.name

@@ -114,7 +114,7 @@ class Workdir:
             raise ValueError(f"{str(self.config_path)!r}: {error}") from error
 
     def require_same_config(self, config: Config) -> None:
-        """Checks that a run with a config may go on here.
+        """Checks that a run with a config may continue in the folder.
 
         Args:
             config: resolved.
@@ -149,7 +149,7 @@ class Workdir:
             speakers: names of the speakers in the data.
 
         Raises:
-            ValueError: If recipe or speakers are not those in metadata.json.
+            ValueError: If recipe or speakers differ from metadata.json.
         """
         if not self.metadata_path.exists():
             return
