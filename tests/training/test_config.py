@@ -59,9 +59,9 @@ def test_named_classes_replace_the_default():
 
 def test_every_default_is_documented():
     for key in config_keys.KEYS:
-        row = f"`{key.name}` | `{json.dumps(key.default)}` | {key.help}"
+        row = f"`{key.name}` | `{key.default!r}` | {key.help}"
         assert row in config_keys.__doc__
-        assert f"{key.name} ({json.dumps(key.default)}): {key.help}" in config_keys.help_text()
+        assert f"{key.name} ({key.default!r}): {key.help}" in config_keys.help_text()
 
 
 @pytest.mark.parametrize(

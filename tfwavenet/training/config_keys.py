@@ -9,7 +9,6 @@ data too, if it is None and `speaker_channels` is not.
 from __future__ import annotations
 
 import inspect
-import json
 from collections.abc import Callable
 from typing import Any, NamedTuple, Optional
 
@@ -81,7 +80,9 @@ _HALVED = {
 
 KEYS: tuple[Key, ...] = (
     Key("seed", 0, _ANY_INTEGER, "Seed of the weights, the crops and all other random draws."),
-    Key("recipe", "speech_16k", None, "Recipe of the data: a name, or a mapping of its fields."),
+    Key(
+        "recipe", "speech_16k", None, "Recipe of features or text: a name, or a mapping of fields."
+    ),
     Key(
         "model.class_name",
         "WaveNet",
@@ -186,13 +187,13 @@ KEYS: tuple[Key, ...] = (
 
 def help_text() -> str:
     """Returns the keys, their defaults and their help, one line each, for `--help`."""
-    lines = [f"{key.name} ({json.dumps(key.default)}): {key.help}" for key in KEYS]
+    lines = [f"{key.name} ({key.default!r}): {key.help}" for key in KEYS]
     return "\n".join(lines)
 
 
 def markdown_table() -> str:
     """Returns the keys, their defaults and their help as a table in Markdown."""
-    rows = [f"| `{key.name}` | `{json.dumps(key.default)}` | {key.help} |" for key in KEYS]
+    rows = [f"| `{key.name}` | `{key.default!r}` | {key.help} |" for key in KEYS]
     return "\n".join(["| key | default | meaning |", "|---|---|---|", *rows])
 
 
