@@ -66,6 +66,7 @@ setup(
     package_data={
         "tfwavenet": ["py.typed"],
         "tfwavenet.data.bundled": ["*.flac", "*.json"],
+        "tfwavenet.evaluation": ["templates/*"],
     },
     python_requires=">=3.9,<3.12",
     install_requires=REQUIREMENTS,

@@ -5,8 +5,8 @@
     tfwavenet-train --config=configs/clarinet.py --config.data.root=LJSpeech-1.1 \
         --config.training.teacher=runs/gaussian --workdir=runs/clarinet
 
-Four flows of 10, 10, 10 and 30 layers, one pass from noise to audio. The teacher is a workdir, of
-whatever WaveNet predicts a Gaussian from the same features. Short form: `:smoke`.
+Four flows of 10, 10, 10 and 30 layers, one pass from noise to audio. The teacher is the workdir of
+any WaveNet that predicts a Gaussian from the same features. Short form: `:smoke`.
 
 Hardware: made for one GPU; generation is faster than real time on two CPU cores.
 

@@ -4,8 +4,8 @@
         --workdir=runs/diffwave
 
 30 layers of 64 channels in 3 cycles, 2.6 million weights; 50 diffusion steps, conditioned on 80
-mels. Batches of 16 crops of 62 frames (0.7 s), Adam at 2e-4, a million updates. Afterwards six
-steps do for sampling:
+mels. Batches of 16 crops of 62 frames (0.7 s), Adam at 2e-4, a million updates. Six steps are then
+enough for sampling:
 
     tfwavenet-generate --workdir=runs/diffwave --schedule=1e-4,1e-3,0.01,0.05,0.2,0.5 --mel=a.npy
 

@@ -8,10 +8,10 @@ Data: the Free Spoken Digit Dataset, six speakers, about 20 minutes. Three kinds
 
 - `vocoder`: conditioned on the mels of `configs/fsdd.py` and on the speaker; best sampled at
   `--temperature=0.85`.
-- `digits`: conditioned on the digit; `tfwavenet-generate --seconds=0.6 --speaker=seven` says a seven.
-- `unconditional`: of digits, whichever comes.
+- `digits`: conditioned on the digit; `tfwavenet-generate --seconds=0.6 --label=seven` says a seven.
+- `unconditional`: digits without a condition.
 
-What they reached: see docs/measurements.md.
+Results: see docs/measurements.md.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def get_config(kind: Kind = "vocoder") -> ml_collections.ConfigDict:
     config.training.update(steps_per_epoch=500, ema_decay=0.999, precision="mixed_bfloat16")
     config.training.update(validation_batches=16, sample_epochs=0)
     if kind == "vocoder":
-        # It sees 40 ms back and ahead, some periods of a voice; the mels tell the rest.
+        # 40 ms of context before and after a sample: some periods of a voice. The mels tell the rest.
         config.model.update(
             num_layers=20,
             dilation_cycle=7,
@@ -48,19 +48,19 @@ def get_config(kind: Kind = "vocoder") -> ml_collections.ConfigDict:
                 "config": {"scales": [5, 4, 4], "padding_frames": 2, "input_context": True},
             },
             speaker_channels=16,
-            # The speakers' levels differ by 25 dB, and within a word as much.
+            # The levels of the speakers differ by 25 dB, and the levels within a word as much.
             prior="energy",
             schedule={"steps": 50, "first": 1e-4, "last": 0.2},
         )
         config.data.update(corpus="fsdd", root="fsdd", batch_size=3, crop_frames=24)
         steps = 22_500
     elif kind in ("digits", "unconditional"):
-        # It sees half a second back and ahead: most digits from end to end.
+        # Half a second of context before and after a sample: most digits from end to end.
         config.model.update(
             num_layers=22,
             dilation_cycle=11,
             residual_channels=64,
-            # The level of the recordings; and errors of loud samples, the voice, count for more.
+            # The prior has the level of the recordings. With "l2" loud samples, the voice, weigh more.
             prior=0.08,
             loss_norm="l2",
             schedule={"steps": 50, "first": 1e-4, "last": 0.2},

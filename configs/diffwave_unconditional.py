@@ -4,19 +4,19 @@
         --config.data.root=speech_commands --workdir=runs/sc09
     tfwavenet-generate --workdir=runs/sc09 --seconds=1 --count=10
 
-36 layers of 256 channels in cycles of 12 (it sees 1.5 s at 16 kHz), 200 diffusion steps from 1e-4
-to 0.02, no features, Adam at 2e-4. Forms:
+36 layers of 256 channels in cycles of 12 (receptive field 1.5 s at 16 kHz), 200 diffusion steps from
+1e-4 to 0.02, no features, Adam at 2e-4. Forms:
 
 - `sc09`: the ten digits of Speech Commands, batches of 16 whole recordings of a second at 16 kHz.
   To condition on the digit: `--config.model.speaker_channels=128`.
-- `gtzan`: the GTZAN collection of music at 22.05 kHz, batches of 4 crops of 3 s, which take as much
+- `gtzan`: the GTZAN collection of music at 22.05 kHz, batches of 4 crops of 3 s, which need the same
   memory.
-- `full`: `sc09` for any folder of recordings; a folder per class, if it is to condition on them.
-- `smoke`: a few updates on the speech that comes with the package.
+- `full`: `sc09` for any folder of recordings, with one folder per class for conditioning.
+- `smoke`: a few updates on the bundled speech.
 
 Hardware: made for one large GPU; on a smaller one, smaller batches.
 
-Source: Kong et al., "DiffWave", arXiv:2009.09761, sections 5.2 and 5.3; those are about digits.
+Source: Kong et al., "DiffWave", arXiv:2009.09761, sections 5.2 and 5.3, for the digits.
 """
 
 from __future__ import annotations

@@ -3,12 +3,12 @@
     tfwavenet-train --config=configs/fsdd.py --config.data.root=PATH/TO/fsdd --workdir=runs/fsdd
     tfwavenet-evaluate --workdir=runs/fsdd --split=test
 
-Data: the Free Spoken Digit Dataset, six speakers, about 20 minutes. To reach: copy synthesis of
-held-out digits that beats Griffin-Lim from the same mels on PESQ, on the median error of F0 and on
-multi-resolution spectral convergence. What was reached: see docs/measurements.md.
+Data: the Free Spoken Digit Dataset, six speakers, about 20 minutes. Aim: copy synthesis of held-out
+digits that is better than Griffin-Lim from the same mels, on PESQ, on the median error of F0 and on
+multi-resolution spectral convergence. Results: see docs/measurements.md.
 
-Of the two further kinds, one predicts a Gaussian, which a parallel student can learn from, and the
-other is that student: one pass from noise to audio. Its evaluation has the teacher beside it.
+There are two further kinds. `gaussian` predicts a Gaussian, and is the teacher of `student`, which
+makes one pass from noise to audio. The evaluation of a student shows the teacher beside it.
 
     tfwavenet-train --config=configs/fsdd.py:gaussian --config.data.root=PATH/TO/fsdd \
         --workdir=runs/teacher
@@ -28,7 +28,7 @@ Kind = Literal["mulaw", "gaussian", "student"]
 
 DISTRIBUTIONS = {
     "mulaw": {"class_name": "Categorical", "config": {"classes": 256}},
-    # Below e**-7 of full scale is the noise of the recordings.
+    # The noise of the recordings lies below e**-7 of full scale.
     "gaussian": {"class_name": "Gaussian", "config": {"log_scale_min": -7.0}},
 }
 UPSAMPLER = {
@@ -69,11 +69,11 @@ def get_config(kind: Kind = "mulaw") -> ml_collections.ConfigDict:
         steps, peak = 31_000, 2e-3
     elif kind == "student":
         config.model.update(
-            # It has no past but that of the noise: what is to be in phase must be within reach.
+            # A student sees only the noise before a sample, so its receptive field covers the phase.
             flow_layers=[8, 8, 8],
             dilation_cycle=8,
             skip_channels=64,
-            # The median of the teacher's.
+            # The median of the teacher's log scales.
             initial_log_scale=-4.4,
             spectral_resolutions=[[256, 30, 120], [512, 60, 300], [1024, 120, 600]],
         )

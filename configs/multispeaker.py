@@ -3,8 +3,8 @@
     tfwavenet-train --config=configs/multispeaker.py --config.data.root=VCTK-Corpus-0.92 \
         --workdir=runs/vctk
 
-The network of `r9y9_mol` with our 22.05 kHz recipe and a vector of 64 numbers per speaker, whose
-number is taken from the data. Short form: `:smoke`.
+The network of `r9y9_mol` with our 22.05 kHz recipe and a vector of 64 numbers per speaker. The number
+of speakers comes from the data. Short form: `:smoke`.
 
 Hardware: made for one GPU.
 """

@@ -1,13 +1,13 @@
-"""A small vocoder for the speech that comes with the package, in a couple of minutes.
+"""A small vocoder for the bundled speech, trained in a few minutes.
 
     tfwavenet-quickstart --workdir=quickstart
 
 8 kHz, 8-bit mu-law, 12 layers in 2 cycles, 0.2 million weights, receptive field 253 samples
-(32 ms); 36 seconds of three synthetic voices to learn from.
+(32 ms). The training data are 36 seconds of three synthetic voices.
 
-Hardware: two CPU cores, under two minutes of training. What is reached has the rhythm and the
-loudness of the sentences, hardly their words; it shows that everything works, not what a WaveNet can
-do. For that see `fsdd`, which takes an hour.
+Hardware: two CPU cores, under two minutes of training. The result has the rhythm and the loudness of
+the sentences, and hardly their words. It shows that everything works, not what a WaveNet can do. For
+that see `fsdd`, which takes an hour.
 """
 
 from __future__ import annotations

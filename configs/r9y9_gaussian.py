@@ -4,7 +4,7 @@
         --workdir=runs/gaussian
 
 The network and the training of `r9y9_mol`, with two output channels. The loss is the negative
-logarithm of a density and falls below zero early: that is no fault. Short form: `:smoke`.
+logarithm of a density, and falls below zero early; this is no error. Short form: `:smoke`.
 
 Hardware: made for one GPU.
 

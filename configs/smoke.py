@@ -1,4 +1,4 @@
-"""The smallest run that goes through everything; it says nothing about quality.
+"""The smallest run that tests every stage; it tells nothing about quality.
 
     tfwavenet-train --config=configs/smoke.py --workdir=runs/smoke
 

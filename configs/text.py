@@ -1,18 +1,18 @@
-"""Characters instead of samples: a WaveNet that writes, trained in a quarter of an hour.
+"""A WaveNet over characters, trained in a quarter of an hour.
 
     tfwavenet-train --config=configs/text.py --config.data.root=PATH --workdir=runs/text
     tfwavenet-evaluate --workdir=runs/text
     tfwavenet-generate --workdir=runs/text --prompt="Permission is " --temperature=0.8
 
-PATH is a text file, or a folder of them, of a megabyte or more: such as the documentation of Python
-itself, two megabytes that `python -m examples.python_texts --output=texts` writes; or the licences
-and descriptions of all packages of an environment, its folder `site-packages`.
+PATH is a text file, or a folder of text files, of a megabyte or more. An example is the documentation
+of Python, two megabytes that `python -m examples.python_texts --output=texts` writes. Another is the
+folder `site-packages` of an environment, with licenses and descriptions of all its packages.
 
 14 layers in 2 cycles with two taps: receptive field 255 characters. Crops are twice as long, so that
-most characters see all of their past.
+most characters see their whole receptive field.
 
-Hardware: two CPU cores, ten minutes. To reach: less than 2.5 bits per character on texts
-that are held out. What was reached: see docs/measurements.md.
+Hardware: two CPU cores, ten minutes. Aim: less than 2.5 bits per character on held-out texts.
+Results: see docs/measurements.md.
 """
 
 from __future__ import annotations

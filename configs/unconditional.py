@@ -1,10 +1,10 @@
-"""A WaveNet that dreams: no features, no speaker, only the past.
+"""An unconditional WaveNet: no features, no speaker, only the samples before.
 
     tfwavenet-train --config=configs/unconditional.py --config.data.corpus=folder \
         --config.data.root=recordings --workdir=runs/unconditional
 
 30 layers in 3 cycles with two taps: receptive field 3 070 samples, 192 ms at 16 kHz. Crops are
-longer than that, so that most samples see all of their past. Babble or music to be expected, not
+longer, so that most samples see their whole receptive field. The result is babble or music, not
 words. Short form: `:smoke`.
 
 Hardware: made for one GPU.

@@ -33,10 +33,11 @@ RANK = {
     "generation": 3,
     "models": 4,
     "interop": 5,
-    "training": 5,
     "export": 5,
     "evaluation": 5,
-    "launch": 6,
+    "training": 6,
+    "run": 7,
+    "launch": 8,
 }
 
 # Modules that only the named files may import, by the start of the importing file's path.

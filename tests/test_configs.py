@@ -16,10 +16,9 @@ import pytest
 import tensorflow as tf
 
 from tfwavenet import training
-from tfwavenet.audio import recipes
 from tfwavenet.text import TextRecipe
 from tfwavenet.training import building
-from tfwavenet.training.config import resolve
+from tfwavenet.training.config import recipe_of, resolve
 from tfwavenet.training.smoke import in_form
 
 REPOSITORY = pathlib.Path(__file__).parent.parent
@@ -73,9 +72,7 @@ def config_of(module, form):
 def built(config):
     """The model of a config, compiled to run step by step, without tracing."""
     speakers = [f"speaker {i}" for i in range(config.model.get("num_speakers") or 8)]
-    recipe = recipes.of_any_kind(
-        config.recipe.to_dict() if hasattr(config.recipe, "keys") else config.recipe
-    )
+    recipe = recipe_of(config)
     if isinstance(recipe, TextRecipe):
         recipe = recipe.with_counts({"a": 1})
     elif recipe.normalization == "standard":
@@ -172,7 +169,7 @@ def test_steps_are_whole_epochs_in_every_form(name):
 )
 def test_unconditional_diffwaves_take_their_corpora(form, corpus, rate, seconds):
     config = config_of(load("diffwave_unconditional"), form)
-    recipe = recipes.of_any_kind(config.recipe.to_dict())
+    recipe = recipe_of(config)
     crop_seconds = config.data.crop_frames * recipe.hop_samples / recipe.sample_rate
     assert (config.data.corpus, recipe.sample_rate) == (corpus, rate)
     assert crop_seconds == pytest.approx(seconds, rel=0.01)

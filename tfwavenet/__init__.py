@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from tfwavenet.export import export_saved_model
     from tfwavenet.layers import LearnedUpsampler, StretchUpsampler, TransposedUpsampler
     from tfwavenet.models import DiffWave, ParallelWaveNet, WaveNet
+    from tfwavenet.run import Run
     from tfwavenet.text import TextRecipe
 
 # Imported as attributes of the package too; `launch` is for the command line.
@@ -66,6 +67,7 @@ _HOMES: dict[str, str] = {
     "MixtureOfLogistics": "tfwavenet.distributions",
     "ParallelWaveNet": "tfwavenet.models",
     "Records": "tfwavenet.data.pipeline",
+    "Run": "tfwavenet.run",
     "StretchUpsampler": "tfwavenet.layers",
     "TextRecipe": "tfwavenet.text",
     "TransposedUpsampler": "tfwavenet.layers",
@@ -86,6 +88,7 @@ __all__ = [
     "MixtureOfLogistics",
     "ParallelWaveNet",
     "Records",
+    "Run",
     "StretchUpsampler",
     "TextRecipe",
     "TransposedUpsampler",

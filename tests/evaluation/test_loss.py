@@ -95,7 +95,7 @@ def test_lengths_share_one_graph():
 
 def test_bad_recordings():
     model = network(num_speakers=2, speaker_channels=3)
-    with pytest.raises(ValueError, match="At least one recording"):
+    with pytest.raises(ValueError, match="At least one utterance"):
         loss.held_out_loss(model, [])
     with pytest.raises(ValueError, match="needs mels"):
         loss.held_out_loss(model, [FakeClip("x", np.zeros(80, np.float32), speaker=0)])

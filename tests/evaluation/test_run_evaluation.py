@@ -16,18 +16,20 @@ import soundfile
 from tests.support.clips import clip, diffusion_network, network
 from tfwavenet import evaluation
 from tfwavenet.audio import audio_files, comparison, recipes
-from tfwavenet.evaluation import page
+from tfwavenet.evaluation import page, statistics
 
 RECIPE = recipes.get("speech_8k")
 METRICS = [metric.name for metric in comparison.metrics_for(RECIPE.sample_rate)]
 
 
 def _clips():
-    return [
+    clips = [
         clip("x/one", 0.5, speaker=0),
         clip("two", 0.4, speaker=1, f0_hz=210.0, seed=1),
         clip("three", 0.6, speaker=0, f0_hz=120.0, seed=2),
     ]
+    clips[0].text, clips[2].text = "A < B.", "Yes!"
+    return clips
 
 
 @pytest.fixture(scope="module")
@@ -109,8 +111,13 @@ def test_every_system_has_every_metric(evaluated, system):
     assert list(found["metrics"]) == METRICS
     assert found["seconds"] > 0
     for name, summary in found["metrics"].items():
-        values = [row["scores"][system][name] for row in result["segments"]]
-        values = [value for value in values if value is not None]
+        columns = {
+            one: [row["scores"][one][name] for row in result["segments"]]
+            for one in result["systems"]
+        }
+        measured = [values for values in columns.values() if set(values) != {None}]
+        whole = [None not in row for row in zip(*measured)]
+        values = [value for value, one in zip(columns[system], whole) if one and value is not None]
         assert summary["count"] == len(values)
         if values:
             assert summary["mean"] == pytest.approx(np.mean(values))
@@ -187,9 +194,51 @@ def test_the_page_marks_the_better_system(evaluated):
     text = (folder / "index.html").read_text("utf-8")
     marked = [page.best_system(result, metric) for metric in result["metrics"]]
     assert len(re.findall('<td class="best">', text)) == sum(name is not None for name in marked)
-    # An untrained network is worse; the quantized recording does not compete.
-    assert set(marked) <= {"griffin_lim", None}
-    assert "worse than</span> Griffin-Lim" in text or "even with</span> Griffin-Lim" in text
+    # Two segments tell nothing.
+    assert set(marked) == {None}
+    assert "than</span> Griffin-Lim" not in text
+
+
+def _report(differences):
+    """A report of one metric: Griffin-Lim at 1, the model above it by so much."""
+    metric = {"name": "m", "label": "M", "unit": "", "better": "higher", "about": ""}
+    scores = {"model": [1.0 + one for one in differences], "griffin_lim": [1.0] * len(differences)}
+    return {
+        "metrics": [metric],
+        "systems": {
+            name: {"comparable": True, "metrics": {"m": {"mean": float(np.mean(values))}}}
+            for name, values in scores.items()
+        },
+        "segments": [
+            {"scores": {name: {"m": values[i]} for name, values in scores.items()}}
+            for i in range(len(differences))
+        ],
+        "differences": {"m": statistics.paired_difference(*scores.values())},
+    }
+
+
+@pytest.mark.parametrize(
+    ("differences", "best", "verdict"),
+    [
+        ([1.0, 1.1, 0.9, 1.0], None, ""),
+        ([1.0, 1.1, 0.9, 1.0, 0.8], "model", "better than"),
+        ([-0.5, -0.6, -0.4, -0.5, -0.5], "griffin_lim", "worse than"),
+        ([1.0, -1.1, 0.9, -1.0, 0.9], None, "even with"),
+    ],
+)
+def test_a_verdict_rests_on_five_segments_and_an_interval(differences, best, verdict):
+    report = _report(differences)
+    assert page.best_system(report, report["metrics"][0]) == best
+    shown = page._with_verdict(report, report["metrics"][0], "Griffin-Lim")
+    assert shown.replace("</span>", "").endswith(f"{verdict} Griffin-Lim".strip())
+    assert ("tag" in shown) == bool(verdict)
+
+
+def test_the_page_shows_the_sentences(evaluated):
+    folder, result = evaluated
+    assert [row["text"] for row in result["segments"]] == ["A < B. Yes!", ""]
+    text = (folder / "index.html").read_text("utf-8")
+    assert text.count('<p class="text soft">A &lt; B. Yes!</p>') == 1
 
 
 def test_an_unconditional_model_is_measured_by_its_likelihood(tmp_path):

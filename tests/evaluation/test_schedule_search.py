@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.support.clips import clip, diffusion_network, network
+from tfwavenet import run as run_module
 from tfwavenet.diffusion import NoiseSchedule
 from tfwavenet.evaluation import schedule_search
 from tfwavenet.launch import schedule as launcher
@@ -38,10 +39,9 @@ class Loudspeaker:
         self.recipe, self.upsampler, self.schedule = real.recipe, real.upsampler, real.schedule
         self._item = item
 
-    def generate(self, mels, *, seed, schedule, on_chunk, temperature, **_):
-        assert (len(mels), seed, temperature) == (1, [0], 1.0)
+    def generate(self, mels, *, seed, schedule, **_):
+        assert (len(mels), seed) == (1, [0])
         made = [(1.0 + sum(schedule.betas)) * self._item.signal]
-        on_chunk(made)
         return [self.recipe.to_audio(audio)[0] for audio in made]
 
 
@@ -62,7 +62,7 @@ def test_the_best_candidate_comes_first():
     ("conditional", "clips", "message"),
     [
         (False, [clip("a", 0.1)], "takes a model with features"),
-        (True, [], "At least one recording is expected"),
+        (True, [], "At least one utterance is expected"),
     ],
 )
 def test_what_cannot_be_searched_is_refused(conditional, clips, message):
@@ -92,8 +92,8 @@ def launch(monkeypatch, tmp_path, capsys):
     def run(model, *arguments):
         config = type("Config", (), {"data": {}})
         loaded = workdirs.Loaded(model, config, workdirs.Metadata(model.recipe, ["ann"], 1))
-        monkeypatch.setattr(workdirs, "load", lambda path: loaded)
-        monkeypatch.setattr(launcher, "Records", FewRecords)
+        monkeypatch.setattr(workdirs, "load", lambda path, weights: loaded)
+        monkeypatch.setattr(run_module, "Records", FewRecords)
         command = ["tfwavenet-schedule", f"--workdir={tmp_path}", *arguments]
         monkeypatch.setattr("sys.argv", command)
         with pytest.raises(SystemExit) as exit_:

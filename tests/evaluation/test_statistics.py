@@ -42,24 +42,46 @@ def test_the_interval_of_a_ratio_covers_the_truth_95_times_of_100():
 
 
 def test_summary_skips_and_explains_what_is_missing():
-    scores = [Score(1.0), Score(None, "too short"), Score(3.0), Score(None, "silent")]
-    found = statistics.summary(scores)
+    scores = [Score(1.0), Score(None, "too short"), Score(3.0), Score(None, "silent"), Score(9.0)]
+    found = statistics.summary(scores, [0, 2])
     assert found["mean"] == 2.0
     assert (found["count"], found["missing"], found["reason"]) == (2, 2, "too short")
-    assert statistics.summary([Score(None, "why")]) == {
+    assert statistics.summary([Score(None, "why")], []) == {
         "mean": None,
         "ci95": None,
         "count": 0,
         "missing": 1,
         "reason": "why",
     }
-    assert "missing" not in statistics.summary([Score(1.0)])
+    assert "missing" not in statistics.summary([Score(1.0)], [0])
+
+
+def test_common_segments_have_a_value_of_every_system_that_has_any():
+    full = [Score(1.0), Score(2.0), Score(3.0)]
+    partly = [Score(1.0), Score(None, "silent"), Score(3.0)]
+    never = [Score(None, "absent")] * 3
+    assert statistics.common_segments([full, partly, never]) == [0, 2]
+    assert statistics.common_segments([full]) == [0, 1, 2]
+    assert statistics.common_segments([never]) == []
 
 
 def test_differences_use_the_pairs_that_are_whole():
-    ours = [Score(1.0), Score(None, "x"), Score(5.0), Score(2.0)]
-    theirs = [Score(2.0), Score(9.0), Score(3.0), Score(None, "y")]
-    found = statistics.paired_difference(ours, theirs)
+    found = statistics.paired_difference([1.0, None, 5.0, 2.0], [2.0, 9.0, 3.0, None])
     assert found["mean"] == pytest.approx(0.5)
     assert found["count"] == 2
-    assert statistics.paired_difference([Score(None, "x")], [Score(1.0)])["mean"] is None
+    assert statistics.paired_difference([None], [1.0])["mean"] is None
+
+
+@pytest.mark.parametrize(
+    ("differences", "is_clear"),
+    [
+        ([1.0, 1.1, 0.9, 1.0], False),  # too few
+        ([1.0, 1.1, 0.9, 1.0, 1.05], True),
+        ([-1.0, -1.1, -0.9, -1.0, -1.05], True),
+        ([1.0, -1.1, 0.9, -1.0, 1.05], False),
+        ([0.0] * 9, False),
+    ],
+)
+def test_a_verdict_needs_five_pairs_and_an_interval_without_zero(differences, is_clear):
+    found = statistics.paired_difference(differences, [0.0] * len(differences))
+    assert statistics.is_clear(found) == is_clear

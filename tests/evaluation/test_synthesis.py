@@ -58,7 +58,7 @@ def test_without_features_something_as_long_is_generated():
 def test_griffin_lim_and_quantisation_are_aligned_with_the_recording():
     model = network()
     recordings = synthesis.recordings(CLIPS, RECIPE)
-    quantized = synthesis.quantised_system(model, CLIPS, RECIPE)
+    quantized = synthesis.quantized_system(model, CLIPS, RECIPE)
     baseline = synthesis.griffin_lim_system(CLIPS, RECIPE, iterations=20)
     for i, recording in enumerate(recordings):
         assert len(quantized.audio[i]) == len(baseline.audio[i]) == len(recording)

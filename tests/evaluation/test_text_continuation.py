@@ -12,7 +12,7 @@ import pytest
 from tests.support.clips import FakeClip
 from tests.support.texts import text_network
 from tfwavenet import evaluate
-from tfwavenet.launch.evaluate import summary_lines
+from tfwavenet.evaluation.report import summary_lines
 
 TEXTS = ("a first held-out text?" * 9, "b" * 40, "and <b>another</b> one\n" * 3)
 

@@ -10,6 +10,7 @@ import pytest
 from tests.support.clips import network, voice
 from tfwavenet.audio import audio_files, recipes
 from tfwavenet.data.preparation import prepare
+from tfwavenet.evaluation.report import summary_lines
 from tfwavenet.launch import evaluate
 from tfwavenet.training import workdir as workdirs
 
@@ -65,7 +66,7 @@ def test_flags_reach_the_evaluation(workdir, loaded, run, tmp_path, caplog):
         "--temperature=0.5",
         "--seed=3",
         "--weights=raw",
-        f"--output={tmp_path / 'out'}",
+        f"--output_dir={tmp_path / 'out'}",
     )
     assert status == 0
     assert loaded == [(str(workdir), "raw")]
@@ -88,24 +89,6 @@ def test_flags_reach_the_evaluation(workdir, loaded, run, tmp_path, caplog):
     assert "Griffin-Lim" in caplog.text
 
 
-def test_the_default_folder_is_in_the_workdir(workdir, loaded, monkeypatch):
-    found = {}
-    monkeypatch.setattr(
-        evaluate.evaluation, "evaluate", lambda *args, **options: found.update(options) or {}
-    )
-    evaluate.evaluate_workdir(workdir, split="train")
-    assert found["output_dir"] == str(workdir / "evaluation" / "train")
-
-
-@pytest.mark.parametrize(("count", "wanted"), [(10, None), (10, 10), (10, 3), (3, 10), (1, 1)])
-def test_a_choice_is_spread_evenly(count, wanted):
-    chosen = evaluate._spread(count, wanted)
-    assert len(chosen) == min(count, wanted or count) == len(set(chosen))
-    steps = [b - a for a, b in zip(chosen, chosen[1:])] or [1]
-    assert max(steps) - min(steps) <= 1
-    assert chosen[0] == 0
-
-
 @pytest.mark.parametrize(
     "case",
     [
@@ -125,14 +108,6 @@ def test_bad_flags_give_one_sentence(case, workdir, loaded, run, capsys):
     assert not (workdir / "evaluation").exists()
 
 
-def test_data_of_another_recipe_are_refused(workdir, loaded, monkeypatch):
-    other = workdirs.Metadata(recipes.get("speech_16k"), ["ann", "bob"], 17)
-    load = workdirs.load
-    monkeypatch.setattr(workdirs, "load", lambda *a, **k: load(*a, **k)._replace(metadata=other))
-    with pytest.raises(ValueError, match="prepared by the recipe of the model"):
-        evaluate.evaluate_workdir(workdir)
-
-
 def test_a_folder_that_is_no_workdir(run, tmp_path, capsys):
     assert run(f"--workdir={tmp_path}") == 1
     assert str(tmp_path) in capsys.readouterr().err
@@ -149,7 +124,7 @@ def test_missing_metrics_are_shown_as_none():
         "metrics": [{"name": "pesq_nb", "label": "PESQ", "better": "higher"}],
         "systems": {"model": {"label": "Model", "metrics": {"pesq_nb": {"mean": None}}}},
     }
-    assert evaluate.summary_lines(report) == [
+    assert summary_lines(report) == [
         "negative log-likelihood: 1.5000 nats per sample",
         "PESQ (higher is better): Model none",
     ]

@@ -17,7 +17,7 @@ def run(monkeypatch, tmp_path):
         asked = []
 
         def load(path, *, weights):
-            asked.append((path, weights))
+            asked.append((str(path), weights))
             return workdirs.Loaded("model", None, None)
 
         def export_saved_model(model, path, **options):
@@ -37,7 +37,7 @@ def run(monkeypatch, tmp_path):
 def test_flags_reach_the_export(run):
     status, asked = run(
         "--workdir=run",
-        "--output=served/model",
+        "--output_dir=served/model",
         "--form=xla",
         "--version=4",
         "--weights=raw",

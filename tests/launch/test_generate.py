@@ -10,6 +10,7 @@ import pytest
 from tests.support.clips import clip, diffusion_network, network, voice
 from tfwavenet.audio import audio_files, recipes
 from tfwavenet.launch import generate, generation_job
+from tfwavenet.run import speaker_number
 from tfwavenet.training import workdir as workdirs
 
 RECIPE = recipes.get("speech_8k")
@@ -63,6 +64,16 @@ def test_features_become_files(run, models, tmp_path, caplog, capsys):
     assert "real-time factor" in caplog.text
     assert f"wrote {tmp_path / 'out' / 'b.wav'}" in caplog.text
     assert "generate" in capsys.readouterr().err  # the progress bar
+
+
+@pytest.mark.parametrize("flags", [["--label=bob"], ["--label=bob", "--speaker=bob"]])
+def test_a_label_is_another_name_of_the_speaker(run, models, tmp_path, flags):
+    mel = _mel_file(tmp_path / "a.npy", 0.1)
+    arguments = [f"--mel={tmp_path / 'a.npy'}", f"--output={tmp_path / 'a.wav'}"]
+    assert run("speakers", *arguments, *flags) == 0
+    expected = models["speakers"].generate(mel, speaker=1)
+    audio, _ = audio_files.read(tmp_path / "a.wav")
+    np.testing.assert_allclose(audio, np.clip(expected, -1, 1), atol=1e-3)
 
 
 def test_batches_do_not_change_the_audio(run, tmp_path):
@@ -136,7 +147,7 @@ def test_a_long_utterance_can_be_folded(run, models, tmp_path, capsys):
     np.testing.assert_allclose(audio, np.clip(expected, -1, 1), atol=1e-3)
 
 
-def test_a_prime_changes_what_follows(run, models, tmp_path):
+def test_a_prompt_changes_what_follows(run, models, tmp_path):
     audio_files.write(tmp_path / "p.wav", voice(0.1), 8000)
     mel = _mel_file(tmp_path / "a.npy", 0.2)
     arguments = [f"--mel={tmp_path / 'a.npy'}", f"--output={tmp_path / 'o.wav'}"]
@@ -152,19 +163,19 @@ def test_a_prime_changes_what_follows(run, models, tmp_path):
     ("speaker", "number"), [("ann", 0), ("bob", 1), ("7", 2), ("0", 0), ("2", 2)]
 )
 def test_speakers_by_name_and_number(models, speaker, number):
-    assert generation_job.speaker_number(models["speakers"], speaker, SPEAKERS) == number
+    assert speaker_number(models["speakers"], speaker, SPEAKERS) == number
 
 
 def test_a_single_speaker_need_not_be_named(models):
-    assert generation_job.speaker_number(models["single"], None, ["ann"]) is None
+    assert speaker_number(models["single"], None, ["ann"]) is None
     model = network(num_speakers=1, speaker_channels=2)
-    assert generation_job.speaker_number(model, None, ["ann"]) == 0
+    assert speaker_number(model, None, ["ann"]) == 0
 
 
 def test_the_list_of_known_speakers_is_bounded(models):
     names = [f"p{number}" for number in range(109)]
     with pytest.raises(ValueError, match="p19 and 89 more, or a number from 0 to 108"):
-        generation_job.speaker_number(models["speakers"], "q", names)
+        speaker_number(models["speakers"], "q", names)
 
 
 def _corrupt(folder):
@@ -248,6 +259,11 @@ def _contents(folder):
         ("single", ["--mel={}/ok.npy", "--temperature=-0.1"], "--temperature=-0.1"),
         ("speakers", ["--mel={}/ok.npy"], "one of ann, bob, 7"),
         ("speakers", ["--mel={}/ok.npy", "--speaker=eve"], "speaker='eve'"),
+        (
+            "speakers",
+            ["--mel={}/ok.npy", "--speaker=ann", "--label=bob"],
+            "Received: --label=bob with --speaker=ann",
+        ),
         ("speakers", ["--mel={}/ok.npy", "--speaker=3"], "number from 0 to 2"),
         ("speakers", ["--mel={}/ok.npy", "--speaker=-1"], "speaker='-1'"),
         ("single", ["--mel={}/ok.npy", "--schedule=0.1"], "--schedule is for diffusion models"),

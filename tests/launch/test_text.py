@@ -137,7 +137,7 @@ def test_a_full_disk_is_one_sentence(run, loaded, tmp_path):
         (["--audio=a.wav"], "--audio is for another kind of model: this one writes text"),
         (["--seconds=3"], "--seconds is for another kind"),
         (["--speaker=ann"], "--speaker is for another kind"),
-        (["--prompt=a.wav"], "--prompt is for another kind"),
+        (["--label=ann"], "--label is for another kind"),
         (["--count=2"], "--count is for another kind"),
         (["--fold_frames=5"], "cannot be folded"),
         (["--eta=0.5"], "--eta is for diffusion models"),
@@ -156,8 +156,16 @@ def test_flags_that_do_not_fit_are_one_sentence(run, loaded, arguments, message)
     assert out == ""
 
 
-@pytest.mark.parametrize("argument", ["--prompt=once", "--prompt=", "--num_characters=5"])
-def test_audio_has_no_prompt(run, argument):
-    status, _, err = run(network("Gaussian", conditional=False), argument, "--seconds=0.1")
+def test_audio_has_no_number_of_characters(run):
+    model = network("Gaussian", conditional=False)
+    status, _, err = run(model, "--num_characters=5", "--seconds=0.1")
     assert status == 1
-    assert f"{argument.split('=')[0]} is for another kind of model: this one makes audio" in err
+    assert "--num_characters is for another kind of model: this one makes audio" in err
+
+
+@pytest.mark.parametrize("prompt", ["once", ""])
+def test_the_prompt_of_audio_is_a_recording(run, prompt):
+    model = network("Gaussian", conditional=False)
+    status, _, err = run(model, f"--prompt={prompt}", "--seconds=0.1")
+    assert status == 1
+    assert f"Audio file '{prompt}' is expected to exist" in err

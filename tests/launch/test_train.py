@@ -7,8 +7,9 @@ import sys
 
 import pytest
 
-from tfwavenet import files, training
+from tfwavenet import files
 from tfwavenet.launch import train
+from tfwavenet.training import run_training
 from tfwavenet.training.config import resolve
 from tfwavenet.training.workdir import Workdir
 
@@ -30,10 +31,10 @@ def launch(monkeypatch, tmp_path):
     def start(*arguments):
         calls = []
 
-        def fake_run(config, workdir):
+        def fake_run(config, workdir, *, extra_callbacks):
             calls.append((resolve(config), workdir))
 
-        monkeypatch.setattr(training, "run", fake_run)
+        monkeypatch.setattr(run_training, "run", fake_run)
         monkeypatch.setattr(sys, "argv", ["tfwavenet-train", *arguments])
         # Overrides become flags of the module for good: a process has one command line.
         with pytest.raises(SystemExit) as caught:
@@ -75,7 +76,7 @@ def test_without_a_config_the_workdirs_is_taken(launch, tmp_path):
     ("arguments", "message"),
     [
         ([], "--workdir"),
-        (["--workdir={0}/new"], "--config is needed for a new workdir"),
+        (["--workdir={0}/new"], "a new workdir needs a config (--config of the commands)"),
         (["--workdir={0}/new", "--config={0}/config.py", "stray"], "only flags are expected"),
         (["--workdir={0}/new", "--config={0}/missing.py"], "missing.py"),
         (["--workdir={0}/new", "--config={0}/config.py", "--config.training.step=1"], "step"),
@@ -94,4 +95,6 @@ def test_what_cannot_be_used_gets_one_sentence(launch, tmp_path, capsys, argumen
 def test_help_shows_the_commands(launch, capsys):
     status, _ = launch("--help")
     assert status == 0
-    assert "tfwavenet-train --config=configs/smoke.py" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "tfwavenet-train --config=configs/smoke.py" in shown
+    assert "training.keep_checkpoints (3): Number of checkpoints to keep." in shown

@@ -20,6 +20,7 @@ class FakeClip:
     signal: np.ndarray
     mel: Optional[np.ndarray] = None
     speaker: Optional[int] = None
+    text: Optional[str] = None
 
 
 def voice(seconds, *, sample_rate=8000, f0_hz=150.0, seed=0):

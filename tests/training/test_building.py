@@ -28,7 +28,7 @@ def test_the_model_gets_recipe_and_speakers(make_config):
 
 
 def test_more_speakers_than_the_data_have_are_kept(make_config):
-    assert build(resolve(make_config(model={"num_speakers": 9}))).speakers == 9
+    assert build(resolve(make_config(model={"num_speakers": 9}))).num_speakers == 9
 
 
 @pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16", "mixed_float16"])
@@ -77,14 +77,14 @@ def test_float16_scales_its_loss(make_config):
 )
 def test_a_model_that_cannot_be_built_is_named(make_config, model, message):
     with pytest.raises(ValueError, match=message):
-        building.check_model(resolve(make_config(model=model)))
+        building.draft_model(resolve(make_config(model=model)))
 
 
 def test_an_unknown_recipe_is_named(make_config):
     config = make_config()
     config["recipe"] = "speech_9k"
     with pytest.raises(ValueError, match="speech_8k"):
-        building.check_model(resolve(config))
+        building.draft_model(resolve(config))
 
 
 def test_statistics_are_not_compared_where_the_config_has_none(make_config):

@@ -94,7 +94,7 @@ def test_a_damaged_file_is_named(tmp_path, file, damage, earlier):
         saver.restore()
     message = str(caught.value)
     assert str(path) in message
-    advice = "go on from step 100" if earlier else "start again from step 0"
+    advice = "continue from step 100" if earlier else "start again from step 0"
     assert f"remove the folder '{path.parent}' to {advice}" in message
     assert "\n" not in message
     assert float(weights[0]) == -1.0

@@ -14,6 +14,7 @@ from absl import flags
 from tfwavenet import models
 from tfwavenet.launch import config_flag
 from tfwavenet.training import config as config_module
+from tfwavenet.training import config_keys
 from tfwavenet.training.config import default_config, first_difference, resolve
 
 
@@ -57,10 +58,10 @@ def test_named_classes_replace_the_default():
 
 
 def test_every_default_is_documented():
-    table = config_module.__doc__
-    for section in ("data", "training"):
-        for key in default_config()[section]:
-            assert re.search(rf"`({section}\.)?{key}`", table), f"{section}.{key}"
+    for key in config_keys.KEYS:
+        row = f"`{key.name}` | `{key.default!r}` | {key.help}"
+        assert row in config_keys.__doc__
+        assert f"{key.name} ({key.default!r}): {key.help}" in config_keys.help_text()
 
 
 @pytest.mark.parametrize(
@@ -169,7 +170,12 @@ def test_the_learning_rate_is_checked():
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("seed", 1), ("model__layers", 7), ("recipe", {"sample_rate": 8000}), ("data__root", "/x")],
+    [
+        ("seed", 1),
+        ("model__num_layers", 7),
+        ("recipe", {"sample_rate": 8000}),
+        ("data__root", "/x"),
+    ],
 )
 def test_first_difference_names_the_key(key, value):
     old, new = resolve({}), resolve(changed(**{key: value}))

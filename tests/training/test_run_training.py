@@ -290,7 +290,7 @@ def test_recordings_shorter_than_a_crop_are_warned_about(make_config, tmp_path, 
         make_config(data=data, steps=2, validation_batches=0, ema_decay=None), tmp_path / "run"
     )
     (line,) = [line for line in caplog.messages if "shorter" in line]
-    assert line.startswith("2 of the 6 training recordings are shorter than a crop of 41 frames")
+    assert line.startswith("2 of the 6 training utterances are shorter than a crop of 41 frames")
 
 
 def test_a_full_disk_under_the_logs_is_one_sentence(make_config, tmp_path):
@@ -373,7 +373,7 @@ def test_a_truncated_checkpoint_is_named(finished, make_config, tmp_path):
     try:
         for use in (lambda: training.run(config, workdir), lambda: training.load(workdir)):
             with pytest.raises(
-                ValueError, match="missing or cut short.*go on from step 2"
+                ValueError, match="missing or cut short.*continue from step 2"
             ) as caught:
                 use()
             assert str(path) in str(caught.value)
@@ -412,7 +412,7 @@ def test_speaker_channels_need_several_speakers(make_config, tmp_path):
 
 
 def test_too_few_speakers_are_refused(make_config, tmp_path):
-    with pytest.raises(ValueError, match=r"model\.speakers' must be at least 2"):
+    with pytest.raises(ValueError, match=r"model\.num_speakers' must be at least 2"):
         training.run(make_config(model={"num_speakers": 1}), tmp_path / "run")
 
 

@@ -93,6 +93,43 @@ def test_drives_an_optimizer(schedule, oracle):
     assert -float(weight) == pytest.approx(sum(oracle(step) for step in range(3)), rel=1e-5)
 
 
+KERAS = {
+    "CosineDecay": {"initial_learning_rate": 1e-4, "decay_steps": 50, "warmup_target": 1e-3},
+    "ExponentialDecay": {"initial_learning_rate": 1e-3, "decay_steps": 50, "decay_rate": 0.5},
+    "PiecewiseConstantDecay": {"boundaries": [10, 20], "values": [1e-3, 1e-4, 1e-5]},
+    "PolynomialDecay": {"initial_learning_rate": 1e-3, "decay_steps": 50},
+}
+
+
+@pytest.mark.parametrize(("name", "config"), KERAS.items())
+def test_get_takes_the_names_of_keras(name, config):
+    schedule = schedules.get({"class_name": name, "config": config})
+    expected = getattr(tf.keras.optimizers.schedules, name)(**config)
+    assert type(schedule) is type(expected)
+    assert [float(schedule(step)) for step in STEPS] == [float(expected(step)) for step in STEPS]
+
+
+@pytest.mark.parametrize(
+    ("name", "config", "message"),
+    [
+        ("LearningRateSchedule", {}, "is unknown"),
+        ("ExponentialDecay", {"initial_learning_rate": 1e-3}, r"lacks .*'decay_steps'"),
+        ("ExponentialDecay", {"initial": 1e-3}, "no argument 'initial'"),
+        ("CosineDecay", {"initial_learning_rate": 1e-3, "decay_steps": "a"}, "CosineDecay must"),
+        ("PiecewiseConstantDecay", {"boundaries": [1], "values": [1.0]}, "[Bb]oundaries"),
+    ],
+)
+def test_get_rejects_what_keras_cannot_take(name, config, message):
+    with pytest.raises(ValueError, match=message):
+        schedules.get({"class_name": name, "config": config})
+
+
+def test_without_a_floor_the_exponential_decay_is_that_of_keras():
+    ours = schedules.FlooredExponentialDecay(2e-3, decay_steps=100, decay_rate=0.5)
+    keras = tf.keras.optimizers.schedules.ExponentialDecay(2e-3, 100, 0.5)
+    assert [float(ours(step)) for step in STEPS] == [float(keras(step)) for step in STEPS]
+
+
 def test_get_passes_constants_and_schedules():
     assert schedules.get(1e-4) == 1e-4
     schedule = schedules.Noam()
@@ -111,7 +148,7 @@ def test_get_passes_constants_and_schedules():
             {"class_name": "Noam", "config": {"warmup": 5}},
             r"Noam has no argument 'warmup' \(did you mean 'warmup_steps'\?\)",
         ),
-        ({"class_name": "CosineWithWarmup"}, r"CosineWithWarmup lacks an argument.*total_steps"),
+        ({"class_name": "CosineWithWarmup"}, r"CosineWithWarmup lacks the arguments.*total_steps"),
     ],
 )
 def test_get_rejects(identifier, message):

@@ -14,7 +14,8 @@ from tests.support.shared import golden
 from tests.training.conftest import RECIPE, write_corpus
 from tfwavenet import interop, training
 from tfwavenet.data.pipeline import Records
-from tfwavenet.launch import evaluate, generate, prepare
+from tfwavenet.launch import generate, prepare
+from tfwavenet.run import Run
 from tfwavenet.training import workdir as workdirs
 from tfwavenet.training.config import resolve
 
@@ -85,9 +86,7 @@ def test_a_run_in_two_halves_gives_the_same_weights(student, student_config, tmp
 
 
 def test_is_evaluated_beside_its_teacher(student, tmp_path):
-    report = evaluate.evaluate_workdir(
-        student[0], split="validation", max_utterances=1, output_dir=tmp_path
-    )
+    report = Run(student[0]).evaluate("validation", max_utterances=1, output_dir=tmp_path)
     assert list(report["systems"]) == ["model", "teacher", "griffin_lim"]
     assert report["loss"]["name"] == "distillation loss"
 

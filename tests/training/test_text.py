@@ -8,7 +8,7 @@ import pytest
 from tests.support.texts import numbered_text
 from tfwavenet import training
 from tfwavenet.data.pipeline import Records
-from tfwavenet.launch.evaluate import evaluate_workdir
+from tfwavenet.run import Run
 from tfwavenet.training import workdir as workdirs
 from tfwavenet.training.config import default_config
 
@@ -75,7 +75,7 @@ def test_the_workdir_is_loaded_and_evaluated(run, tmp_path):
     loaded = workdirs.load(folder / "run")
     assert loaded.metadata.recipe == Records(folder / "run" / "data").recipe
     assert loaded.model.generate_text("12", num_characters=5, jit_compile=False)
-    report = evaluate_workdir(folder / "run", split="validation", output_dir=tmp_path)
+    report = Run(folder / "run").evaluate("validation", output_dir=tmp_path)
     edges = [round(share * len(numbered_text())) for share in (0.9, 0.95)]
     assert report["text"]["characters"] == edges[1] - edges[0]
     assert report["model"]["receptive_field_samples"] == loaded.model.receptive_field

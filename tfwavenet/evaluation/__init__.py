@@ -1,4 +1,4 @@
-"""Evaluation: loss of held-out recordings, copy synthesis, metrics, report and page."""
+"""Evaluates models: loss of held-out utterances, copy synthesis, metrics, report and page."""
 
 from tfwavenet.evaluation.run_evaluation import evaluate
 

@@ -1,4 +1,4 @@
-"""The numbers of an evaluation, as one JSON value."""
+"""Puts the numbers of an evaluation together, as one JSON value."""
 
 from __future__ import annotations
 
@@ -11,11 +11,10 @@ import numpy as np
 
 from tfwavenet import version
 from tfwavenet.audio import comparison
-from tfwavenet.evaluation import clips as clips_
 from tfwavenet.evaluation import statistics
-from tfwavenet.evaluation.clips import Clip
 from tfwavenet.evaluation.loss import HeldOutLoss
 from tfwavenet.evaluation.synthesis import System
+from tfwavenet.evaluation.utterances import Utterance, joined
 
 FORMAT_VERSION = 1
 Scores = list[dict[str, comparison.Score]]
@@ -23,49 +22,52 @@ Scores = list[dict[str, comparison.Score]]
 
 @dataclasses.dataclass(frozen=True)
 class Segment:
-    """One or several recordings of a speaker, joined to be measured and listened to.
+    """One or several utterances of a speaker, joined to be measured and listened to.
 
     Attributes:
-        name: that of the recording, or of the first and the last.
-        speaker: its name, or "" where there is none.
-        clips: indices of the recordings.
+        name: name of the utterance, or of the first and the last utterance.
+        speaker: name of the speaker, or "" if there is none.
+        text: the sentences that are said, or "" if they are unknown.
+        utterances: indices of the utterances.
         recording: float32 [samples].
         systems: float32 [samples] of every system, in order.
     """
 
     name: str
     speaker: str
-    clips: tuple[int, ...]
+    text: str
+    utterances: tuple[int, ...]
     recording: np.ndarray
     systems: tuple[np.ndarray, ...]
 
 
 def segments(
-    clips: Sequence[Clip],
+    utterances: Sequence[Utterance],
     recordings: Sequence[np.ndarray],
     systems: Sequence[System],
     *,
     speakers: Sequence[str] = (),
     least_samples: int = 0,
 ) -> list[Segment]:
-    """Joins short recordings, see `clips.joined`.
+    """Joins short utterances, see `utterances.joined`.
 
     Args:
-        clips: what was evaluated.
-        recordings: their audio.
-        systems: the same made again.
+        utterances: the evaluated utterances.
+        recordings: float32 [samples] of each utterance, as recorded.
+        systems: the systems that generated the utterances again.
         speakers: names of the speakers, by number.
         least_samples: length that segments should have.
     """
     return [
         Segment(
-            name=" … ".join(dict.fromkeys([clips[group[0]].name, clips[group[-1]].name])),
-            speaker=_speaker_name(clips[group[0]].speaker, speakers),
-            clips=tuple(group),
+            name=" … ".join(dict.fromkeys([utterances[group[0]].name, utterances[group[-1]].name])),
+            speaker=_speaker_name(utterances[group[0]].speaker, speakers),
+            text=" ".join(utterances[i].text or "" for i in group).strip(),
+            utterances=tuple(group),
             recording=np.concatenate([recordings[i] for i in group]),
             systems=tuple(np.concatenate([s.audio[i] for i in group]) for s in systems),
         )
-        for group in clips_.joined(clips, least_samples=least_samples)
+        for group in joined(utterances, least_samples=least_samples)
     ]
 
 
@@ -76,7 +78,9 @@ def _speaker_name(number: Optional[int], names: Sequence[str]) -> str:
 
 
 def score(found: Sequence[Segment], systems: Sequence[System], *, sample_rate: int) -> list[Scores]:
-    """All metrics of every system on every segment; none of a system without conditions.
+    """Computes all metrics of every system on every segment.
+
+    A model without features has no scores, because it does not generate the recordings again.
 
     Args:
         found: the segments.
@@ -112,20 +116,28 @@ def build(
     """Puts the report together.
 
     Args:
-        loss: of the recordings.
+        loss: loss of the utterances.
         found: the segments.
         systems: in the order of the segments' `systems`.
         table: from `score`.
         sample_rate: in Hz.
-        about: what else is to be reported: model, settings, command.
+        about: further items of the report: model, settings, command.
 
     Returns:
         JSON values. `systems.<name>.metrics.<metric>` has `mean`, `ci95` (half of the 95 %
-        confidence interval) and `count`; `differences` the model minus Griffin-Lim, paired.
-        `samples_per_second` counts all utterances of a batch, and leaves compilation out.
+        confidence interval) and `count`, over the segments for which all systems have a value.
+        `differences` holds the model minus Griffin-Lim, paired. `samples_per_second` counts all
+        utterances of a batch, and leaves compilation out.
     """
     metrics = comparison.metrics_for(sample_rate)
     by_name = {system.name: scores for system, scores in zip(systems, table)}
+    scored = [scores for scores in table if any(scores)]
+    common = {
+        metric.name: statistics.common_segments(
+            [[row[metric.name] for row in scores] for scores in scored]
+        )
+        for metric in metrics
+    }
     total = sum(loss.samples)
     return {
         **heading(loss, about),
@@ -133,7 +145,7 @@ def build(
         "seconds": total / sample_rate,
         "metrics": [metric._asdict() for metric in metrics],
         "systems": {
-            system.name: _system(system, scores, metrics, sample_rate)
+            system.name: _system(system, scores, common, sample_rate)
             for system, scores in zip(systems, table)
         },
         "differences": _differences(by_name, metrics),
@@ -145,11 +157,11 @@ def build(
 
 
 def heading(loss: HeldOutLoss, about: Mapping[str, Any]) -> dict[str, Any]:
-    """What every report says.
+    """Returns the part that every report has.
 
     Args:
-        loss: of the recordings or texts.
-        about: what else is to be reported: model, settings, command.
+        loss: loss of the utterances or texts.
+        about: further items of the report: model, settings, command.
     """
     return {
         "format": FORMAT_VERSION,
@@ -170,7 +182,7 @@ def heading(loss: HeldOutLoss, about: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _system(
-    system: System, scores: Scores, metrics: Sequence[comparison.Metric], sample_rate: int
+    system: System, scores: Scores, common: Mapping[str, Sequence[int]], sample_rate: int
 ) -> dict[str, Any]:
     rate = system.speed.samples_per_second if system.speed else None
     return {
@@ -181,9 +193,9 @@ def _system(
         "samples_per_second": rate,
         "real_time_factor": None if rate is None else sample_rate / rate,
         "metrics": {
-            metric.name: statistics.summary([row[metric.name] for row in scores])
-            for metric in metrics
-            if all(metric.name in row for row in scores)
+            name: statistics.summary([row[name] for row in scores], indices)
+            for name, indices in common.items()
+            if all(name in row for row in scores)
         },
     }
 
@@ -196,7 +208,8 @@ def _differences(
     pairs = list(zip(by_name["model"], by_name["griffin_lim"]))
     return {
         metric.name: statistics.paired_difference(
-            [ours[metric.name] for ours, _ in pairs], [theirs[metric.name] for _, theirs in pairs]
+            [ours[metric.name].value for ours, _ in pairs],
+            [theirs[metric.name].value for _, theirs in pairs],
         )
         for metric in metrics
     }
@@ -208,12 +221,13 @@ def _segment(
     scores: Sequence[dict[str, comparison.Score]],
     loss: HeldOutLoss,
 ) -> dict[str, Any]:
-    total = sum(loss.totals[i] for i in item.clips)
-    samples = sum(loss.samples[i] for i in item.clips)
+    total = sum(loss.totals[i] for i in item.utterances)
+    samples = sum(loss.samples[i] for i in item.utterances)
     return {
         "name": item.name,
         "speaker": item.speaker,
-        "utterances": len(item.clips),
+        "text": item.text,
+        "utterances": len(item.utterances),
         "samples": samples,
         "loss_per_sample": total / samples,
         "scores": {
@@ -221,3 +235,39 @@ def _segment(
             for system, row in zip(systems, scores)
         },
     }
+
+
+def summary_lines(report: dict[str, Any]) -> list[str]:
+    """Returns a report in a few lines for a terminal.
+
+    Args:
+        report: from `evaluate`.
+    """
+    if "text" in report:
+        return [_text_line(report["text"])]
+    loss = report["loss"]
+    bits = loss["bits_per_sample"]
+    shown = "" if bits is None else f", {bits:.4f} bits"
+    lines = [f"{loss['name']}: {loss['per_sample']:.4f} {loss['unit']}{shown} per sample"]
+    for metric in report["metrics"]:
+        means = [
+            f"{system['label']} {_shown(system['metrics'][metric['name']]['mean'])}"
+            for system in report["systems"].values()
+            if metric["name"] in system["metrics"]
+        ]
+        if means:
+            lines.append(f"{metric['label']} ({metric['better']} is better): {', '.join(means)}")
+    return lines
+
+
+def _text_line(text: Mapping[str, Any]) -> str:
+    ci95 = "" if text["ci95"] is None else f" ± {text['ci95']:.4f}"
+    return (
+        f"{text['bits_per_character']:.4f}{ci95} bits per character "
+        f"({text['unknown_share']:.4%} of {text['characters']} characters are unknown; "
+        f"bzip2 takes {text['bz2']:.4f} bits)"
+    )
+
+
+def _shown(mean: Optional[float]) -> str:
+    return "none" if mean is None else f"{mean:.3f}"

@@ -1,4 +1,4 @@
-"""Evaluating a model: held-out loss, copy synthesis or continuations, metrics, report and page."""
+"""Evaluates a model: held-out loss, copy synthesis or continuations, metrics, report and page."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from absl import logging
 from tfwavenet import files
 from tfwavenet.audio import audio_files
 from tfwavenet.evaluation import page, report, synthesis, text_continuation
-from tfwavenet.evaluation.clips import Clip
 from tfwavenet.evaluation.loss import held_out_loss
+from tfwavenet.evaluation.utterances import Utterance
 
 REPORT = "report.json"
 PAGE = "index.html"
@@ -23,7 +23,7 @@ AUDIO = "audio"
 
 def evaluate(
     model: Any,
-    utterances: Iterable[Clip],
+    utterances: Iterable[Utterance],
     *,
     output_dir: files.PathLike,
     speakers: Sequence[str] = (),
@@ -38,48 +38,49 @@ def evaluate(
     settings: Optional[Mapping[str, Any]] = None,
     config: Optional[Mapping[str, Any]] = None,
 ) -> dict[str, Any]:
-    """Measures a model on held-out recordings and writes what came out.
+    """Measures a model on held-out utterances and writes the results.
 
     Writes into `output_dir`: `report.json`; `index.html`, one page without other files, with
     audio, spectrograms and the table; and `audio/<utterance>.<system>.wav` for every utterance.
 
-    The loss is that of whole recordings, every sample counted once. For the metrics, the
-    model generates every recording from its mel, and so does Griffin-Lim; both are compared with
+    The loss is computed on whole utterances, every sample counted once. For the metrics, the
+    model generates every utterance from its mel, and so does Griffin-Lim. Both are compared with
     the recording. A model without features is measured by its loss alone.
 
-    A model over text is measured in bits per character, and continues what is held out, see
-    `texts.evaluate`; there are no sound files then.
+    A model over text is measured in bits per character, and continues held-out texts, see
+    `text_continuation.evaluate`. There are no sound files then.
 
     Args:
-        model: an `AudioModel` with a recipe.
-        utterances: what `data.Records.utterances` yields; see `clips.Clip`.
-        output_dir: made if missing. Files of an earlier evaluation are replaced one by one.
+        model: a model with a recipe.
+        utterances: held-out utterances, such as from `data.Records.utterances`.
+        output_dir: folder to write; made if missing. Files of an earlier evaluation are replaced
+            one by one.
         speakers: names of the speakers, by number.
-        temperature: of the sampling, see the model's `generate`.
-        seed: of the first utterance.
-        batch_size: utterances generated together.
-        join_seconds: shorter utterances of one speaker are joined up to this before they are
-            measured, see `clips.joined`; 0 measures each by itself.
-        page_segments: how many of the (joined) utterances the page lets one hear.
-        griffin_lim_iterations: of the baseline.
+        temperature: temperature of the sampling, see the model's `generate`.
+        seed: seed of the first utterance; the i-th takes `seed + i`.
+        batch_size: number of utterances generated together.
+        join_seconds: shorter utterances of one speaker are joined up to this length before they
+            are measured, see `utterances.joined`. If 0, each is measured by itself.
+        page_segments: number of (joined) utterances on the page.
+        griffin_lim_iterations: number of iterations of Griffin-Lim.
         sampling: further arguments of the model's `generate`.
-        title: of the page.
-        settings: what else the report should say, such as split, weights and step.
-        config: of the experiment, shown on the page.
+        title: title of the page.
+        settings: further facts for the report, such as split, weights and step.
+        config: config of the experiment, shown on the page.
 
     Returns:
         The report, equal to `report.json`; see `report.build`.
 
     Raises:
-        ValueError: if the model has no recipe, there is no utterance, or one does not fit.
-        OSError: if a file cannot be written.
+        ValueError: If the model has no recipe, there is no utterance, or one does not fit.
+        OSError: If a file cannot be written.
     """
     recipe = model.recipe
     if recipe is None:
         raise ValueError("A model with a feature recipe is expected. Received: recipe=None")
-    clips = list(utterances)
-    logging.info("evaluation: loss of %d utterances", len(clips))
-    loss = held_out_loss(model, clips)
+    items = list(utterances)
+    logging.info("evaluation: loss of %d utterances", len(items))
+    loss = held_out_loss(model, items)
     options: dict[str, Any] = {**(settings or {}), "temperature": temperature, "seed": seed}
     options.update({name: str(value) for name, value in (sampling or {}).items()})
     about = {
@@ -88,18 +89,18 @@ def evaluate(
         "model": _describe(model),
         "settings": options,
     }
-    if model.takes_text:
+    if model.writes_text:
         drawing = {"seed": seed, "temperature": temperature, **(sampling or {})}
         result, html = text_continuation.evaluate(
-            model, clips, loss=loss, about=about, sampling=drawing, config=config
+            model, items, loss=loss, about=about, sampling=drawing, config=config
         )
         _write(output_dir, result, html)
         return result
     options["join_seconds"] = join_seconds
-    recordings = synthesis.recordings(clips, recipe)
+    recordings = synthesis.recordings(items, recipe)
     systems = synthesis.systems(
         model,
-        clips,
+        items,
         seed=seed,
         temperature=temperature,
         sampling=sampling,
@@ -107,7 +108,7 @@ def evaluate(
         griffin_lim_iterations=griffin_lim_iterations,
     )
     found = report.segments(
-        clips,
+        items,
         recordings,
         systems,
         speakers=speakers,
@@ -123,7 +124,7 @@ def evaluate(
         sample_rate=recipe.sample_rate,
         about=about,
     )
-    _write_audio(os.path.join(output_dir, AUDIO), clips, recordings, systems, recipe.sample_rate)
+    _write_audio(os.path.join(output_dir, AUDIO), items, recordings, systems, recipe.sample_rate)
     html = page.render(result, found[:page_segments], systems, config=config)
     _write(output_dir, result, html)
     return result
@@ -138,7 +139,7 @@ def _write(output_dir: files.PathLike, result: Mapping[str, Any], html: str) -> 
 
 
 def _describe(model: Any) -> dict[str, Any]:
-    """What a reader of the report needs to know of the model."""
+    """Returns what a reader of the report needs to know of the model."""
     return {
         "class": type(model).__name__,
         "parameters": int(sum(w.shape.num_elements() for w in model.trainable_weights)),
@@ -150,13 +151,13 @@ def _describe(model: Any) -> dict[str, Any]:
 
 def _write_audio(
     directory: str,
-    clips: Sequence[Clip],
+    utterances: Sequence[Utterance],
     recordings: Sequence[Any],
     systems: Sequence[synthesis.System],
     sample_rate: int,
 ) -> None:
     """Writes `<utterance>.<system>.wav`; slashes in names become underscores."""
-    stems = files.distinct([clip.name.replace("/", "_").replace(os.sep, "_") for clip in clips])
+    stems = files.distinct([one.name.replace("/", "_").replace(os.sep, "_") for one in utterances])
     for index, stem in enumerate(stems):
         versions = {"recording": recordings[index]}
         versions.update({system.name: system.audio[index] for system in systems})

@@ -1,4 +1,4 @@
-"""Finding a schedule of few steps to sample a trained diffusion model with."""
+"""Searches a schedule of few steps to sample a trained diffusion model with."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import Any, NamedTuple, Optional
 import numpy as np
 
 from tfwavenet.diffusion import NoiseSchedule
-from tfwavenet.evaluation import synthesis
-from tfwavenet.evaluation.clips import Clip
+from tfwavenet.evaluation.copy_synthesis import generate_again
+from tfwavenet.evaluation.synthesis import recordings
+from tfwavenet.evaluation.utterances import Utterance
 
 # Where the first and the last step may lie, as shares of the training schedule; and how the steps
 # between are spread: evenly in the logarithm of the signal-to-noise ratio at 1, denser towards the
@@ -21,21 +22,21 @@ _POWERS = (0.6, 0.8, 1.0, 1.3, 1.7)
 
 
 class Candidate(NamedTuple):
-    """A schedule, and the mean absolute error of the mels of what it made."""
+    """A schedule, and the mean absolute error of the mels of the audio generated with it."""
 
     schedule: NoiseSchedule
     error: float
 
 
 def candidates(training: NoiseSchedule, steps: int) -> Iterator[NoiseSchedule]:
-    """Schedules of some steps on the range of a training schedule.
+    """Yields schedules of some steps on the range of a training schedule.
 
     Args:
         training: the schedule that the network was trained with.
-        steps: how many steps, from 1 to those of `training`.
+        steps: number of steps, at most the number of `training`.
 
     Raises:
-        ValueError: if `steps` is out of range.
+        ValueError: If `steps` is out of range.
     """
     known = len(training.betas)
     if not 1 <= steps <= known:
@@ -57,31 +58,31 @@ def candidates(training: NoiseSchedule, steps: int) -> Iterator[NoiseSchedule]:
 
 def search(
     model: Any,
-    clips: Sequence[Clip],
+    utterances: Sequence[Utterance],
     *,
     steps: int,
     seed: int = 0,
     batch_size: int = 8,
     on_candidate: Optional[Callable[[Candidate], None]] = None,
 ) -> list[Candidate]:
-    """Tries schedules of some steps on recordings.
+    """Tries schedules of some steps on utterances.
 
-    Every candidate makes the recordings again from their features, with the same noise. It is
-    judged by the mean absolute difference of the compressed mels, generated and recorded.
+    Every candidate makes the utterances again from their mels, with the same noise. Its error is
+    the mean absolute difference between the compressed mels of generated and recorded audio.
 
     Args:
         model: a `DiffWave` with a recipe and features.
-        clips: the recordings, with mels; not those that the model is tested on.
-        steps: how many steps, from 1 to those of the training schedule.
-        seed: of the first recording.
-        batch_size: recordings generated together.
-        on_candidate: called with each as soon as it is known.
+        utterances: the utterances, with mels; not the utterances that the model is tested on.
+        steps: number of steps, at most the number of the training schedule.
+        seed: seed of the first utterance; the i-th takes `seed + i`.
+        batch_size: number of utterances generated together.
+        on_candidate: called with each candidate as soon as its error is known.
 
     Returns:
         All candidates, the best first.
 
     Raises:
-        ValueError: if the model has no features, there is no recording, or `steps` is out of
+        ValueError: If the model has no features, there is no utterance, or `steps` is out of
             range.
 
     Source: the search for inference schedules of Chen et al., "WaveGrad", arXiv:2009.00713,
@@ -89,20 +90,21 @@ def search(
     """
     if model.upsampler is None:
         raise ValueError(
-            "a schedule is searched by making recordings again, which takes a model with features. "
+            "a schedule is searched by copy synthesis, which takes a model with features. "
             "Received: a model without"
         )
-    if not clips:
-        raise ValueError("At least one recording is expected. Received: utterances=[]")
+    if not utterances:
+        raise ValueError("At least one utterance is expected. Received: utterances=[]")
     recipe = model.recipe
-    wanted = [recipe.compressed_mel(audio) for audio in synthesis.recordings(clips, recipe)]
+    wanted = [recipe.compressed_mel(audio) for audio in recordings(utterances, recipe)]
     found = []
     for schedule in candidates(model.schedule, steps):
-        made = synthesis.model_system(
-            model, clips, seed=seed, batch_size=batch_size, sampling={"schedule": schedule}
+        made = generate_again(
+            model, utterances, seed=seed, batch_size=batch_size, schedule=schedule
         )
         errors = [
-            np.abs(recipe.compressed_mel(audio) - mel) for audio, mel in zip(made.audio, wanted)
+            np.abs(recipe.compressed_mel(np.clip(audio, -1.0, 1.0)) - mel)
+            for audio, mel in zip(made, wanted)
         ]
         found.append(Candidate(schedule, float(np.mean(np.concatenate(errors)))))
         if on_candidate is not None:

@@ -1,4 +1,4 @@
-"""Spectrogram pictures for the page."""
+"""Draws spectrograms for the page."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _JPEG_QUALITY = 85
 
 
 def levels_db(audio: np.ndarray, *, sample_rate: int) -> np.ndarray:
-    """Spectrogram as a picture holds it.
+    """Computes a spectrogram for a picture.
 
-    Hann windows of 25 ms, hop 5 ms or, for long audio, what gives about 900 columns.
+    The Hann windows last 25 ms. The hop is 5 ms; for long audio it gives about 900 columns.
 
     Args:
         audio: floating [samples].
@@ -42,13 +42,13 @@ def levels_db(audio: np.ndarray, *, sample_rate: int) -> np.ndarray:
 
 
 def spectrogram_jpeg(audio: np.ndarray, *, sample_rate: int, top_db: float) -> bytes:
-    """A spectrogram as a JPEG picture, 160 pixels high and up to 900 wide, time from left.
+    """Draws a spectrogram as a JPEG picture, 160 pixels high and up to 900 wide, time from left.
 
     Args:
         audio: floating [samples].
         sample_rate: int > 0, in Hz.
-        top_db: level of the brightest color; `RANGE_DB` below it is the darkest. Give pictures
-            that are to be compared the same.
+        top_db: level of the brightest color; the darkest is `RANGE_DB` below it. Pictures can be
+            compared if they have the same `top_db`.
 
     Returns:
         The bytes of the file.

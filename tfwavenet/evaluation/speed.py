@@ -1,4 +1,4 @@
-"""How fast audio is generated, apart from compiling the program that does it."""
+"""Measures the speed of generation, apart from the compilation of the program."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import numpy as np
 class Speedometer:
     """Measures generation chunk by chunk, and diffusion step by step.
 
-    The first chunk waits for compilation (and, when prompted, for the prompt), so the rate is taken
-    over all chunks but that. The samples of a diffusion come all at its end: there the
-    first step of each batch is left out, and the others stand for it.
+    The first chunk waits for compilation (and for the prompt, if there is one), so the rate leaves
+    the first chunk out. A diffusion model gives all samples at its end. There the first step of
+    each batch takes as long as the mean of its other steps.
 
     Attributes:
         samples: number of samples generated so far, over all utterances of a batch.
@@ -31,7 +31,7 @@ class Speedometer:
         self._last = time.monotonic()
 
     def step(self, done: int, of: int) -> None:
-        """To be called after each step of a diffusion, as `generate` calls its `on_step`.
+        """Counts a step of a diffusion; `generate` calls it as its `on_step`.
 
         Args:
             done: number of steps done.
@@ -46,13 +46,13 @@ class Speedometer:
             self._steady_seconds += sum(self._step_seconds[1:]) / (of - 1) * of
 
     def add(self, audio: Sequence[np.ndarray]) -> int:
-        """To be called with each chunk, as `generate` calls its `on_chunk`.
+        """Counts the samples of a chunk; `generate` calls it as its `on_chunk`.
 
         Args:
             audio: the new samples of each utterance.
 
         Returns:
-            How many samples these are.
+            The number of new samples.
         """
         new, now = sum(map(len, audio)), time.monotonic()
         if self._step_seconds:
@@ -69,13 +69,13 @@ class Speedometer:
 
     @property
     def samples_per_second(self) -> Optional[float]:
-        """Samples per second after the first chunk; None before there is a second one."""
+        """Returns samples per second after the first chunk. Before a second chunk, None."""
         if not self._steady_samples or not self._steady_seconds:
             return None
         return self._steady_samples / self._steady_seconds
 
     def describe(self, sample_rate: int) -> str:
-        """Rate and real-time factor (time over duration) in words.
+        """Returns the rate and the real-time factor (time over duration) in words.
 
         Args:
             sample_rate: int > 0, in Hz.

@@ -1,4 +1,4 @@
-"""Copy synthesis: held-out recordings made again from their features, by model and baselines."""
+"""Makes held-out utterances again from their features, by the model and by baselines."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from absl import logging
 
 from tfwavenet.audio import griffin_lim
 from tfwavenet.audio.features import FeatureRecipe
-from tfwavenet.evaluation.clips import Clip, mel_of, speaker_of
+from tfwavenet.evaluation.copy_synthesis import generate_again
 from tfwavenet.evaluation.speed import Speedometer
+from tfwavenet.evaluation.utterances import Utterance, mel_of
 from tfwavenet.models import DiffWave, ParallelWaveNet
 
 _FOLDING = ("fold_frames", "overlap_frames")
@@ -22,16 +23,16 @@ _FOLDING = ("fold_frames", "overlap_frames")
 
 @dataclasses.dataclass(frozen=True)
 class System:
-    """A way to make recordings again.
+    """A way to make utterances again, and what it made.
 
     Attributes:
-        name: its key in reports.
-        label: for people.
-        about: one sentence on how it was made.
-        audio: float32 [samples] of every recording, aligned with it.
+        name: key of the system in reports.
+        label: name for people.
+        about: one sentence on how the audio was made.
+        audio: float32 [samples] of every utterance, aligned with its recording.
         seconds: time that it took, compilation included.
-        speed: of generation apart from compilation, for a model.
-        comparable: whether it competes; not a system that is given the recording itself.
+        speed: speed of generation apart from compilation, for a model.
+        comparable: whether it competes. A system that is given the recording itself does not.
     """
 
     name: str
@@ -43,22 +44,22 @@ class System:
     speed: Optional[Speedometer] = None
 
 
-def recordings(clips: Sequence[Clip], recipe: FeatureRecipe) -> list[np.ndarray]:
-    """The recordings as they sound: the recipe's waveform chain undone.
+def recordings(utterances: Sequence[Utterance], recipe: FeatureRecipe) -> list[np.ndarray]:
+    """Returns the recordings of utterances, with the recipe's waveform chain undone.
 
     Args:
-        clips: the recordings.
-        recipe: the one they were prepared with.
+        utterances: the utterances.
+        recipe: the recipe that they were prepared with.
 
     Returns:
         float32 [samples] each, clipped to [-1, 1].
     """
-    return [_audible(recipe.to_audio(clip.signal)[0]) for clip in clips]
+    return [_clipped(recipe.to_audio(one.signal)[0]) for one in utterances]
 
 
 def model_system(
     model: Any,
-    clips: Sequence[Clip],
+    utterances: Sequence[Utterance],
     *,
     seed: int = 0,
     temperature: float = 1.0,
@@ -67,44 +68,42 @@ def model_system(
     name: str = "model",
     label: str = "Model",
 ) -> System:
-    """Lets the model generate every recording from its mel and speaker.
+    """Lets the model generate every utterance again, see `copy_synthesis.generate_again`.
 
-    The i-th recording takes the seed `seed + i`, whatever the batches are. A model without
-    features generates something of the same length instead, which does not compete.
+    The i-th utterance takes the seed `seed + i`, whatever the batches are. A model without
+    features generates audio of the same length instead, which does not compete.
 
     Args:
-        model: an `AudioModel` with a recipe.
-        clips: the recordings.
-        seed: of the first recording.
-        temperature: as `generate` takes it.
-        sampling: its further arguments.
-        batch_size: recordings generated together.
-        name: of the system.
-        label: of the system.
+        model: a model with a recipe.
+        utterances: the utterances.
+        seed: seed of the first utterance.
+        temperature: temperature of the sampling, as `generate` takes it.
+        sampling: further arguments of `generate`.
+        batch_size: number of utterances generated together.
+        name: name of the system.
+        label: label of the system.
 
     Raises:
-        ValueError: if `batch_size` is below 1, or a recording does not fit the model.
+        ValueError: If `batch_size` is below 1, or an utterance does not fit the model.
     """
-    start, progress = time.monotonic(), _Progress(clips, model.recipe.sample_rate)
+    start, progress = time.monotonic(), _Progress(utterances, model.recipe.sample_rate)
     options: dict[str, Any] = {"temperature": temperature, **(sampling or {})}
     if isinstance(model, DiffWave):
         options["on_step"] = progress.speed.step
-    if model.speaker_channels:
-        options["speaker"] = np.array([speaker_of(clip) for clip in clips])
-    conditional = model.upsampler is not None
-    generated = model.generate(
-        [mel_of(clip) for clip in clips] if conditional else None,
-        samples=None if conditional else max(len(clip.signal) for clip in clips),
-        seed=[seed + index for index in range(len(clips))],
+    generated = generate_again(
+        model,
+        utterances,
+        seed=seed,
         batch_size=batch_size,
         on_chunk=progress.add,
         **options,
     )
+    conditional = model.upsampler is not None
     return System(
         name=name,
         label=label,
         about="generated from the mels" if conditional else "generated without conditions",
-        audio=[_audible(audio[: len(clip.signal)]) for audio, clip in zip(generated, clips)],
+        audio=[_clipped(audio) for audio in generated],
         seconds=time.monotonic() - start,
         comparable=conditional,
         speed=progress.speed,
@@ -112,16 +111,16 @@ def model_system(
 
 
 class _Progress:
-    """Tells how far the generation of recordings is, at every tenth of it."""
+    """Logs the progress of generation at every tenth of it."""
 
-    def __init__(self, clips: Sequence[Clip], sample_rate: int) -> None:
+    def __init__(self, utterances: Sequence[Utterance], sample_rate: int) -> None:
         self.speed = Speedometer()
         self._sample_rate = sample_rate
-        self._total = sum(len(clip.signal) for clip in clips)
+        self._total = sum(len(one.signal) for one in utterances)
         self._told = 0
 
     def add(self, audio: Sequence[np.ndarray]) -> None:
-        """To be called with each chunk."""
+        """Counts the samples of a chunk."""
         self.speed.add(audio)
         tenths = min(10, 10 * self.speed.samples // self._total)
         if tenths > self._told:
@@ -134,22 +133,24 @@ class _Progress:
 
 
 def griffin_lim_system(
-    clips: Sequence[Clip], recipe: FeatureRecipe, *, iterations: int = 60, seed: int = 0
+    utterances: Sequence[Utterance],
+    recipe: FeatureRecipe,
+    *,
+    iterations: int = 60,
+    seed: int = 0,
 ) -> System:
-    """Griffin-Lim from the very mels that the model is given.
+    """Makes utterances again by Griffin-Lim, from the same mels that the model is given.
 
     Args:
-        clips: the recordings, with mels.
-        recipe: the one they were prepared with.
-        iterations: of Griffin-Lim.
-        seed: of the phases of the first recording; the i-th takes `seed + i`.
+        utterances: the utterances, with mels.
+        recipe: the recipe that they were prepared with.
+        iterations: number of iterations of Griffin-Lim.
+        seed: seed of the phases of the first utterance; the i-th takes `seed + i`.
     """
     start = time.monotonic()
     audio = [
-        _audible(
-            griffin_lim.griffin_lim(mel_of(clip), recipe, iterations=iterations, seed=seed + i)
-        )
-        for i, clip in enumerate(clips)
+        _clipped(griffin_lim.griffin_lim(mel_of(one), recipe, iterations=iterations, seed=seed + i))
+        for i, one in enumerate(utterances)
     ]
     return System(
         name="griffin_lim",
@@ -160,17 +161,17 @@ def griffin_lim_system(
     )
 
 
-def quantised_system(model: Any, clips: Sequence[Clip], recipe: FeatureRecipe) -> System:
-    """The recordings through the model's own codes and back: the best that it can do.
+def quantized_system(model: Any, utterances: Sequence[Utterance], recipe: FeatureRecipe) -> System:
+    """Turns the recordings into the model's codes and back, which bounds what the model can do.
 
     Args:
-        model: one that works on codes.
-        clips: the recordings.
-        recipe: the one they were prepared with.
+        model: a model that works on codes.
+        utterances: the utterances.
+        recipe: the recipe that they were prepared with.
     """
     start = time.monotonic()
-    codes = [model.to_values(tf.constant(clip.signal, tf.float32)) for clip in clips]
-    audio = [_audible(recipe.to_audio(model.codec.decode(values).numpy())[0]) for values in codes]
+    codes = [model.codec.encode(tf.constant(one.signal, tf.float32)) for one in utterances]
+    audio = [_clipped(recipe.to_audio(model.codec.decode(values).numpy())[0]) for values in codes]
     return System(
         name="quantized",
         label="Quantized",
@@ -183,7 +184,7 @@ def quantised_system(model: Any, clips: Sequence[Clip], recipe: FeatureRecipe) -
 
 def systems(
     model: Any,
-    clips: Sequence[Clip],
+    utterances: Sequence[Utterance],
     *,
     seed: int = 0,
     temperature: float = 1.0,
@@ -191,38 +192,40 @@ def systems(
     batch_size: int = 8,
     griffin_lim_iterations: int = 60,
 ) -> list[System]:
-    """All systems that make sense for a model, its own first, then the teacher of a student.
+    """Runs all systems that make sense for a model: its own first, then a student's teacher.
 
     Args:
-        model: an `AudioModel` with a recipe.
-        clips: the recordings.
-        seed: of the first recording, in every system.
-        temperature: of the model.
-        sampling: further arguments of its `generate`. With `fold_frames` there are two systems of
-            the model, one whole and one folded.
-        batch_size: recordings that the model generates together.
-        griffin_lim_iterations: of the baseline.
+        model: a model with a recipe.
+        utterances: the utterances.
+        seed: seed of the first utterance, in every system.
+        temperature: temperature of the model's sampling.
+        sampling: further arguments of the model's `generate`. With `fold_frames` there are two
+            systems of the model, one whole and one folded.
+        batch_size: number of utterances that the model generates together.
+        griffin_lim_iterations: number of iterations of Griffin-Lim.
     """
     given = dict(sampling or {})
     whole = {name: value for name, value in given.items() if name not in _FOLDING}
     options: dict[str, Any] = {"seed": seed, "temperature": temperature, "batch_size": batch_size}
-    found = [model_system(model, clips, sampling=whole, **options)]
+    found = [model_system(model, utterances, sampling=whole, **options)]
     if whole != given:
         options.update(name="folded", label="Folded")
-        found.append(model_system(model, clips, sampling=given, **options))
+        found.append(model_system(model, utterances, sampling=given, **options))
     if isinstance(model, ParallelWaveNet):
         options.update(name="teacher", label="Teacher")
-        found.append(model_system(model.teacher, clips, **options))
+        found.append(model_system(model.teacher, utterances, **options))
     if model.upsampler is not None:
-        logging.info("evaluation: Griffin-Lim for %d utterances", len(clips))
+        logging.info("evaluation: Griffin-Lim for %d utterances", len(utterances))
         found.append(
-            griffin_lim_system(clips, model.recipe, iterations=griffin_lim_iterations, seed=seed)
+            griffin_lim_system(
+                utterances, model.recipe, iterations=griffin_lim_iterations, seed=seed
+            )
         )
-    if model.takes_codes:
-        found.append(quantised_system(model, clips, model.recipe))
+    if model.codec.num_codes:
+        found.append(quantized_system(model, utterances, model.recipe))
     return found
 
 
-def _audible(audio: np.ndarray) -> np.ndarray:
-    """Clips to what a file can hold, so that what is measured is what is heard."""
+def _clipped(audio: np.ndarray) -> np.ndarray:
+    """Clips audio to [-1, 1], the range of a file, so that what is measured is what is heard."""
     return np.clip(np.asarray(audio, np.float32), -1.0, 1.0)

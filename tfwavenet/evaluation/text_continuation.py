@@ -1,18 +1,18 @@
-"""Evaluating a network over text: bits per character, and how it continues what is held out."""
+"""Evaluates a model over text: bits per character, and continuations of held-out texts."""
 
 from __future__ import annotations
 
 import bz2
 import math
 from collections.abc import Mapping, Sequence
-from html import escape
 from typing import Any, Optional
 
 import numpy as np
 
 from tfwavenet.evaluation import page, report, statistics
-from tfwavenet.evaluation.clips import Clip
+from tfwavenet.evaluation.html_templates import Html, fill, join
 from tfwavenet.evaluation.loss import HeldOutLoss
+from tfwavenet.evaluation.utterances import Utterance
 from tfwavenet.text import UNKNOWN, TextRecipe, spelled_out_bits
 
 _CONTINUATIONS = 6
@@ -22,26 +22,26 @@ _CHARACTERS = 400
 
 def evaluate(
     model: Any,
-    texts: Sequence[Clip],
+    texts: Sequence[Utterance],
     *,
     loss: HeldOutLoss,
     about: Mapping[str, Any],
     sampling: Mapping[str, Any],
     config: Optional[Mapping[str, Any]] = None,
 ) -> tuple[dict[str, Any], str]:
-    """Report and page of a network over text.
+    """Computes report and page of a model over text.
 
     Args:
-        model: over text.
-        texts: what is held out.
-        loss: of the texts, see `loss.held_out_loss`.
-        about: what else is to be reported: model, settings, command.
+        model: a model over text.
+        texts: held-out texts.
+        loss: loss of the texts, see `loss.held_out_loss`.
+        about: further items of the report: model, settings, command.
         sampling: arguments of the model's `generate_text`, among them `seed`; the i-th
             continuation takes `seed + i`.
-        config: of the experiment, shown on the page.
+        config: config of the experiment, shown on the page.
 
     Returns:
-        The report, JSON values, whose `text` is that of `measure`; and the page, HTML.
+        The report, JSON values, whose `text` is from `measure`; and the page, HTML.
     """
     result = {
         **report.heading(loss, about),
@@ -53,27 +53,30 @@ def evaluate(
     return result, _page(result, config)
 
 
-def measure(recipe: TextRecipe, texts: Sequence[Clip], loss: HeldOutLoss) -> dict[str, Any]:
-    """How many bits a character takes, and what that is to be compared with.
+def measure(recipe: TextRecipe, texts: Sequence[Utterance], loss: HeldOutLoss) -> dict[str, Any]:
+    """Computes the bits per character, and the bits of a compressor for comparison.
+
+    An unknown character costs the bits of code 0, and the bits that tell which character outside
+    of the vocabulary it is. All of these are equally likely.
 
     Args:
-        recipe: of the texts.
-        texts: what is held out.
-        loss: of the texts, in nats.
+        recipe: recipe of the texts.
+        texts: held-out texts.
+        loss: loss of the texts, in nats.
 
     Returns:
-        `bits_per_character` and half of its 95 % confidence interval over the texts, `ci95` (None
-        for one). An unknown character counts with the bits of code 0 and with those that tell
-        which of the characters outside of the vocabulary it is, all equally likely. `codes_only`
-        is without the latter. `unknown_share` is the share of unknown characters, `bz2` the bits
-        per character of all texts compressed together, for comparison.
+        `bits_per_character`, and `ci95`, half of its 95 % confidence interval over the texts. If
+        there is only one text, `ci95` is None. `codes_only` leaves out the bits that tell unknown
+        characters apart.
+        `unknown_share` is the share of unknown characters. `bz2` is the number of bits per
+        character of all texts compressed together.
     """
-    unknown = [int(np.sum(clip.signal == UNKNOWN)) for clip in texts]
+    unknown = [int(np.sum(text.signal == UNKNOWN)) for text in texts]
     spelled_out = spelled_out_bits(recipe)
     codes = [total / math.log(2) for total in loss.totals]
     bits = [known + count * spelled_out for known, count in zip(codes, unknown)]
     characters = sum(loss.samples)
-    together = "".join(recipe.decode(clip.signal) for clip in texts).encode("utf-8")
+    together = "".join(recipe.decode(text.signal) for text in texts).encode("utf-8")
     return {
         "bits_per_character": math.fsum(bits) / characters,
         "ci95": statistics.ratio_ci95(bits, loss.samples),
@@ -86,32 +89,32 @@ def measure(recipe: TextRecipe, texts: Sequence[Clip], loss: HeldOutLoss) -> dic
 
 
 def continuations(
-    model: Any, texts: Sequence[Clip], *, seed: int = 0, **sampling: Any
+    model: Any, texts: Sequence[Utterance], *, seed: int = 0, **sampling: Any
 ) -> list[dict[str, str]]:
-    """Lets the model go on where some of the texts, spread evenly, break off.
+    """Lets the model continue the beginnings of some texts, which are spread evenly.
 
     Args:
-        model: over text.
-        texts: at least one.
-        seed: of the first.
+        model: a model over text.
+        texts: at least one text.
+        seed: seed of the first continuation; the i-th takes `seed + i`.
         **sampling: further arguments of `generate_text`.
 
     Returns:
-        `name`, `given` (the first 200 characters, or half of a shorter text), `generated` and
-        `held_out`, how the text itself goes on, for each.
+        For each text `name`, `given` (the first 200 characters, or half of a shorter text),
+        `generated`, and `held_out`, the continuation in the text itself.
     """
     count = min(_CONTINUATIONS, len(texts))
     chosen = [texts[index * len(texts) // count] for index in range(count)]
     found = []
-    for index, clip in enumerate(chosen):
-        text = model.recipe.decode(clip.signal)
+    for index, item in enumerate(chosen):
+        text = model.recipe.decode(item.signal)
         given = text[: min(_GIVEN_CHARACTERS, len(text) // 2)]
         generated = model.generate_text(
             given, num_characters=_CHARACTERS, seed=seed + index, **sampling
         )
         held_out = text[len(given) : len(given) + _CHARACTERS]
         found.append(
-            {"name": clip.name, "given": given, "generated": generated, "held_out": held_out}
+            {"name": item.name, "given": given, "generated": generated, "held_out": held_out}
         )
     return found
 
@@ -122,8 +125,20 @@ def _page(result: Mapping[str, Any], config: Optional[Mapping[str, Any]]) -> str
     note = f"{ci95}bzip2 {page.number(measured['bz2'])}"
     unknown = f"of {measured['characters']}, not in the vocabulary"
     cards = [
-        page.card("Held-out text", page.number(measured["bits_per_character"]), "bits/char", note),
-        page.card("Unknown characters", str(measured["unknown_characters"]), "", unknown),
+        fill(
+            "card",
+            label="Held-out text",
+            value=page.number(measured["bits_per_character"]),
+            unit="bits/char",
+            note=note,
+        ),
+        fill(
+            "card",
+            label="Unknown characters",
+            value=measured["unknown_characters"],
+            unit="",
+            note=unknown,
+        ),
     ]
     model = result["model"]
     rows = [
@@ -132,21 +147,16 @@ def _page(result: Mapping[str, Any], config: Optional[Mapping[str, Any]]) -> str
         ("Text", f"recipe {model['recipe']}"),
     ]
     body = [
-        f'<div class="cards">{"".join(cards)}</div>',
-        f"<h2>Read</h2>{''.join(map(_continuation, result['continuations']))}",
+        fill("cards", cards=join(cards)),
+        fill("section", title="Read", body=join(map(_continuation, result["continuations"]))),
         page.details(result, rows, config),
     ]
     return page.document(result, f"texts, {measured['characters']} characters", body)
 
 
-def _continuation(item: Mapping[str, str]) -> str:
+def _continuation(item: Mapping[str, str]) -> Html:
     versions = (("Generated", item["generated"]), ("Held out", item["held_out"]))
-    shown = "".join(
-        f'<div class="version"><div class="name">{label}</div>'
-        f'<pre><span class="soft">{escape(item["given"])}</span>{escape(text)}</pre></div>'
-        for label, text in versions
-    )
-    return (
-        f'<section class="sample"><h3>{escape(item["name"])}</h3>'
-        f'<div class="versions">{shown}</div></section>'
-    )
+    shown = [
+        fill("written", label=label, given=item["given"], text=text) for label, text in versions
+    ]
+    return fill("sample", name=item["name"], speaker="", text="", versions=join(shown))

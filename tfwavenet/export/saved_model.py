@@ -13,7 +13,6 @@ from tensorflow.core.framework import function_pb2
 from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 
 from tfwavenet import files
-from tfwavenet.codecs import Characters
 from tfwavenet.export import warmup
 from tfwavenet.export.checks import Axis
 from tfwavenet.export.signatures import Limits, Signature, signatures_of
@@ -83,7 +82,7 @@ def export_saved_model(
     """
     if form not in get_args(Form):
         raise ValueError(f"form must be one of {get_args(Form)}. Received: form={form!r}")
-    if isinstance(model.codec, Characters):
+    if model.writes_text:
         raise ValueError(
             "A model of audio is expected: the interface for TF Serving has no text. "
             "Received: a model with a text recipe"

@@ -56,7 +56,7 @@ class Request:
             ValueError: If arguments do not fit; the message names the argument.
         """
         mels = _mels(model, mel)
-        values = None if prompt is None else _prompt(model, prompt, prompt_sample_rate)
+        values = None if prompt is None else prompt_values(model, prompt, prompt_sample_rate)
         sizes = {
             "mel": None if mels is None else len(mels),
             "speaker": None if np.ndim(speaker) == 0 else len(speaker),
@@ -166,8 +166,22 @@ def _check_mel(mel: np.ndarray, index: int, channels: int) -> None:
         )
 
 
-def _prompt(model: GenerativeModel, prompt: Any, sample_rate: int | None) -> np.ndarray:
-    """Returns values [batch, samples] for a recording or for codes."""
+def prompt_values(
+    model: GenerativeModel, prompt: Any, sample_rate: int | None = None
+) -> np.ndarray:
+    """Converts a prompt to values of the network.
+
+    Args:
+        model: the model.
+        prompt: see `WaveNet.generate`.
+        sample_rate: sample rate of the prompt in Hz. If None, the model's.
+
+    Returns:
+        int32 or float32 [batch, samples], whole frames of a model with features.
+
+    Raises:
+        ValueError: If the prompt does not fit the model, or is shorter than a frame.
+    """
     prompt = np.atleast_2d(np.asarray(prompt))
     classes = model.codec.num_codes
     if prompt.ndim != 2 or not prompt.shape[1]:

@@ -1,7 +1,7 @@
-"""Command-line launchers: flags -> config -> one call. Nothing imports this package.
+"""Defines the command-line launchers: flags -> one call. Nothing imports this package.
 
-Importing it, before TensorFlow, keeps TensorFlow's C++ log off the terminal: on every start it
-reports GPU libraries that are not there as errors. `TF_CPP_MIN_LOG_LEVEL=0` brings it back.
+The import of this package, before TensorFlow, hides TensorFlow's C++ log, which reports missing GPU
+libraries as errors on every start. `TF_CPP_MIN_LOG_LEVEL=0` shows the log.
 """
 
 import os

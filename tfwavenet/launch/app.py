@@ -1,7 +1,7 @@
-"""What all launchers share: parsing their flags, and one sentence instead of a traceback.
+"""Parses the flags of the launchers, and reports an error in one sentence.
 
-A launcher defines its flags in its own `FLAGS = flags.FlagValues()`, so that several launchers can
-be imported into one process, and has a `main()` without arguments for the console script:
+A launcher defines its flags in its own `FLAGS = flags.FlagValues()`, so that one process can import
+several launchers. It has a `main()` without arguments for the console script:
 
     FLAGS = flags.FlagValues()
     _WORKDIR = flags.DEFINE_string("workdir", None, "...", required=True, flag_values=FLAGS)
@@ -45,19 +45,19 @@ def run(
     """Parses the command line, calls `main`, and ends the process.
 
     `main` may raise ValueError or OSError (a missing file, a full disk) for input that it cannot
-    use. That ends in one sentence on stderr and exit status 1, without a traceback; set the
-    environment variable TFWAVENET_TRACEBACK to anything to see the traceback too. Any other
+    use. The process then ends with one sentence on stderr and exit status 1, without a traceback.
+    If the environment variable TFWAVENET_TRACEBACK is set, the traceback is shown too. Any other
     exception is a fault of the program and keeps its traceback.
 
     Args:
-        main: takes nothing; or the list of arguments that are not flags, program name first. When
+        main: takes nothing; or the list of arguments that are not flags, program name first. If
             it takes nothing, such arguments are an error.
         flag_values: holds the launcher's flags.
         argv: the command line, program name first; `sys.argv` by default.
 
     Raises:
-        SystemExit: always. Status 0 after `main` returned and after `--help`, 1 after an error of
-            the user's, 130 after Ctrl-C, 141 when nobody reads the output any more.
+        SystemExit: Always. Status 0 after `main` returned and after `--help`, 1 after an error of
+            the user's, 130 after Ctrl-C, 141 if nobody reads the output any more.
     """
     argv = list(sys.argv if argv is None else argv)
     program = os.path.basename(argv[0])
@@ -79,7 +79,7 @@ def run(
 
 
 def one_sentence(error: BaseException) -> str:
-    """Returns what an exception says, on one line; a system error leads with its file.
+    """Returns the message of an exception on one line; a system error begins with its file.
 
     Args:
         error: any exception.
@@ -93,7 +93,7 @@ def one_sentence(error: BaseException) -> str:
 
 
 def _discard_output() -> None:
-    """Sends what is left in the buffers of standard output nowhere, or Python would complain."""
+    """Discards the buffers of standard output, about which Python would complain."""
     with contextlib.suppress(OSError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
@@ -126,7 +126,7 @@ def _parse(main: Callable[..., Any], flag_values: flags.FlagValues, argv: list[s
 
 
 def _explained(error: Exception, argv: Sequence[str]) -> Exception:
-    """What a failure to parse the command line is to be told as."""
+    """Returns a clear error for a failure to parse the command line."""
     config, said = _config_of(argv), str(error)
     if isinstance(error, AttributeError):  # of config_flags, with a suggestion, and quoted twice
         said = said.strip("\"'").replace("\\n", " ").replace("\\'", "'")
@@ -146,13 +146,13 @@ def _explained(error: Exception, argv: Sequence[str]) -> Exception:
 
 
 def with_known_config(argv: Sequence[str]) -> list[str]:
-    """The command line in which a config file that is not there is that of the package.
+    """Returns the command line with a missing config file replaced by the package's config.
 
     Args:
         argv: the command line, program name first.
 
     Raises:
-        ValueError: if the package has none of that name either.
+        ValueError: If the package has no config of that name either.
     """
     given = _config_of(argv)
     if given is None:
@@ -174,7 +174,7 @@ def with_known_config(argv: Sequence[str]) -> list[str]:
 
 
 def _config_of(argv: Sequence[str]) -> Optional[str]:
-    """What follows `--config` on a command line, None without it."""
+    """Returns the value of `--config` on a command line. If it is not given, None."""
     for argument, following in zip(argv[1:], [*argv[2:], ""]):
         name, equals, value = argument.partition("=")
         if name in _CONFIG:
@@ -187,7 +187,7 @@ def _takes_arguments(main: Callable[..., Any]) -> bool:
 
 
 def _help(main: Callable[..., Any], flag_values: flags.FlagValues) -> str:
-    """The launcher's module docstring and its flags."""
+    """Returns the launcher's module docstring and its flags."""
     module = inspect.getmodule(main)
     document = inspect.cleandoc((module.__doc__ if module else None) or "")
     return f"{document}\n\nflags:\n{flag_values.get_help('  ', include_special_flags=False)}\n"

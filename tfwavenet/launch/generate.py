@@ -1,18 +1,18 @@
-"""Generate audio, or text, with a trained model.
+"""Generates audio, or text, with a trained model.
 
 From features, one NumPy file [frames, mels] each, made by the model's own recipe:
 
-    tfwavenet-generate --workdir=runs/digits --speaker=theo --mel=a.npy,b.npy --output=out
+    tfwavenet-generate --workdir=runs/digits --label=theo --mel=a.npy,b.npy --output=out
 
 From recordings, whose features are computed first (copy synthesis):
 
-    tfwavenet-generate --workdir=runs/digits --speaker=theo --audio=a.wav --output=a-again.wav
+    tfwavenet-generate --workdir=runs/digits --label=theo --audio=a.wav --output=a-again.wav
 
 Unconditionally, for a model without features:
 
     tfwavenet-generate --workdir=runs/piano --seconds=5 --output=out
 
-To be heard while it is generated, as 16-bit WAV on standard output:
+To listen while it is generated, as 16-bit WAV on standard output:
 
     tfwavenet-generate --workdir=runs/piano --seconds=60 --output=- | aplay
 
@@ -20,81 +20,100 @@ By a diffusion model, in six steps:
 
     tfwavenet-generate --workdir=runs/diffwave --schedule=1e-4,1e-3,0.01,0.05,0.2,0.5 --mel=a.npy
 
-Text, by a model over characters, to the terminal as it is written, or to a file:
+Text, by a model over characters, to the terminal or to a file:
 
     tfwavenet-generate --workdir=runs/text --prompt="Once upon" --num_characters=300 --top_k=40
     tfwavenet-generate --workdir=runs/text --num_characters=100000 --output=text.txt
 
-While it runs, each file has its name with `.partial` behind it and can be listened to, or read.
+An unfinished file has `.partial` behind its name, and can be listened to, or read.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any, Optional, cast
 
 from absl import flags
 
 from tfwavenet.launch import app, generation_job, sampling, text_job
-from tfwavenet.training import workdir as workdirs
+from tfwavenet.run import Run
+from tfwavenet.training.workdir import Weights
 
 FLAGS = flags.FlagValues()
 _WORKDIR = flags.DEFINE_string(
     "workdir", None, "Folder of a training run.", required=True, flag_values=FLAGS
 )
-_MEL = flags.DEFINE_list("mel", [], "Features: .npy files, with commas.", flag_values=FLAGS)
-_AUDIO = flags.DEFINE_list("audio", [], "Recordings, with commas.", flag_values=FLAGS)
+_MEL = flags.DEFINE_list("mel", [], "Features: .npy files, separated by commas.", flag_values=FLAGS)
+_AUDIO = flags.DEFINE_list(
+    "audio", [], "Recordings to generate again, separated by commas.", flag_values=FLAGS
+)
 _SECONDS = flags.DEFINE_float(
-    "seconds", None, "Length, for a model without features.", lower_bound=0.0, flag_values=FLAGS
+    "seconds",
+    None,
+    "Length in seconds, for a model without features.",
+    lower_bound=0.0,
+    flag_values=FLAGS,
 )
 _COUNT = flags.DEFINE_integer(
-    "count", 1, "How many to generate with --seconds.", lower_bound=1, flag_values=FLAGS
+    "count", 1, "Number of utterances, with --seconds.", lower_bound=1, flag_values=FLAGS
 )
-_SPEAKER = flags.DEFINE_string("speaker", None, "Name or number.", flag_values=FLAGS)
+_LABEL = flags.DEFINE_string(
+    "label", None, "Class or speaker, by name or number.", flag_values=FLAGS
+)
+_SPEAKER = flags.DEFINE_string("speaker", None, "Another name of --label.", flag_values=FLAGS)
 _PROMPT = flags.DEFINE_string(
     "prompt",
     None,
-    "What precedes the output: a recording (with --mel or --audio, these cover it too), or, for a "
-    "model over text, the text itself.",
+    "Beginning that the model continues: for audio a recording's path (features cover the "
+    "recording too), for text the text itself.",
     flag_values=FLAGS,
 )
 _CHARACTERS = flags.DEFINE_integer(
     "num_characters",
     None,
-    "Of a model over text: how many to write; default: 500.",
+    f"Number of characters, for a model over text; default: {text_job.DEFAULT_CHARACTERS}.",
     lower_bound=1,
     flag_values=FLAGS,
 )
 _TEMPERATURE = flags.DEFINE_float(
-    "temperature", 1.0, "Of the sampling; 0: no randomness.", lower_bound=0.0, flag_values=FLAGS
+    "temperature",
+    1.0,
+    "Temperature of the sampling; 0: no randomness.",
+    lower_bound=0.0,
+    flag_values=FLAGS,
 )
 _SAMPLING = sampling.define_flags(FLAGS)
-_SEED = flags.DEFINE_integer("seed", 0, "Of the first; the next take the next.", flag_values=FLAGS)
+_SEED = flags.DEFINE_integer(
+    "seed", 0, "Seed of the first utterance; each further utterance adds 1.", flag_values=FLAGS
+)
 _BATCH_SIZE = flags.DEFINE_integer(
-    "batch_size", 8, "How many to generate together.", lower_bound=1, flag_values=FLAGS
+    "batch_size", 8, "Number of utterances generated together.", lower_bound=1, flag_values=FLAGS
 )
 _WEIGHTS = flags.DEFINE_enum(
-    "weights", "ema", ["ema", "raw"], "Averaged or last weights.", flag_values=FLAGS
+    "weights",
+    "ema",
+    ["ema", "raw"],
+    "ema: averaged weights; raw: last weights.",
+    flag_values=FLAGS,
 )
 _OUTPUT = flags.DEFINE_string(
     "output",
     None,
-    "A .wav file or - (standard output) for one utterance, or a folder; default: "
+    "For one utterance a .wav file, or - for standard output; otherwise a folder. Default: "
     "<workdir>/samples/generated. For text a file; default: standard output.",
     flag_values=FLAGS,
 )
 
-
 _OF_TEXT = (_CHARACTERS,)
-_OF_AUDIO = (_MEL, _AUDIO, _SECONDS, _COUNT, _SPEAKER, _BATCH_SIZE)
+_OF_AUDIO = (_MEL, _AUDIO, _SECONDS, _COUNT, _LABEL, _SPEAKER, _BATCH_SIZE)
 
 
 def _generate() -> None:
-    loaded = workdirs.load(_WORKDIR.value, weights=cast(workdirs.Weights, _WEIGHTS.value))
-    if loaded.model.takes_text:
-        _generate_text(loaded.model)
+    run = Run(_WORKDIR.value, weights=cast(Weights, _WEIGHTS.value))
+    if run.model.writes_text:
+        _generate_text(run.model)
     else:
-        _generate_audio(loaded)
+        _generate_audio(run)
 
 
 def _generate_text(model: Any) -> None:
@@ -102,7 +121,7 @@ def _generate_text(model: Any) -> None:
     text_job.run(
         model,
         prompt=_PROMPT.value,
-        num_characters=_CHARACTERS.value,
+        num_characters=_CHARACTERS.value or text_job.DEFAULT_CHARACTERS,
         output=None if _OUTPUT.value == generation_job.STANDARD_OUTPUT else _OUTPUT.value,
         temperature=_TEMPERATURE.value,
         seed=_SEED.value,
@@ -111,7 +130,7 @@ def _generate_text(model: Any) -> None:
 
 
 def _refuse(holders: Sequence[flags.FlagHolder], reason: str) -> None:
-    """Raises ValueError for the first of the flags that is given."""
+    """Raises ValueError for the first given flag of another kind of model."""
     for holder in holders:
         if FLAGS[holder.name].present:
             raise ValueError(
@@ -120,26 +139,37 @@ def _refuse(holders: Sequence[flags.FlagHolder], reason: str) -> None:
             )
 
 
-def _generate_audio(loaded: workdirs.Loaded) -> None:
+def _label() -> Optional[str]:
+    """Returns the value of --label, or of its other name --speaker."""
+    given = {flag.value for flag in (_LABEL, _SPEAKER) if flag.value is not None}
+    if len(given) > 1:
+        raise ValueError(
+            "--speaker is another name of --label, so one of them is enough. "
+            f"Received: --label={_LABEL.value} with --speaker={_SPEAKER.value}"
+        )
+    return given.pop() if given else None
+
+
+def _generate_audio(run: Run) -> None:
     _refuse(_OF_TEXT, "this one makes audio")
     job = generation_job.Job.create(
-        loaded.model,
+        run.model,
         mel_paths=_MEL.value,
         audio_paths=_AUDIO.value,
         seconds=_SECONDS.value,
         count=_COUNT.value,
-        speaker=_SPEAKER.value,
-        speakers=loaded.metadata.speakers,
+        speaker=_label(),
+        speakers=run.speakers,
         prompt_path=_PROMPT.value,
-        output=_OUTPUT.value or workdirs.Workdir(_WORKDIR.value).samples / "generated",
+        output=_OUTPUT.value or run.path / "samples" / "generated",
     )
     generation_job.run(
-        loaded.model,
+        run.model,
         job,
         temperature=_TEMPERATURE.value,
         seed=_SEED.value,
         batch_size=_BATCH_SIZE.value,
-        **sampling.arguments(loaded.model, **_SAMPLING.values()),
+        **sampling.arguments(run.model, **_SAMPLING.values()),
     )
 
 

@@ -1,4 +1,4 @@
-"""What the generate launcher does: files in, files out, with progress."""
+"""Reads what the generate launcher is given, generates, and writes files with progress."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ from tfwavenet.audio import audio_files, wav_format
 from tfwavenet.audio.features import FeatureRecipe
 from tfwavenet.audio.wav_writer import WavPipe, WavWriter
 from tfwavenet.evaluation.speed import Speedometer
-from tfwavenet.models import DiffWave
-from tfwavenet.models.autoregressive import AutoregressiveModel
+from tfwavenet.generation.request import prompt_values
+from tfwavenet.models import DiffWave, WaveNet
+from tfwavenet.run import speaker_number
 
-_LISTED_SPEAKERS = 20
 STANDARD_OUTPUT = "-"
 
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-    """What to generate, checked, and where to write it.
+    """A checked description of what to generate, and of the files to write.
 
     Attributes:
         paths: final names of the WAV files; "-" for standard output.
-        mels: float32 [frames, n_mels] for each, or None for a model without features.
-        samples: number of samples to generate for each.
+        mels: float32 [frames, n_mels] for each file. If the model has no features, None.
+        samples: number of samples to generate for each file.
         speaker: number of the speaker, or None.
-        prompt: float32 [samples] that precede, as the network sees them, or None.
+        prompt: recording that the model continues, float32 [samples] at its rate, or None.
     """
 
     paths: tuple[str, ...]
@@ -63,21 +63,22 @@ class Job:
         """Reads and checks what the user asks for.
 
         Args:
-            model: an `AudioModel` with a recipe.
-            output: a name that ends in `.wav`, or "-" for standard output, for one utterance;
+            model: a model with a recipe.
+            output: for one utterance a name that ends in `.wav`, or "-" for standard output;
                 otherwise a folder.
-            mel_paths: .npy files with features. Only one of this, the next and `seconds`.
+            mel_paths: .npy files with features. Only one of `mel_paths`, `audio_paths` and
+                `seconds` may be given.
             audio_paths: recordings to compute features from.
             seconds: length to generate, for a model without features.
-            count: how many of that length.
-            speaker: name or number.
+            count: number of utterances of that length.
+            speaker: name or number of the speaker or label.
             speakers: names of the speakers, by number.
-            prompt_path: a recording that precedes; with features, these cover it too.
+            prompt_path: a recording that the model continues; features cover it too.
 
         Raises:
-            ValueError: if something does not fit the model or cannot be used; the message names
-                the file or option.
-            OSError: if a file cannot be read.
+            ValueError: If something does not fit the model or cannot be used; names the file or
+                option.
+            OSError: If a file cannot be read.
         """
         recipe = _recipe(model)
         _check_source(model, mel_paths, audio_paths, seconds)
@@ -85,7 +86,9 @@ class Job:
         if model.upsampler is not None:
             mels = tuple(read_mel(path, recipe) for path in mel_paths)
             mels += tuple(analyze(path, recipe)[1] for path in audio_paths)
-        prompt = None if prompt_path is None else read_prompt(prompt_path, model)
+        prompt, given_samples = None, 0
+        if prompt_path is not None:
+            prompt, given_samples = read_prompt(prompt_path, model)
         names = [pathlib.Path(path).stem for path in [*mel_paths, *audio_paths]]
         names = names or [f"generated-{index}" for index in range(count)]
         paths = output_paths(output, names)
@@ -94,7 +97,7 @@ class Job:
         return cls(
             paths=paths,
             mels=mels,
-            samples=_lengths(mels, recipe, seconds, count, prompt),
+            samples=_lengths(mels, recipe, seconds, count, given_samples),
             speaker=speaker_number(model, speaker, speakers),
             prompt=prompt,
         )
@@ -104,15 +107,15 @@ def run(model: Any, job: Job, *, seed: int = 0, batch_size: int = 8, **sampling:
     """Generates and writes every file of a job, with progress on stderr.
 
     Args:
-        model: the one that the job was made for.
-        job: what to generate.
-        seed: of the first utterance; the i-th takes `seed + i`.
-        batch_size: how many to generate at a time.
+        model: the model that the job was made for.
+        job: the job.
+        seed: seed of the first utterance; the i-th takes `seed + i`.
+        batch_size: number of utterances generated together.
         **sampling: further arguments of the model's `generate`, such as `temperature`.
 
     Raises:
-        ValueError: if an argument is out of its range.
-        OSError: if a file cannot be written.
+        ValueError: If an argument is out of its range.
+        OSError: If a file cannot be written.
     """
     rate, speed, start = model.recipe.sample_rate, Speedometer(), time.monotonic()
     with contextlib.ExitStack() as stack:
@@ -170,14 +173,14 @@ def read_mel(path: files.PathLike, recipe: FeatureRecipe) -> np.ndarray:
 
     Args:
         path: a .npy file with floats [frames, n_mels].
-        recipe: of the model. Features far outside the range that it gives are warned about.
+        recipe: recipe of the model. Features far outside its range cause a warning.
 
     Returns:
         float32 [frames, n_mels].
 
     Raises:
-        ValueError: if the file does not hold that, or holds NaN or infinity; it is named.
-        OSError: if there is no such file.
+        ValueError: If the file holds something else, or NaN or infinity; names the file.
+        OSError: If there is no such file.
     """
     name = os.fspath(path)
     expected = f"mel file {name!r} is expected to hold floats of shape [frames, {recipe.n_mels}]"
@@ -201,7 +204,7 @@ def read_mel(path: files.PathLike, recipe: FeatureRecipe) -> np.ndarray:
 
 
 def _warn_of_other_recipe(name: str, mel: np.ndarray, recipe: FeatureRecipe) -> None:
-    """Features made by another recipe are the commonest reason for noise or silence."""
+    """Warns of features that another recipe seems to have made, which give noise or silence."""
     if recipe.normalization != "range":
         return
     low, high = recipe.output_range
@@ -219,14 +222,14 @@ def _warn_of_other_recipe(name: str, mel: np.ndarray, recipe: FeatureRecipe) -> 
 
 
 def analyze(path: files.PathLike, recipe: FeatureRecipe) -> tuple[np.ndarray, np.ndarray]:
-    """Signal and mel of a recording, see `FeatureRecipe.analyze`, at the recipe's sample rate.
+    """Computes signal and mel of a recording, see `FeatureRecipe.analyze`.
 
     Args:
-        path: an audio file.
-        recipe: of the model.
+        path: an audio file; it is resampled to the recipe's sample rate.
+        recipe: recipe of the model.
 
     Raises:
-        ValueError: if it is no audio file that can be used; it is named.
+        ValueError: If it is no audio file that can be used; names the file.
     """
     audio, _ = audio_files.read(path, sample_rate=recipe.sample_rate)
     try:
@@ -235,84 +238,42 @@ def analyze(path: files.PathLike, recipe: FeatureRecipe) -> tuple[np.ndarray, np
         raise ValueError(f"{os.fspath(path)!r} cannot be used: {error}") from error
 
 
-def read_prompt(path: files.PathLike, model: Any) -> np.ndarray:
-    """A recording as the network sees it, cut to whole frames for a model with features.
+def read_prompt(path: files.PathLike, model: Any) -> tuple[np.ndarray, int]:
+    """Reads a recording that a model continues.
 
     Args:
         path: an audio file.
-        model: an `AudioModel` with a recipe.
+        model: a model with a recipe.
 
     Returns:
-        float32 [samples].
+        float32 [samples] at the model's sample rate, and the number of samples that it takes up
+        of what is generated.
 
     Raises:
-        ValueError: if it is no audio file that can be used, or shorter than a frame; it is named.
-            If the model cannot continue a recording.
+        ValueError: If the model cannot continue a recording, or the file is no audio file that can
+            be used, or is shorter than a frame; names the file.
     """
-    if not isinstance(model, AutoregressiveModel):
+    if not isinstance(model, WaveNet):
         raise ValueError(
             "prompt is for models that predict sample by sample. "
             f"Received: a model of class {type(model).__name__}"
         )
-    recipe = model.recipe
-    audio, _ = audio_files.read(path, sample_rate=recipe.sample_rate)
+    audio, _ = audio_files.read(path, sample_rate=_recipe(model).sample_rate)
     try:
-        signal = np.pad(recipe.condition_audio(audio), (recipe.signal_offset, 0))
+        return audio, prompt_values(model, audio).shape[1]
     except ValueError as error:
         raise ValueError(f"{os.fspath(path)!r} cannot be used: {error}") from error
-    unit = 1 if model.upsampler is None else recipe.hop_samples
-    whole = len(signal) // unit * unit
-    if not whole:
-        raise ValueError(
-            f"prompt must last at least a frame of {unit} samples. "
-            f"Received: samples={len(signal)} in {os.fspath(path)!r}"
-        )
-    return signal[:whole]
-
-
-def speaker_number(model: Any, speaker: Optional[str], speakers: Sequence[str]) -> Optional[int]:
-    """The number of a speaker given by name or number; the only one need not be given.
-
-    Args:
-        model: says with `speaker_channels` whether it knows speakers.
-        speaker: what the user wrote, or None.
-        speakers: names of the speakers, by number.
-
-    Returns:
-        The number, None for a model without speakers.
-
-    Raises:
-        ValueError: for an unknown speaker, naming those that are known; for none where one is
-            needed; and for one where the model knows none.
-    """
-    if not model.speaker_channels:
-        if speaker is not None:
-            raise ValueError(f"this model knows no speakers. Received: speaker={speaker!r}")
-        return None
-    if speaker is None and len(speakers) == 1:
-        return 0
-    if speaker in speakers:
-        return list(speakers).index(str(speaker))
-    if speaker is not None and speaker.isdecimal() and int(speaker) < len(speakers):
-        return int(speaker)
-    shown = ", ".join(speakers[:_LISTED_SPEAKERS])
-    more = len(speakers) - _LISTED_SPEAKERS
-    rest = f" and {more} more" if more > 0 else ""
-    raise ValueError(
-        f"speaker must be one of {shown}{rest}, or a number from 0 to {len(speakers) - 1}. "
-        f"Received: speaker={speaker!r}"
-    )
 
 
 def output_paths(output: files.PathLike, names: Sequence[str]) -> tuple[str, ...]:
-    """Final names of the files: `output` itself if it ends in .wav, or files in that folder.
+    """Returns the final names of the files.
 
     Args:
-        output: a .wav file or "-", for one name only, or a folder.
-        names: of the utterances, without extension; equal ones get a number.
+        output: a .wav file or "-", for one name only, or a folder of files.
+        names: names of the utterances, without extension; equal names get a number.
 
     Raises:
-        ValueError: if one file is given for several utterances, or the folder is a file.
+        ValueError: If one file is given for several utterances, or the folder is a file.
     """
     text = os.fspath(output)
     if text.lower().endswith(".wav") or text == STANDARD_OUTPUT:
@@ -367,9 +328,9 @@ def _lengths(
     recipe: FeatureRecipe,
     seconds: Optional[float],
     count: int,
-    prompt: Optional[np.ndarray],
+    given_samples: int,
 ) -> tuple[int, ...]:
-    """Samples to generate of each: what the features or `seconds` say, less what precedes."""
+    """Returns the number of samples to generate of each utterance, without the prompt."""
     if mels is None:
         wanted = (seconds or 0.0) * recipe.sample_rate
         if not 0.5 < wanted <= wav_format.MOST_FRAMES:
@@ -378,11 +339,10 @@ def _lengths(
                 f"{wav_format.MOST_FRAMES} samples. Received: seconds={seconds}"
             )
         return (round(wanted),) * count
-    prompted = 0 if prompt is None else len(prompt)
-    lengths = tuple(len(mel) * recipe.hop_samples - prompted for mel in mels)
+    lengths = tuple(len(mel) * recipe.hop_samples - given_samples for mel in mels)
     if min(lengths) <= 0:
         raise ValueError(
-            "the features cover prompt too and must be longer. "
-            f"Received: {prompted} samples of prompt, features for {min(lengths) + prompted}"
+            "the features cover prompt too and must be longer. Received: "
+            f"{given_samples} samples of prompt, features for {min(lengths) + given_samples}"
         )
     return lengths

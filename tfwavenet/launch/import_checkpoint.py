@@ -1,4 +1,4 @@
-"""Import a checkpoint of another project into a workdir, for the other commands to work on.
+"""Imports a checkpoint of another project into a workdir, for the other commands to work on.
 
     tfwavenet-import --checkpoint=step1000000_ema.pth --workdir=runs/mol
     tfwavenet-generate --workdir=runs/mol --audio=some.wav --output=again.wav
@@ -25,19 +25,32 @@ from tfwavenet.training import workdir as workdirs
 
 FLAGS = flags.FlagValues()
 _CHECKPOINT = flags.DEFINE_string(
-    "checkpoint", None, "PyTorch's file, or TensorFlow's .index.", required=True, flag_values=FLAGS
+    "checkpoint",
+    None,
+    "File of PyTorch, or .index file of TensorFlow.",
+    required=True,
+    flag_values=FLAGS,
 )
 _WORKDIR = flags.DEFINE_string("workdir", None, "A new folder.", required=True, flag_values=FLAGS)
 _HYPERPARAMETERS = flags.DEFINE_string(
-    "hyperparameters", None, "JSON file; default: that beside the checkpoint.", flag_values=FLAGS
+    "hyperparameters",
+    None,
+    "JSON file; default: the file beside the checkpoint.",
+    flag_values=FLAGS,
 )
 _SPEAKERS = flags.DEFINE_list(
-    "speakers", [], "Names of the speakers, by number, with commas.", flag_values=FLAGS
+    "speakers",
+    [],
+    "Names of the speakers, in the order of their numbers, separated by commas.",
+    flag_values=FLAGS,
 )
 _CORPUS = flags.DEFINE_string(
-    "corpus", "folder", "Recordings for evaluation, see tfwavenet-prepare.", flag_values=FLAGS
+    "corpus",
+    "folder",
+    "Corpus for evaluation and training, see tfwavenet-prepare.",
+    flag_values=FLAGS,
 )
-_ROOT = flags.DEFINE_string("root", None, "Folder of these recordings.", flag_values=FLAGS)
+_ROOT = flags.DEFINE_string("root", None, "Folder of the corpus.", flag_values=FLAGS)
 
 
 def _import() -> None:

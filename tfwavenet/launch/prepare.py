@@ -1,30 +1,23 @@
-"""Prepares the corpus of a config for training: analyses every recording and writes records.
+"""Prepares the corpus of a config for training: analyzes every recording and writes records.
 
     tfwavenet-prepare --config=configs/smoke.py --workdir=runs/smoke
     tfwavenet-prepare --config=configs/r9y9_mol.py --workdir=runs/mol \
         --config.data.corpus=ljspeech --config.data.root=/data/LJSpeech-1.1
 
-The data go to `<workdir>/data`. A run that was interrupted goes on where it was when the same
-command is given again. Training prepares by itself what is not prepared yet. Of a student's config
-the teacher must be there: its statistics normalize the features.
+The data go to `<workdir>/data`. The same command again continues an interrupted preparation.
+Training prepares by itself what is not prepared yet. The config of a student needs its teacher:
+the statistics of the teacher normalize the features.
 """
 
 from __future__ import annotations
 
-import os
-
 from absl import flags, logging
 
-from tfwavenet.data.preparation import prepare_from_config
 from tfwavenet.launch import app, config_flag
-from tfwavenet.training import workdir as workdirs
-from tfwavenet.training.config import resolve
+from tfwavenet.run import Run
 
 FLAGS = flags.FlagValues()
-_CONFIG = config_flag.define(
-    "Config file; single keys are changed with --config.key=value. Default: the workdir's.",
-    FLAGS,
-)
+_CONFIG = config_flag.define("Config file. If not given, the config in the workdir.", FLAGS)
 _WORKDIR = flags.DEFINE_string(
     "workdir",
     None,
@@ -40,16 +33,8 @@ def main() -> None:
 
 
 def _prepare() -> None:
-    folder = workdirs.Workdir(_WORKDIR.value)
-    config = folder.config() if _CONFIG.value is None else resolve(_CONFIG.value)
-    if config is None:
-        raise ValueError(
-            "--config is needed for a new workdir. "
-            f"Received: workdir={_WORKDIR.value!r} without a config of its own"
-        )
-    config = workdirs.with_teachers_statistics(config)
-    directory = prepare_from_config(config, _WORKDIR.value)
-    logging.info("Prepared data are in %s", os.path.abspath(directory))
+    folder = Run(_WORKDIR.value).prepare(_CONFIG.value)
+    logging.info("Prepared data are in %s", folder.absolute())
 
 
 if __name__ == "__main__":

@@ -1,68 +1,44 @@
-"""The whole path in a few minutes: train a small vocoder on the speech that comes along, listen.
+"""Trains a small vocoder on the bundled speech and evaluates it, in a few minutes.
 
     tfwavenet-quickstart --workdir=quickstart
 
-Prepares the bundled speech, trains the network of configs/quickstart.py, generates the held-out
+Prepares the bundled speech and trains the network of configs/quickstart.py. Generates the held-out
 sentences again from their features, and compares them with the recordings and with Griffin-Lim.
-Writes WAV files and `index.html` (open it in a browser) to `<workdir>/evaluation/test`. The same
-command goes on where an interrupted run was.
+Writes WAV files and `index.html` (open it in a browser) to `<workdir>/evaluation/test`.
+The same command continues an interrupted run.
 """
 
 from __future__ import annotations
 
-import pathlib
 import sys
 from collections.abc import Sequence
-from typing import Any
 
 from absl import flags, logging
 
-from tfwavenet import files
-from tfwavenet.launch import app, config_flag, evaluate
-from tfwavenet.training.config import Config
-from tfwavenet.training.run_training import run
+from tfwavenet.evaluation.report import summary_lines
+from tfwavenet.launch import app, config_flag
+from tfwavenet.run import Run
 
 FLAGS = flags.FlagValues()
-_CONFIG = config_flag.define(
-    "Config file, configs/quickstart.py by default; single keys: --config.key=value.",
-    FLAGS,
-)
+_CONFIG = config_flag.define("Config file; default: configs/quickstart.py.", FLAGS)
 _WORKDIR = flags.DEFINE_string(
-    "workdir", None, "Folder to work in; made if missing.", required=True, flag_values=FLAGS
+    "workdir", None, "Folder of the run; made if missing.", required=True, flag_values=FLAGS
 )
-
-
-def quickstart(config: Config, workdir: files.PathLike, *, temperature: float = 1.0) -> Any:
-    """Prepares, trains, generates and evaluates.
-
-    Args:
-        config: of the experiment, see `training.config`.
-        workdir: folder of the run; what was done there before is not done again.
-        temperature: of the sampling.
-
-    Returns:
-        The report, see `evaluation.evaluate`.
-
-    Raises:
-        ValueError: if the config is wrong, or the workdir was made by another one.
-        OSError: if a file cannot be written.
-    """
-    logging.info("1 of 2: preparing and training in %s", workdir)
-    run(config, workdir)
-    logging.info("2 of 2: generating and measuring held-out sentences")
-    return evaluate.evaluate_workdir(workdir, split="test", temperature=temperature)
 
 
 def _quickstart() -> None:
-    report = quickstart(_CONFIG.value, _WORKDIR.value)
-    for line in evaluate.summary_lines(report):
+    run = Run(_WORKDIR.value)
+    logging.info("1 of 2: preparing and training in %s", run.path)
+    run.train(_CONFIG.value)
+    logging.info("2 of 2: generating and measuring held-out sentences")
+    for line in summary_lines(run.evaluate("test")):
         logging.info("%s", line)
-    page = pathlib.Path(_WORKDIR.value).absolute() / "evaluation" / "test" / "index.html"
+    page = run.path.absolute() / "evaluation" / "test" / "index.html"
     logging.info("Open this page in a browser to see and hear the result: %s", page)
 
 
 def with_default_config(argv: Sequence[str]) -> list[str]:
-    """The command line with `--config` in front, unless it has one.
+    """Returns the command line with `--config` in front, unless `--config` is given.
 
     Args:
         argv: the command line, program name first.

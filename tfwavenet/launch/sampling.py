@@ -1,4 +1,4 @@
-"""The flags of how a model is sampled that are not for every model."""
+"""Defines the flags of sampling that only some models take."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _DIFFUSION = ("schedule", "eta")
 
 
 class Flags(NamedTuple):
-    """What `define_flags` adds."""
+    """The flags that `define_flags` adds."""
 
     schedule: flags.FlagHolder
     eta: flags.FlagHolder
@@ -23,50 +23,50 @@ class Flags(NamedTuple):
     overlap_frames: flags.FlagHolder
 
     def values(self) -> dict[str, Any]:
-        """Their values, as `arguments` takes them."""
+        """Returns the values of the flags, as `arguments` takes them."""
         return {name: holder.value for name, holder in self._asdict().items()}
 
 
 def define_flags(flag_values: flags.FlagValues) -> Flags:
-    """Adds the flags to those of a launcher."""
+    """Adds the flags of sampling to the flags of a launcher."""
     schedule = flags.DEFINE_list(
         "schedule",
         None,
-        "Of a diffusion model: variances, with commas; default: the model's own.",
+        "Variances of the steps, separated by commas, for a diffusion model; default: the model's.",
         flag_values=flag_values,
     )
     eta = flags.DEFINE_float(
         "eta",
         None,
-        "Of a diffusion model: 1 for ancestral (default), 0 for deterministic sampling.",
+        "Share of fresh noise, for a diffusion model; 1 (default): ancestral, 0: deterministic.",
         flag_values=flag_values,
     )
     top_k = flags.DEFINE_integer(
         "top_k",
         None,
-        "Of a model that predicts codes: draws only so many of the most likely ones; default: all.",
+        "Number of the most likely codes to draw from, for a model that predicts codes; default: all.",
         lower_bound=1,
         flag_values=flag_values,
     )
     top_p = flags.DEFINE_float(
         "top_p",
         None,
-        "Of a model that predicts codes: draws only the most likely ones that together have this "
-        "probability, such as 0.99; default: all.",
+        "Total probability of the most likely codes to draw from, such as 0.99, for a model that "
+        "predicts codes; default: 1, all codes.",
         flag_values=flag_values,
     )
     fold_frames = flags.DEFINE_integer(
         "fold_frames",
         None,
-        "Of a model that predicts sample by sample: cuts what is generated into pieces of this many "
-        "frames, which are made at the same time; default: whole.",
+        "Length in frames of the pieces that are generated at the same time, for a model that "
+        "predicts sample by sample; default: no pieces.",
         lower_bound=1,
         flag_values=flag_values,
     )
     overlap_frames = flags.DEFINE_integer(
         "overlap_frames",
         None,
-        "With --fold_frames: how much earlier each piece begins.",
+        "Frames by which the pieces overlap, with --fold_frames.",
         lower_bound=0,
         flag_values=flag_values,
     )
@@ -74,15 +74,14 @@ def define_flags(flag_values: flags.FlagValues) -> Flags:
 
 
 def arguments(model: Any, **given: Any) -> dict[str, Any]:
-    """What the flags add to the arguments of a model's `generate`.
+    """Returns what the flags add to the arguments of a model's `generate`.
 
     Args:
-        model: the one that generates.
-        **given: values of the flags, None for those that are not given.
+        model: the model that generates.
+        **given: values of the flags. If a flag is not given, None.
 
     Raises:
-        ValueError: if one is given for another kind of model, or is not what it can be sampled
-            with.
+        ValueError: If a flag is for another kind of model, or its value is out of range.
     """
     chosen = {name: value for name, value in given.items() if value is not None}
     for name in chosen:

@@ -1,4 +1,4 @@
-"""What the generate launcher does for a network over text: characters out as they are made."""
+"""Writes text for the generate launcher, character by character as the model makes it."""
 
 from __future__ import annotations
 
@@ -13,34 +13,34 @@ from absl import logging
 
 from tfwavenet import files, text
 
-_CHARACTERS = 500
+DEFAULT_CHARACTERS = 500
 
 
 def run(
     model: Any,
     *,
     prompt: Optional[str] = None,
-    characters: Optional[int] = None,
+    num_characters: int = DEFAULT_CHARACTERS,
     output: Optional[files.PathLike] = None,
     seed: int = 0,
     **sampling: Any,
 ) -> None:
-    """Writes the prompt and how it goes on, as UTF-8, to stdout or to a file.
+    """Writes the prompt and its continuation, as UTF-8, to standard output or to a file.
 
     Args:
-        model: over text.
-        prompt: what the text begins with; None for nothing.
-        characters: how many to generate; None for 500.
-        output: a file, which has `.partial` behind its name until it is whole; None for stdout.
-        seed: of the text.
+        model: a model over text.
+        prompt: beginning of the text. If None, the text begins from nothing.
+        num_characters: number of characters to generate.
+        output: a file, which has `.partial` behind its name until it is whole. If None, standard
+            output.
+        seed: seed of the text.
         **sampling: further arguments of the model's `generate`, such as `temperature`.
 
     Raises:
-        ValueError: if an argument is out of its range, or the prompt is no valid text.
-        OSError: if the file cannot be written; it is named.
+        ValueError: If an argument is out of its range, or the prompt is no valid text.
+        OSError: If the file cannot be written; names the file.
     """
     given = _checked_prompt(prompt or "", model.recipe)
-    count = _CHARACTERS if characters is None else characters
     start = time.monotonic()
     with _opened(output) as file:
 
@@ -49,16 +49,18 @@ def run(
             file.flush()
 
         write(given)
-        model.generate_text(given, num_characters=count, seed=seed, on_text=write, **sampling)
+        model.generate_text(
+            given, num_characters=num_characters, seed=seed, on_text=write, **sampling
+        )
         if file.isatty():
             write("\n")
-    logging.info("%d characters in %.2f s", count, time.monotonic() - start)
+    logging.info("%d characters in %.2f s", num_characters, time.monotonic() - start)
     if output is not None:
         logging.info("wrote %s", os.fspath(output))
 
 
 def _checked_prompt(prompt: str, recipe: text.TextRecipe) -> str:
-    """The prompt as the network reads it; characters that it does not know are warned about."""
+    """Returns the prompt as the network reads it; warns of characters that it does not know."""
     if not text.is_unicode(prompt):
         raise ValueError(f"prompt must be valid UTF-8. Received: prompt={prompt!r}")
     prompt = recipe.normalize(prompt)
@@ -74,7 +76,7 @@ def _checked_prompt(prompt: str, recipe: text.TextRecipe) -> str:
 
 @contextlib.contextmanager
 def _opened(output: Optional[files.PathLike]) -> Iterator[BinaryIO]:
-    """Stdout, or a file that gets its name once it is whole."""
+    """Opens standard output, or a file that gets its name once it is whole."""
     if output is None:
         with contextlib.suppress(BrokenPipeError):  # whoever reads has seen enough
             yield sys.stdout.buffer

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfwavenet import rng
-from tfwavenet.codecs import Codec
+from tfwavenet.codecs import Characters, Codec
 from tfwavenet.layers import SpeakerEmbedding
 from tfwavenet.layers.fusion import fused_elementwise
 
@@ -58,6 +58,11 @@ class AudioModel(tf.keras.Model):
     def sample_rate(self) -> int | None:
         """Sample rate of the audio in Hz; None without a feature recipe."""
         return getattr(self.recipe, "sample_rate", None)
+
+    @property
+    def writes_text(self) -> bool:
+        """Whether the values are characters rather than audio."""
+        return isinstance(self.codec, Characters)
 
     def describe_output(self) -> str:
         """Describes for people what the network predicts."""

@@ -11,7 +11,6 @@ import tensorflow as tf
 
 from tfwavenet import codecs, distributions, files, generation, rng
 from tfwavenet.audio import recipes
-from tfwavenet.codecs import Characters
 from tfwavenet.generation import Sampler, chunk
 from tfwavenet.layers import upsampler as upsamplers
 from tfwavenet.layers.wavenet_stack import SkipMode, WaveNetStack
@@ -217,11 +216,6 @@ class WaveNet(AudioModel):
     def head(self) -> list[tf.keras.layers.Layer]:
         """Both convolutions of the network's head."""
         return self.network.head
-
-    @property
-    def writes_text(self) -> bool:
-        """Whether the values are characters rather than audio."""
-        return isinstance(self.codec, Characters)
 
     @property
     def receptive_field(self) -> int:

@@ -1,6 +1,6 @@
-"""Training: one function from a config and a folder to a trained model.
+"""Trains models: `run` takes a config and a folder, and gives a trained model.
 
-`run` trains and resumes; `load` gives the model of a workdir back.
+`run` also resumes; `load` returns the model of a workdir.
 """
 
 from tfwavenet.training.config import default_config

@@ -1,23 +1,21 @@
-"""Config to model and optimizer."""
+"""Builds the model and the optimizer of a config."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from typing import Any, Optional, Union
+from typing import Any, Optional
 
 import ml_collections
 import tensorflow as tf
 
-from tfwavenet.audio import recipes
 from tfwavenet.audio.recipes import Recipe
-from tfwavenet.models import distillation
 from tfwavenet.training import schedules
-from tfwavenet.training.config import default_config, model_class
+from tfwavenet.training.config import default_config, model_class, recipe_of
 from tfwavenet.training.optimizer import MeasuredAdam
 
 # Fields of recipes that a config may leave to the data.
-_FITTED = ("mean", "std", "characters")
+FITTED = ("mean", "std", "characters")
 
 
 def build_model(
@@ -31,85 +29,48 @@ def build_model(
 
     Args:
         config: a resolved config.
-        recipe: of the data, with its statistics.
+        recipe: recipe of the data, with its statistics.
         speakers: names of the speakers in the data, in the order of their numbers.
-        precision: name of a Keras mixed precision policy; None for the config's.
+        precision: name of a Keras mixed precision policy. If None, the policy of the config.
 
     Raises:
         ValueError: If an argument of the model is out of its range, or it has too few speakers.
     """
+    num_speakers = _speaker_count(config, speakers)
     with precision_policy(precision or config.training.precision):
-        model = _create(config, recipe, speakers)
+        model = _create(config, recipe, num_speakers)
         model.build(None)
     return model
 
 
-def check_model(config: ml_collections.ConfigDict) -> None:
-    """Checks before the data are prepared that the model of a config can be built for them.
+def draft_model(
+    config: ml_collections.ConfigDict, *, num_speakers: Optional[int] = None
+) -> tf.keras.Model:
+    """Constructs the model of a config without weights, to check it before data are prepared.
 
     Args:
         config: a resolved config.
+        num_speakers: number of speakers if the config leaves it to the data. If None, the number
+            is unknown.
 
     Raises:
         ValueError: If recipe or model are not valid, or do not fit each other.
     """
     with precision_policy(config.training.precision):
-        model = _create(config, recipes.of_any_kind(_recipe_identifier(config)), speakers=None)
+        model = _create(config, recipe_of(config), config.model.get("num_speakers") or num_speakers)
     if model.upsampler is not None and not config.data.with_mel and not config.data.records:
         raise ValueError(
             "config key 'data.with_mel' must be True for a model with an upsampler. "
             "Received: data.with_mel=False"
         )
-
-
-def with_statistics(config: ml_collections.ConfigDict, recipe: Recipe) -> ml_collections.ConfigDict:
-    """Returns a config whose recipe has the statistics of another one, where it leaves them open.
-
-    Args:
-        config: a resolved config; not changed.
-        recipe: with its statistics. Those of another number of mels are not taken.
-    """
-    own = recipes.of_any_kind(_recipe_identifier(config)).get_config()
-    fitted = recipe.get_config()
-    if own.get("n_mels") != fitted.get("n_mels"):
-        return config
-    taken = {name: fitted.get(name) for name in _FITTED if name in own and own[name] is None}
-    complete = ml_collections.ConfigDict(config.to_dict(), type_safe=False)
-    complete.recipe = {**own, **taken}
-    return complete.lock()
-
-
-def check_teacher(config: ml_collections.ConfigDict, teacher: tf.keras.Model) -> None:
-    """Checks before the data are prepared that the student of a config fits its teacher.
-
-    Args:
-        config: a resolved config, with the statistics of the teacher's recipe.
-        teacher: the model to learn from.
-
-    Raises:
-        ValueError: If they differ in family, recipe, features or speakers, or the teacher's
-            statistics are not known.
-    """
-    recipe = recipes.get(_recipe_identifier(config))
-    with precision_policy(config.training.precision):
-        student = _create(config, recipe, speakers=None)
-    if student.num_speakers is None:
-        # Their number follows from the data; that it is the teacher's is checked again then.
-        student.num_speakers = getattr(teacher, "num_speakers", None)
-    distillation.check_teacher(student, teacher)
-    if config.data.with_mel and recipe.normalization == "standard" and recipe.mean is None:
-        raise ValueError(
-            "A teacher of normalized features is expected to have their statistics in its recipe; "
-            "an imported one has them from the file beside its checkpoint. "
-            "Received: a teacher with recipe mean=None"
-        )
+    return model
 
 
 def config_of(model: tf.keras.Model) -> dict[str, Any]:
-    """The part of a config by which `build_model` builds a model like a given one.
+    """Returns the part of a config by which `build_model` builds a model like a given one.
 
     Args:
-        model: with a recipe.
+        model: a model with a recipe.
     """
     name = type(model).__name__
     arguments = model.get_config()
@@ -123,16 +84,16 @@ def check_recipe(config: ml_collections.ConfigDict, recipe: Recipe) -> None:
 
     Args:
         config: a resolved config.
-        recipe: of the data, with its statistics.
+        recipe: recipe of the data, with its statistics.
 
     Raises:
-        ValueError: If they differ in anything but what is fitted to the data; names the first
-            field.
+        ValueError: If the recipes differ in a field that is not fitted to the data; names the
+            first such field.
     """
-    wanted = recipes.of_any_kind(_recipe_identifier(config)).get_config()
+    wanted = recipe_of(config).get_config()
     found = recipe.get_config()
     for name, value in wanted.items():
-        if value != found.get(name) and not (value is None and name in _FITTED):
+        if value != found.get(name) and not (value is None and name in FITTED):
             raise ValueError(
                 f"config key 'recipe' must be that of the prepared data, which have {name}="
                 f"{found.get(name)!r}. Received: recipe with {name}={value!r}"
@@ -143,7 +104,7 @@ def compile_model(model: tf.keras.Model, config: ml_collections.ConfigDict) -> N
     """Gives a built model the optimizer of a config, with all its variables.
 
     Args:
-        model: from `build_model`.
+        model: a model from `build_model`.
         config: a resolved config.
     """
     training = config.training
@@ -180,19 +141,14 @@ def padding_frames(model: Any) -> int:
     return 0 if upsampler is None else upsampler.padding_frames
 
 
-def _recipe_identifier(config: ml_collections.ConfigDict) -> Union[str, dict[str, Any]]:
-    recipe = config.recipe
-    return recipe.to_dict() if isinstance(recipe, ml_collections.ConfigDict) else recipe
-
-
 def _create(
-    config: ml_collections.ConfigDict, recipe: Recipe, speakers: Optional[Sequence[str]]
+    config: ml_collections.ConfigDict, recipe: Recipe, num_speakers: Optional[int]
 ) -> tf.keras.Model:
-    """Constructs the model, without weights; `speakers` None for not known yet."""
+    """Constructs the model, without weights."""
     arguments = config.model.to_dict()
     cls = model_class(arguments.pop("class_name"))
-    if arguments.get("speaker_channels") and speakers is not None:
-        arguments["num_speakers"] = _speaker_count(arguments.get("num_speakers"), speakers)
+    if arguments.get("speaker_channels"):
+        arguments["num_speakers"] = num_speakers
     try:
         return cls(recipe=recipe, **arguments)
     except TypeError as error:
@@ -202,8 +158,11 @@ def _create(
         ) from error
 
 
-def _speaker_count(configured: Optional[int], speakers: Sequence[str]) -> int:
-    """Returns the number of speakers of the model, which must cover those of the data."""
+def _speaker_count(config: ml_collections.ConfigDict, speakers: Sequence[str]) -> Optional[int]:
+    """Returns the number of speakers of the model, which must cover the speakers of the data."""
+    configured = config.model.get("num_speakers")
+    if not config.model.get("speaker_channels"):
+        return configured
     if configured is None and len(speakers) < 2:
         raise ValueError(
             "config key 'model.speaker_channels' needs data of several speakers, and these have "
@@ -213,7 +172,8 @@ def _speaker_count(configured: Optional[int], speakers: Sequence[str]) -> int:
         return len(speakers)
     if configured < len(speakers):
         raise ValueError(
-            f"config key 'model.num_speakers' must be at least {len(speakers)}, the number of speakers "
-            f"in the data ({', '.join(speakers[:5])}...). Received: model.num_speakers={configured}"
+            f"config key 'model.num_speakers' must be at least {len(speakers)}, the number of "
+            f"speakers in the data ({', '.join(speakers[:5])}...). "
+            f"Received: model.num_speakers={configured}"
         )
     return configured

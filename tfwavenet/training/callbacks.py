@@ -1,4 +1,4 @@
-"""Keras callbacks of a training run; each does one thing and works with any `model.fit`."""
+"""Defines the Keras callbacks of a training run; each works with any `model.fit`."""
 
 from __future__ import annotations
 
@@ -22,19 +22,18 @@ _BAR = "{desc} |{bar:20}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}]{postfix}"
 
 
 class NonFiniteLossError(ValueError):
-    """The loss or a weight became NaN or infinite; the message names the step and the batch."""
+    """Reports a loss or a weight that is NaN or infinite; the message names step and batch."""
 
 
 class StopOnNonFinite(tf.keras.callbacks.Callback):
     """Stops training with an error when the loss or a trainable weight is no longer finite.
 
-    The loss of every step is looked at, but one step late, when it is there anyway: nobody waits.
-    The loss of the last step of an epoch and the weights that it left are looked at before the
-    epoch ends, so that a checkpoint written after this callback holds finite weights from finite
-    losses only.
+    The loss of a step is checked one step later, when it is known without waiting. The last loss
+    and the weights of an epoch are checked before the epoch ends. A checkpoint written after this
+    callback therefore holds finite weights from finite losses only.
 
     Args:
-        steps_per_epoch: int >= 1, to number the steps.
+        steps_per_epoch: int >= 1, number of steps in an epoch.
         describe: takes the number of the step, from 0, and returns a sentence about its batch.
 
     Raises:
@@ -50,17 +49,17 @@ class StopOnNonFinite(tf.keras.callbacks.Callback):
         self._pending: Optional[tuple[int, Any]] = None
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
-        """Called by Keras."""
+        """Remembers the number of the epoch's first step."""
         self._first_step = epoch * self._steps_per_epoch
 
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
-        """Called by Keras after an update."""
+        """Checks the loss of the step before."""
         self._check_loss()
         self._last_step = self._first_step + batch
         self._pending = (self._last_step, (logs or {}).get("loss"))
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
-        """Called by Keras."""
+        """Checks the last loss and the weights."""
         self._check_loss()
         self._check_weights()
 
@@ -85,10 +84,11 @@ class StopOnNonFinite(tf.keras.callbacks.Callback):
 class Measurements(tf.keras.callbacks.Callback):
     """Adds `learning_rate`, `steps_per_second` and `samples_per_second` to the logs of an epoch.
 
-    With a `MeasuredAdam`, `gradient_norm` too, the mean over the epoch before clipping. The first step of the process, which compiles, is left out of the rates where there are others.
+    A `MeasuredAdam` also gives `gradient_norm`, the mean over the epoch before clipping. The rates
+    leave out the first step of the process, which compiles, if the epoch has further steps.
 
     Args:
-        samples_per_step: audio samples in a batch.
+        samples_per_step: number of audio samples in a batch.
     """
 
     def __init__(self, samples_per_step: int) -> None:
@@ -100,18 +100,18 @@ class Measurements(tf.keras.callbacks.Callback):
         self._steps = 0
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
-        """Called by Keras."""
+        """Starts the clock."""
         self._start, self._steps = time.perf_counter(), 0
 
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
-        """Called by Keras after an update."""
+        """Counts the step."""
         self._end = time.perf_counter()
         self._steps += 1
         if not self._compiled:
             self._compiled, self._start, self._steps = True, self._end, 0
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
-        """Called by Keras."""
+        """Adds the measurements to the logs."""
         optimizer = getattr(self.model.optimizer, "inner_optimizer", self.model.optimizer)
         rate = self._steps / max(self._end - self._start, 1e-9)
         measured = {"learning_rate": float(optimizer.learning_rate)}
@@ -128,7 +128,7 @@ class SaveCheckpoint(tf.keras.callbacks.Callback):
     """Writes a checkpoint after every epoch.
 
     Args:
-        checkpoints: where and what.
+        checkpoints: the checkpoints of the run.
         steps_per_epoch: int >= 1.
     """
 
@@ -139,7 +139,7 @@ class SaveCheckpoint(tf.keras.callbacks.Callback):
         self._steps_per_epoch = steps_per_epoch
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
-        """Called by Keras."""
+        """Writes the checkpoint."""
         self._checkpoints.save((epoch + 1) * self._steps_per_epoch)
 
 
@@ -161,7 +161,7 @@ class EpochProgress(tf.keras.callbacks.Callback):
         self._start = self._refreshed = 0.0
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
-        """Called by Keras."""
+        """Opens the bar."""
         if self._first_epoch is None:
             self._first_epoch, self._start = epoch, time.perf_counter()
         self._bar = tqdm.tqdm(
@@ -172,7 +172,7 @@ class EpochProgress(tf.keras.callbacks.Callback):
         )
 
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
-        """Called by Keras after an update."""
+        """Moves the bar, and shows the loss about once a second."""
         now = time.perf_counter()
         if not self._bar.disable and now - self._refreshed > _REFRESH_SECONDS:
             self._refreshed = now
@@ -180,7 +180,7 @@ class EpochProgress(tf.keras.callbacks.Callback):
         self._bar.update()
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
-        """Called by Keras."""
+        """Shows the line of the epoch."""
         line = f"{_line(logs or {})}, {_duration(self._remaining_seconds(epoch))} left"
         if self._bar.disable:
             logging.info("epoch %d/%d: %s", epoch + 1, self._epochs, line)
@@ -188,18 +188,18 @@ class EpochProgress(tf.keras.callbacks.Callback):
         self._bar.close()
 
     def on_train_end(self, logs: Logs = None) -> None:
-        """Called by Keras."""
+        """Closes the bar."""
         if self._bar is not None:
             self._bar.close()
 
     def _remaining_seconds(self, epoch: int) -> float:
-        """Extrapolates from all epochs of this process."""
+        """Returns the time left, extrapolated from all epochs of this process."""
         done = epoch + 1 - (self._first_epoch or 0)
         return (time.perf_counter() - self._start) / done * (self._epochs - epoch - 1)
 
 
 def _line(logs: dict[str, Any]) -> str:
-    """The figures that a person wants to see, in one line."""
+    """Returns the most important figures in one line."""
     names = {
         "loss": "loss",
         "bits_per_sample": "bits",
@@ -213,6 +213,6 @@ def _line(logs: dict[str, Any]) -> str:
 
 
 def _duration(seconds: float) -> str:
-    """Hours, minutes and seconds as h:mm:ss."""
+    """Returns a duration as h:mm:ss."""
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}"

@@ -1,11 +1,11 @@
-"""Checkpoints that are whole, checked and never more than a few.
+"""Writes and reads checkpoints that are complete, checked and limited in number.
 
     checkpoints/00000200/state.index                  written by tf.train.Checkpoint
     checkpoints/00000200/state.data-00000-of-00001
     checkpoints/00000200/manifest.json                sizes and checksums of the two
 
-A checkpoint is written beside its place and renamed into it once everything is on disk, so that a
-folder without `.tmp-` in its name is complete whatever happens to the process.
+A checkpoint is written to a temporary folder, which is renamed once everything is on disk. So a
+folder without `.tmp-` in its name is complete, whatever happens to the process.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ _BLOCK_BYTES = 2**22
 
 
 class Checkpoints:
-    """The checkpoints of one training run.
+    """Saves and restores the checkpoints of one training run.
 
     Args:
-        directory: folder that holds them; made by the first `save`.
-        keep: int >= 1, how many of the newest to keep.
-        **objects: what is saved under which name, as `tf.train.Checkpoint` takes it; all their
-            variables must exist already.
+        directory: folder of the checkpoints; made by the first `save`.
+        keep: int >= 1, number of the newest checkpoints to keep.
+        **objects: objects to save by name, see `tf.train.Checkpoint`; all their variables must
+            exist already.
 
     Raises:
         ValueError: If `keep` is below 1.
@@ -58,11 +58,11 @@ class Checkpoints:
         self._checkpoint = tf.train.Checkpoint(**objects)
 
     def steps(self) -> list[int]:
-        """Returns the steps of which there are checkpoints, ascending."""
+        """Returns the steps of the checkpoints, ascending."""
         return steps_in(self._directory)
 
     def save(self, step: int) -> str:
-        """Writes a checkpoint and removes those that are too old.
+        """Writes a checkpoint and removes old checkpoints.
 
         Args:
             step: int >= 0, number of updates so far.
@@ -71,8 +71,8 @@ class Checkpoints:
             The checkpoint's folder.
 
         Raises:
-            OSError: If it cannot be written (a full disk, no permission). Earlier checkpoints are
-                untouched and no half-written one stays.
+            OSError: If the checkpoint cannot be written (a full disk, no permission). Earlier
+                checkpoints are untouched, and no incomplete checkpoint stays.
         """
         target = self._directory / f"{step:08d}"
         temporary = self._directory / f"{target.name}.tmp-{os.getpid()}"
@@ -98,15 +98,15 @@ class Checkpoints:
         """Reads the newest checkpoint into the objects.
 
         Args:
-            partial: whether the checkpoint may hold more than the objects take (it may never hold
-                less).
+            partial: whether the checkpoint may hold more than the objects take. It may never hold
+                less.
 
         Returns:
-            Its step, or None where there is no checkpoint.
+            The step of the checkpoint. If there is no checkpoint, None.
 
         Raises:
-            ValueError: If the newest checkpoint is damaged (nothing was changed then) or does not
-                fit the objects; the message names the file and what to do.
+            ValueError: If the newest checkpoint is damaged (then nothing was changed) or does not
+                fit the objects; names the file and a remedy.
         """
         steps = self.steps()
         if not steps:
@@ -131,14 +131,14 @@ class Checkpoints:
         return steps[-1]
 
     def _remove_leftovers(self) -> None:
-        """Removes what a killed process was writing."""
+        """Removes the incomplete checkpoints of killed processes."""
         for leftover in self._directory.glob("*.tmp-*"):
             logging.info("Removing %s, which was never finished.", leftover)
             shutil.rmtree(leftover)
 
 
 def steps_in(directory: files.PathLike) -> list[int]:
-    """Returns the steps of the checkpoints in a folder, ascending; none where it is missing."""
+    """Returns the steps of the checkpoints in a folder, ascending. A missing folder has none."""
     folder = pathlib.Path(directory)
     if not folder.is_dir():
         return []
@@ -146,14 +146,14 @@ def steps_in(directory: files.PathLike) -> list[int]:
 
 
 def verify(folder: files.PathLike) -> None:
-    """Compares the files of a checkpoint with what was written.
+    """Compares the files of a checkpoint with its manifest.
 
     Args:
-        folder: of one checkpoint.
+        folder: folder of one checkpoint.
 
     Raises:
-        ValueError: If a file is missing or differs in size or checksum; names it and says how to
-            go on.
+        ValueError: If a file is missing or differs in size or checksum; names the file and a
+            remedy.
     """
     folder = pathlib.Path(folder)
     for name, expected in _read_manifest(folder).items():
@@ -185,14 +185,14 @@ def _read_manifest(folder: pathlib.Path) -> dict[str, dict[str, int]]:
 
 
 def _advice(folder: pathlib.Path) -> str:
-    """Says what can be done about a damaged checkpoint."""
+    """Returns a sentence with the remedy for a damaged checkpoint."""
     others = [step for step in steps_in(folder.parent) if f"{step:08d}" != folder.name]
-    then = f"go on from step {others[-1]}" if others else "start again from step 0"
+    then = f"continue from step {others[-1]}" if others else "start again from step 0"
     return f"Restore it from a copy, or remove the folder {str(folder)!r} to {then}."
 
 
 def _manifest(folder: pathlib.Path) -> dict[str, dict[str, int]]:
-    """Brings all files of a folder to disk and returns their sizes and checksums."""
+    """Flushes all files of a folder to disk, and returns their sizes and checksums."""
     entries = {}
     for path in sorted(folder.iterdir()):
         with open(path, "rb") as file:
@@ -210,7 +210,7 @@ def _checksum(path: pathlib.Path) -> int:
 
 
 def _replace(source: pathlib.Path, target: pathlib.Path) -> None:
-    """Renames a folder into place, for good; an older one of that name goes first."""
+    """Renames a folder into place and flushes the rename; removes an older folder of that name."""
     if target.exists():
         files.remove_directory(target)
     os.replace(source, target)

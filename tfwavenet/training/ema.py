@@ -1,10 +1,10 @@
-"""Exponential moving average of a model's weights, beside the weights themselves."""
+"""Keeps an exponential moving average of a model's weights, beside the weights themselves."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Optional
 
 import tensorflow as tf
 
@@ -12,10 +12,13 @@ import tensorflow as tf
 class ExponentialMovingAverage(tf.Module):
     """Averages the trainable weights of a model over the updates.
 
-    After update number n (from 1), average <- average + (1 - d) * (weight - average) with
-    d = min(decay, (1 + n) / (10 + n)), so that the first weights are soon forgotten. The averages
-    are float32 variables of their own: the model's weights are only ever touched inside
-    `swapped_in`, which puts them back. Saved by `tf.train.Checkpoint(ema=...)`.
+    Update number n (from 1) computes
+
+        average <- average + (1 - d) * (weight - average), d = min(decay, (1 + n) / (10 + n)),
+
+    so that the first weights are soon forgotten. The averages are float32 variables of their own.
+    Only `swapped_in` and `copy_to` change the model's weights; `swapped_in` restores them. Saved
+    by `tf.train.Checkpoint(ema=...)`.
 
     Args:
         model: a built `tf.keras.Model`; the averages start as its trainable weights.
@@ -31,8 +34,8 @@ class ExponentialMovingAverage(tf.Module):
         >>> with ema.swapped_in(model):
         ...     averaged = model(tf.ones([1, 1]))
 
-    Reference: Polyak and Juditsky, 1992; the warm-up is that of `tf.train.ExponentialMovingAverage`
-    with `num_updates`.
+    Source: Polyak and Juditsky, 1992; the warm-up of `tf.train.ExponentialMovingAverage` with
+    `num_updates`.
     """
 
     def __init__(self, model: tf.keras.Model, *, decay: float) -> None:
@@ -60,7 +63,7 @@ class ExponentialMovingAverage(tf.Module):
         self._move(model, tf.constant(1, tf.int64))
 
     def _move(self, model: tf.keras.Model, updates: tf.Tensor) -> None:
-        """One update for `updates` 1, nothing for 0."""
+        """Updates the averages if `updates` is 1, and changes nothing if it is 0."""
         count = tf.cast(self.updates.assign_add(updates), tf.float32)
         decay = tf.minimum(self.decay, (1.0 + count) / (10.0 + count))
         rate = (1.0 - decay) * tf.cast(updates, tf.float32)
@@ -68,7 +71,7 @@ class ExponentialMovingAverage(tf.Module):
             average.assign_add(rate * (tf.cast(weight.read_value(), tf.float32) - average))
 
     def copy_to(self, model: tf.keras.Model) -> None:
-        """Overwrites the model's trainable weights with the averages, for good.
+        """Overwrites the model's trainable weights with the averages, permanently.
 
         Args:
             model: the model of the constructor, or one of equal structure.
@@ -78,7 +81,7 @@ class ExponentialMovingAverage(tf.Module):
 
     @contextlib.contextmanager
     def swapped_in(self, model: tf.keras.Model) -> Iterator[tf.keras.Model]:
-        """Lends the averages to the model; its own weights return at the end, come what may.
+        """Gives the averages to the model, and restores its own weights at the end.
 
         Args:
             model: the model of the constructor, or one of equal structure.
@@ -99,7 +102,7 @@ class UpdateAverage(tf.keras.callbacks.Callback):
     """Updates an average after every training step.
 
     Args:
-        ema: average of the weights of the model that is fitted.
+        ema: average of the weights of the fitted model.
     """
 
     def __init__(self, ema: ExponentialMovingAverage) -> None:
@@ -108,11 +111,11 @@ class UpdateAverage(tf.keras.callbacks.Callback):
         self._ema = ema
         self._move: Any = None
 
-    def on_train_begin(self, logs: Any = None) -> None:
-        """Called by Keras before the first update; compiles, so that no step has to wait for it."""
+    def on_train_begin(self, logs: Optional[dict[str, Any]] = None) -> None:
+        """Compiles the update, so that no step has to wait for the compilation."""
         self._move = tf.function(lambda n: self._ema._move(self.model, n), autograph=False)
         self._move(tf.constant(0, tf.int64))
 
-    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Called by Keras after an update."""
+    def on_train_batch_end(self, batch: int, logs: Optional[dict[str, Any]] = None) -> None:
+        """Updates the average."""
         self._move(tf.constant(1, tf.int64))

@@ -1,4 +1,4 @@
-"""Pictures of mel features, as arrays."""
+"""Draws pictures of mel features."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _INCHES_PER_ROW = 2.2
 
 
 def mel_figure(mels: Mapping[str, np.ndarray], *, frame_seconds: float) -> Figure:
-    """Draws mel features below each other on one scale of time and of color.
+    """Draws mel features below each other, with one scale of time and color.
 
     Args:
         mels: title -> float [frames, n_mels], at least one.

@@ -1,4 +1,4 @@
-"""Adam that can tell how large the gradients were."""
+"""Defines an Adam that measures the size of the gradients."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import tensorflow as tf
 
 @tf.keras.saving.register_keras_serializable("tfwavenet")
 class MeasuredAdam(tf.keras.optimizers.Adam):
-    """Keras' Adam, which also averages the global norm of the gradients it is given.
+    """Updates as Keras' Adam, and averages the global norm of the gradients.
 
-    The updates are exactly those of Keras' Adam. The norm is that before any clipping.
+    The updates are exactly equal to the updates of Keras' Adam. The norm is taken before clipping.
 
     Args:
         *args: see `tf.keras.optimizers.Adam`.
@@ -25,7 +25,7 @@ class MeasuredAdam(tf.keras.optimizers.Adam):
         >>> optimizer.take_mean_gradient_norm()
         5.0
 
-    Reference: Kingma and Ba, "Adam", ICLR 2015.
+    Source: Kingma and Ba, "Adam", ICLR 2015.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -49,7 +49,7 @@ class MeasuredAdam(tf.keras.optimizers.Adam):
         return super().apply_gradients(pairs, *args, **kwargs)
 
     def take_mean_gradient_norm(self) -> float:
-        """Returns the mean global norm since the last call, NaN if there was no update."""
+        """Returns the mean global norm since the last call. If there was no update, NaN."""
         count = float(self._norm_count)
         mean = float(self._norm_total) / count if count else float("nan")
         self._norm_total.assign(0.0)

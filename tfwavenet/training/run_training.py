@@ -1,4 +1,4 @@
-"""One function that trains: from a config and a folder to a trained model, resuming by itself."""
+"""Trains the model of a config in a folder, and resumes an interrupted training."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from tfwavenet.data.preparation import prepare_from_config
 from tfwavenet.data.splits import Split
 from tfwavenet.text import TextRecipe
 from tfwavenet.training import building, callbacks, summaries
-from tfwavenet.training import workdir as workdirs
+from tfwavenet.training import teacher as teachers
 from tfwavenet.training.checkpoints import Checkpoints
 from tfwavenet.training.config import Config, resolve
 from tfwavenet.training.ema import ExponentialMovingAverage, UpdateAverage
 from tfwavenet.training.text_summaries import TextSummaries
 from tfwavenet.training.workdir import Workdir
 
-# What TensorFlow makes of a ValueError in a Python function that a dataset calls.
+# Text that TensorFlow makes of a ValueError in a Python function that a dataset calls.
 _OWN_ERROR = re.compile(r"\bValueError: (.+)")
-# How lines begin with which TensorFlow says where in a graph something happened.
+# Beginnings of the lines in which TensorFlow says where in a graph something happened.
 _STACK = ("Graph execution error", "Detected at", " ", "\t")
 
 
@@ -38,46 +38,53 @@ def run(
     *,
     extra_callbacks: Sequence[tf.keras.callbacks.Callback] = (),
 ) -> tf.keras.callbacks.History:
-    """Trains the model of a config in a folder; called again, it goes on where it was.
+    """Trains the model of a config in a folder; a second call continues the training.
 
-    Prepares the data if need be, builds the model, restores the newest checkpoint and calls
-    `model.fit`. A run that was killed at any moment and started again gives the same bits as one
-    that was not (on the same machine, with `training.deterministic`). Seeds Python's, NumPy's and
-    TensorFlow's global generators for the initial weights, as `tf.keras.utils.set_random_seed`.
+    Prepares the data if necessary, builds the model, restores the newest checkpoint and calls
+    `model.fit`. A killed and restarted run gives the same bits as an uninterrupted run, on the same
+    machine and with `training.deterministic`. `tf.keras.utils.set_random_seed` seeds the global
+    generators for the initial weights.
 
     Args:
-        config: see `training.config`; absent keys take their defaults.
+        config: see `training.config_keys`; absent keys take their defaults.
         workdir: see `training.workdir`; made if missing.
         extra_callbacks: further Keras callbacks; they are called last.
 
     Returns:
-        What `fit` returned: the logs of every epoch of this call, none if nothing was left to do.
+        The logs of every epoch of this call. If no epoch was left, there are none.
 
     Raises:
-        ValueError: If the config is not valid, the workdir was made by another one or is in use,
-            the data cannot be used, a checkpoint is damaged, or the loss is no longer finite
-            (`callbacks.NonFiniteLossError`).
-        OSError: If something cannot be read or written.
+        ValueError: If the config is not valid, another config made the workdir, the workdir is in
+            use, the data cannot be used, or a checkpoint is damaged.
+        NonFiniteLossError: If the loss or a weight is no longer finite.
+        OSError: If a file cannot be read or written.
     """
     config = resolve(config)
     folder = Workdir(workdir)
     with folder.locked():
         folder.require_same_config(config)
-        building.check_model(config)
-        teacher = workdirs.load_teacher(config)
-        complete = workdirs.with_teachers_statistics(config)
-        if teacher is not None:
-            building.check_teacher(complete, teacher)
-        records = Records(prepare_from_config(complete, folder.path))
-        building.check_recipe(config, records.recipe)
-        workdirs.require_teachers_speakers(config, records.speakers)
-        folder.require_same_data(records.recipe, records.speakers)
+        teacher = teachers.load_teacher(config)
+        records = _prepared(config, folder, teacher)
         with _deterministic_ops(config.training.deterministic):
             return _Run(config, folder, records, teacher).fit(extra_callbacks)
 
 
+def _prepared(
+    config: ml_collections.ConfigDict, folder: Workdir, teacher: Optional[tf.keras.Model]
+) -> Records:
+    """Prepares the data of a run; checks first everything that does not depend on the data."""
+    complete = teachers.with_statistics(config)
+    draft = building.draft_model(complete, num_speakers=getattr(teacher, "num_speakers", None))
+    teachers.check(complete, draft, teacher)
+    records = Records(prepare_from_config(complete, folder.path))
+    building.check_recipe(config, records.recipe)
+    teachers.check_speakers(config, records.speakers)
+    folder.require_same_data(records.recipe, records.speakers)
+    return records
+
+
 class _Run:
-    """The parts of one run: model, average and checkpoints, restored."""
+    """Holds the parts of one run: model, average and checkpoints, restored."""
 
     def __init__(
         self,
@@ -131,7 +138,7 @@ class _Run:
         short = self._records.count_shorter("train", crop_frames=crop_frames)
         if short:
             logging.warning(
-                "%d of the %d training recordings are shorter than a crop of %d frames: they are "
+                "%d of the %d training utterances are shorter than a crop of %d frames: they are "
                 "padded, and the loss leaves the padding out.",
                 short,
                 self._records.count("train"),
@@ -143,7 +150,7 @@ class _Run:
         return None if decay is None else ExponentialMovingAverage(self._model, decay=decay)
 
     def _dataset(self, split: Split, start_step: int = 0) -> tf.data.Dataset:
-        """Batches of a split from a step on, without end."""
+        """Returns the endless batches of a split from a step on."""
         return self._records.dataset(
             split,
             batch_size=self._config.data.batch_size,
@@ -154,7 +161,7 @@ class _Run:
         )
 
     def _validation(self) -> Optional[tf.data.Dataset]:
-        """The same held-out batches at every epoch: all of the split, or crops drawn from it."""
+        """Returns the same held-out batches for every epoch: the whole split, or crops from it."""
         batches, data = self._config.training.validation_batches, self._config.data
         if not batches:
             return None
@@ -172,7 +179,7 @@ class _Run:
         )
 
     def _callbacks(self) -> list[tf.keras.callbacks.Callback]:
-        """In the order in which they see an epoch: nothing bad reaches a checkpoint."""
+        """Returns the callbacks in their order; `StopOnNonFinite` comes before any checkpoint."""
         training, data = self._config.training, self._config.data
         per_epoch = training.steps_per_epoch
         samples = data.batch_size * data.crop_frames * self._records.recipe.hop_samples
@@ -222,7 +229,7 @@ class _Run:
         )
 
     def _describe_batch(self, step: int) -> str:
-        """Keeps the batch of a step in a file and says where, and how to go on."""
+        """Writes the batch of a step to a file; returns a sentence that names the file."""
         batch: dict[str, Any] = next(iter(self._dataset("train", start_step=step).take(1)))
         path = self._folder.path / f"failed-batch-{step}.npz"
         with files.atomic_write(path) as file:
@@ -236,7 +243,7 @@ class _Run:
 def _errors_in_a_sentence(folder: Workdir) -> Iterator[None]:
     """Raises TensorFlow's errors, of many lines, as ValueError or OSError of one sentence.
 
-    An error of our own from inside the pipeline, such as that of a damaged shard, keeps its words.
+    An error of this package from inside the pipeline, such as a damaged shard, keeps its words.
     """
     try:
         yield
@@ -248,7 +255,7 @@ def _errors_in_a_sentence(folder: Workdir) -> Iterator[None]:
 
 
 def _reason(message: str) -> str:
-    """The line of an error of TensorFlow that says what happened; of a graph, below its stack."""
+    """Returns the line of a TensorFlow error that tells what happened, below the graph's stack."""
     lines = [line for line in message.splitlines() if line.strip()] or ["no reason given"]
     said = [line for line in lines if not line.startswith(_STACK)]
     return (said or lines)[0].strip()
@@ -256,7 +263,7 @@ def _reason(message: str) -> str:
 
 @contextlib.contextmanager
 def _deterministic_ops(enabled: bool) -> Iterator[None]:
-    """Lets TensorFlow choose deterministic kernels inside, and what it chose before outside."""
+    """Lets TensorFlow choose deterministic kernels inside the block, if `enabled`."""
     before = tf_config.is_op_determinism_enabled()
     if enabled:
         tf.config.experimental.enable_op_determinism()

@@ -1,6 +1,10 @@
-"""Learning rates as functions of the step, as Keras schedules.
+"""Defines learning-rate schedules that Keras lacks, and finds schedules by name.
 
-All of them take the step as an integer tensor, 0 at the first update, and give a float32 scalar.
+Keras' `ExponentialDecay` has no floor. Its `CosineDecay` warms up one step later than ours, which
+gives the first update a rate above 0. Keras has no inverse square root.
+
+Every schedule takes the step as an integer tensor, 0 at the first update, and returns a float32
+scalar.
 """
 
 from __future__ import annotations
@@ -12,13 +16,13 @@ from typing import Any, Union
 
 import tensorflow as tf
 
-from tfwavenet.distributions.base import nearest_name
+from tfwavenet.checks import nearest_name
 
 LearningRate = Union[float, tf.keras.optimizers.schedules.LearningRateSchedule]
 
 
 class _Schedule(tf.keras.optimizers.schedules.LearningRateSchedule):
-    """Serialization shared by the schedules: every argument is an attribute of that name."""
+    """Gives a schedule its serialization: every argument is an attribute of that name."""
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments as JSON values."""
@@ -27,7 +31,7 @@ class _Schedule(tf.keras.optimizers.schedules.LearningRateSchedule):
 
 @tf.keras.saving.register_keras_serializable("tfwavenet")
 class FlooredExponentialDecay(_Schedule):
-    """Exponential decay that stops at a floor.
+    """Decays exponentially, as Keras' `ExponentialDecay`, and stops at a floor.
 
     rate(step) = max(floor, initial * decay_rate ** (step / decay_steps))
 
@@ -66,17 +70,18 @@ class FlooredExponentialDecay(_Schedule):
         self.decay_rate = decay_rate
         self.floor = floor
         self.staircase = staircase
+        self._decay = tf.keras.optimizers.schedules.ExponentialDecay(
+            initial, decay_steps, decay_rate, staircase
+        )
 
-    def __call__(self, step: Any) -> tf.Tensor:
+    def __call__(self, step: tf.Tensor) -> tf.Tensor:
         """Returns the learning rate at `step`."""
-        exponent = tf.cast(step, tf.float32) / float(self.decay_steps)
-        exponent = tf.floor(exponent) if self.staircase else exponent
-        return tf.maximum(self.initial * tf.pow(float(self.decay_rate), exponent), self.floor)
+        return tf.maximum(self._decay(step), self.floor)
 
 
 @tf.keras.saving.register_keras_serializable("tfwavenet")
 class Noam(_Schedule):
-    """Linear warm-up, then decay with the inverse square root of the step.
+    """Warms up linearly, then decays with the inverse square root of the step.
 
     rate(step) = peak * min((step + 1) / warmup_steps, sqrt(warmup_steps / (step + 1)))
 
@@ -92,7 +97,7 @@ class Noam(_Schedule):
         >>> [round(float(schedule(step)), 5) for step in (0, 3, 15)]
         [0.00025, 0.001, 0.0005]
 
-    Reference: Vaswani et al., "Attention is all you need", 2017, section 5.3, scaled to its peak.
+    Source: Vaswani et al., "Attention is all you need", 2017, section 5.3, scaled to its peak.
     """
 
     def __init__(self, peak: float = 1e-3, *, warmup_steps: int = 4000) -> None:
@@ -101,7 +106,7 @@ class Noam(_Schedule):
         self.peak = peak
         self.warmup_steps = warmup_steps
 
-    def __call__(self, step: Any) -> tf.Tensor:
+    def __call__(self, step: tf.Tensor) -> tf.Tensor:
         """Returns the learning rate at `step`."""
         relative = (tf.cast(step, tf.float32) + 1.0) / float(self.warmup_steps)
         return self.peak * tf.minimum(relative, tf.math.rsqrt(relative))
@@ -109,12 +114,13 @@ class Noam(_Schedule):
 
 @tf.keras.saving.register_keras_serializable("tfwavenet")
 class CosineWithWarmup(_Schedule):
-    """Linear warm-up, then half a cosine down to a floor, where it stays.
+    """Warms up linearly, then follows half a cosine down to a floor, where it stays.
 
     Args:
         peak: float > 0, learning rate at the end of the warm-up.
         total_steps: int > warmup_steps, step from which on the rate is `floor`.
-        warmup_steps: int >= 0; step `s` of them has the rate `peak * (s + 1) / warmup_steps`.
+        warmup_steps: int >= 0; step `s` of the warm-up has the rate
+            `peak * (s + 1) / warmup_steps`.
         floor: float in [0, peak].
 
     Raises:
@@ -125,7 +131,7 @@ class CosineWithWarmup(_Schedule):
         >>> [round(float(schedule(step)), 6) for step in (0, 9, 60, 110)]
         [0.0001, 0.001, 0.0005, 0.0]
 
-    Reference: Loshchilov and Hutter, "SGDR", ICLR 2017, equation 5, without restarts.
+    Source: Loshchilov and Hutter, "SGDR", ICLR 2017, equation 5, without restarts.
     """
 
     def __init__(
@@ -149,7 +155,7 @@ class CosineWithWarmup(_Schedule):
         self.warmup_steps = warmup_steps
         self.floor = floor
 
-    def __call__(self, step: Any) -> tf.Tensor:
+    def __call__(self, step: tf.Tensor) -> tf.Tensor:
         """Returns the learning rate at `step`."""
         step = tf.cast(step, tf.float32)
         warmup = self.peak * (step + 1.0) / float(max(self.warmup_steps, 1))
@@ -160,9 +166,18 @@ class CosineWithWarmup(_Schedule):
         return tf.where(step < self.warmup_steps, warmup, decayed)
 
 
-_CLASSES: dict[str, type[_Schedule]] = {
-    cls.__name__: cls for cls in (CosineWithWarmup, FlooredExponentialDecay, Noam)
-}
+def _known() -> dict[str, type[Any]]:
+    """Returns the schedules that a config can name, of Keras and of this module."""
+    keras = vars(tf.keras.optimizers.schedules).items()
+    ours = (CosineWithWarmup, FlooredExponentialDecay, Noam)
+    return {
+        **{
+            name: cls
+            for name, cls in keras
+            if inspect.isclass(cls) and name != "LearningRateSchedule"
+        },
+        **{cls.__name__: cls for cls in ours},
+    }
 
 
 def get(identifier: Union[LearningRate, Mapping[str, Any]]) -> LearningRate:
@@ -170,7 +185,7 @@ def get(identifier: Union[LearningRate, Mapping[str, Any]]) -> LearningRate:
 
     Args:
         identifier: a constant > 0; a Keras schedule; or a mapping {"class_name": ..., "config":
-            {...}} with the name of a schedule above.
+            {...}} with the name of a schedule of `tf.keras.optimizers.schedules` or of this module.
 
     Raises:
         ValueError: If the identifier, the class name, a key or a value is not valid.
@@ -178,6 +193,9 @@ def get(identifier: Union[LearningRate, Mapping[str, Any]]) -> LearningRate:
     Example:
         >>> get({"class_name": "Noam", "config": {"warmup_steps": 100}}).peak
         0.001
+        >>> keras = {"initial_learning_rate": 1e-3, "decay_steps": 1000}
+        >>> float(get({"class_name": "CosineDecay", "config": keras})(1000))
+        0.0
     """
     if isinstance(identifier, tf.keras.optimizers.schedules.LearningRateSchedule):
         return identifier
@@ -195,30 +213,43 @@ def get(identifier: Union[LearningRate, Mapping[str, Any]]) -> LearningRate:
     return _build(identifier["class_name"], dict(config))
 
 
-def _build(name: str, config: dict[str, Any]) -> _Schedule:
-    if name not in _CLASSES:
+def _build(name: str, config: dict[str, Any]) -> tf.keras.optimizers.schedules.LearningRateSchedule:
+    """Constructs a schedule by name, and computes its first rate, or raises ValueError."""
+    classes = _known()
+    if name not in classes:
         raise ValueError(
-            f"learning-rate schedule {name!r} is unknown{nearest_name(name, _CLASSES)}, expected "
-            f"one of {sorted(_CLASSES)}. Received: class_name={name!r}"
+            f"learning-rate schedule {name!r} is unknown{nearest_name(name, classes)}, expected "
+            f"one of {sorted(classes)}. Received: class_name={name!r}"
         )
-    known = _arguments(_CLASSES[name])
+    known = _arguments(classes[name])
     for key in config:
         if key not in known:
             raise ValueError(
                 f"{name} has no argument {key!r}{nearest_name(key, known)}, expected some of "
                 f"{known}. Received: config={config}"
             )
+    lacking = [key for key in _arguments(classes[name], required=True) if key not in config]
+    if lacking:
+        raise ValueError(f"{name} lacks the arguments {lacking}. Received: config={config}")
     try:
-        return _CLASSES[name](**config)
-    except TypeError as error:
-        raise ValueError(f"{name} lacks an argument: {error}. Received: config={config}") from error
+        schedule = classes[name](**config)
+        schedule(tf.constant(0, tf.int64))  # Keras' own look at some arguments only here
+    except (TypeError, tf.errors.OpError) as error:
+        raise ValueError(f"{name} must get numbers ({error}). Received: config={config}") from error
+    return schedule
 
 
-def _arguments(cls: type[_Schedule]) -> list[str]:
-    return [name for name in inspect.signature(cls.__init__).parameters if name != "self"]
+def _arguments(cls: type[Any], *, required: bool = False) -> list[str]:
+    """Returns the names of the constructor's arguments; if `required`, only those without default."""
+    parameters = inspect.signature(cls).parameters.values()
+    return [
+        parameter.name
+        for parameter in parameters
+        if parameter.default is parameter.empty or not required
+    ]
 
 
-def _require(condition: bool, expectation: str, **received: Any) -> None:
+def _require(condition: bool, expectation: str, **received: float) -> None:
     """Raises ValueError with what was expected and received unless the condition holds."""
     if not condition:
         ((name, value),) = received.items()

@@ -1,4 +1,4 @@
-"""Shorter forms of an experiment."""
+"""Makes short forms of experiments."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ Form = Literal["full", "smoke"]
 
 
 def in_form(config: ml_collections.ConfigDict, form: Form) -> ml_collections.ConfigDict:
-    """Returns an experiment in full, or as something that ends within a minute or two.
+    """Returns an experiment in full, or in a form that ends within a minute or two.
 
-    The short form keeps network, recipe and learning rate, and takes a few updates on small
-    batches of the speech that comes with the package: enough to see that all of it works here.
+    The short form keeps network, recipe and learning rate. It makes a few updates on small batches
+    of the bundled speech, which show that everything works on this machine.
 
     Args:
         config: the experiment in full; changed in place.
         form: "full" or "smoke".
 
     Raises:
-        ValueError: If `form` is another word.
+        ValueError: If `form` is unknown.
     """
     if form not in ("full", "smoke"):
         raise ValueError(f'the form of a config must be "full" or "smoke". Received: form={form!r}')

@@ -1,4 +1,4 @@
-"""What TensorBoard shows of a run: scalars of every epoch, generated audio and pictures."""
+"""Writes the summaries of a run for TensorBoard: scalars, generated audio and pictures."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from absl import logging
 
 from tfwavenet import files
 from tfwavenet.audio import audio_files
+from tfwavenet.evaluation.copy_synthesis import generate_again
 from tfwavenet.training import mel_figure
 from tfwavenet.training.ema import ExponentialMovingAverage
 
@@ -27,7 +28,7 @@ class ScalarSummaries(tf.keras.callbacks.Callback):
 
     Args:
         writer: from `tf.summary.create_file_writer`. TensorBoard follows one file per folder at a
-            time, so that callbacks share one writer.
+            time, so callbacks share one writer.
         steps_per_epoch: int >= 1.
     """
 
@@ -38,7 +39,7 @@ class ScalarSummaries(tf.keras.callbacks.Callback):
         self._steps_per_epoch = steps_per_epoch
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
-        """Called by Keras."""
+        """Writes the scalars of the epoch."""
         with self._writer.as_default(step=(epoch + 1) * self._steps_per_epoch):
             for name, value in (logs or {}).items():
                 of_validation = name.startswith("val_")
@@ -49,19 +50,21 @@ class ScalarSummaries(tf.keras.callbacks.Callback):
 
 @dataclasses.dataclass(frozen=True)
 class Example:
-    """One held-out utterance, as the data hold it.
+    """A held-out utterance, or its beginning.
 
     Attributes:
-        name: of the utterance.
+        name: name of the utterance.
         signal: float32 [samples], what the network should produce.
-        mel: float32 [frames, n_mels], or None for data without.
+        mel: float32 [frames, n_mels]. If the data have no mels, None.
         speaker: number of the speaker.
+        text: the sentence that is said, or None.
     """
 
     name: str
     signal: np.ndarray
     mel: Optional[np.ndarray]
     speaker: int
+    text: Optional[str] = None
 
     def shortened(self, samples: int, hop_samples: int) -> Example:
         """Returns the whole frames among the first `samples` samples, at least one."""
@@ -71,29 +74,31 @@ class Example:
 
     @property
     def file_name(self) -> str:
-        """The name with everything replaced that does not belong into the name of a file."""
+        """Returns the name without characters that do not belong into the name of a file."""
         return re.sub(r"[^\w.-]+", "_", self.name)
 
 
 class SampleSummaries(tf.keras.callbacks.Callback):
-    """Generates held-out utterances every so many epochs, beside the recordings.
+    """Generates held-out utterances every few epochs, beside the recordings.
 
-    Writes `<samples>/<step>/<utterance>.wav` and `.png` (mels of the generated audio above those of
-    the recording, where there is one STFT window of audio), `<samples>/recording/<utterance>.wav`,
-    and all of it for TensorBoard. The same
-    seeds are used every time, and the averaged weights where there are any.
+    Writes everything for TensorBoard, and these files:
 
-    The model has `generate`, `upsampler` and `speaker_channels`, as `WaveNet`.
+    - `<samples>/<step>/<utterance>.wav`, the generated audio;
+    - `<samples>/<step>/<utterance>.png`, its mels above the mels of the recording, if the audio is
+      at least as long as an STFT window;
+    - `<samples>/recording/<utterance>.wav`, the recording.
+
+    The seeds are the same every time. If there are averaged weights, they generate.
 
     Args:
-        examples: what to generate, at least one.
-        recipe: of the examples, a `FeatureRecipe`.
-        writer: as of `ScalarSummaries`.
+        examples: the utterances to generate, at least one.
+        recipe: the `FeatureRecipe` of the examples.
+        writer: see `ScalarSummaries`.
         samples: folder of the WAV files and pictures.
-        every_epochs: int >= 1.
+        every_epochs: int >= 1, number of epochs between generations.
         steps_per_epoch: int >= 1.
-        seed: of the first utterance.
-        ema: average of the model's weights, or None.
+        seed: seed of the first utterance; the i-th takes `seed + i`.
+        ema: average of the model's weights. If None, the model's own weights generate.
     """
 
     def __init__(
@@ -120,7 +125,7 @@ class SampleSummaries(tf.keras.callbacks.Callback):
         self._ema = ema
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
-        """Called by Keras."""
+        """Generates and writes, if the epoch is due."""
         if (epoch + 1) % self._every_epochs:
             return
         step = (epoch + 1) * self._steps_per_epoch
@@ -132,15 +137,15 @@ class SampleSummaries(tf.keras.callbacks.Callback):
         self._writer.flush()
 
     def _generate(self) -> list[Any]:
-        """Returns what the averaged weights, where there are any, make of each example."""
+        """Generates by the averaged weights, if there are any."""
         if self._ema is None:
             return self._made()
         with self._ema.swapped_in(self.model):
             return self._made()
 
     def _made(self) -> list[Any]:
-        """Returns one float32 [samples] per example, in the domain of recordings."""
-        return generate(self.model, self._examples, seed=self._seed)
+        """Returns float32 [samples] for each example, in the domain of recordings."""
+        return generate_again(self.model, self._examples, seed=self._seed)
 
     def _write(self, example: Example, made: Any, folder: pathlib.Path) -> None:
         audio, rate = made, self._recipe.sample_rate
@@ -165,24 +170,3 @@ class SampleSummaries(tf.keras.callbacks.Callback):
         with files.atomic_write(folder / f"{example.file_name}.png") as file:
             file.write(png)
         tf.summary.image(f"{example.name}/mel", tf.image.decode_png(png, channels=3)[tf.newaxis])
-
-
-def generate(model: Any, examples: Sequence[Example], *, seed: int) -> list[np.ndarray]:
-    """Generates as much audio as the examples have, under their mels and speakers.
-
-    Args:
-        model: has `generate`, `upsampler` and `speaker_channels`, as `WaveNet`.
-        examples: at least one.
-        seed: of the first; the i-th has `seed + i`.
-
-    Returns:
-        float32 [samples] for each example.
-    """
-    options: dict[str, Any] = {"seed": [seed + index for index in range(len(examples))]}
-    if model.speaker_channels:
-        options["speaker"] = np.array([example.speaker for example in examples], np.int32)
-    if model.upsampler is not None:
-        return list(model.generate([example.mel for example in examples], **options))
-    lengths = [len(example.signal) for example in examples]
-    audio = model.generate(samples=max(lengths), **options)
-    return [np.asarray(row[:length]) for row, length in zip(audio, lengths)]

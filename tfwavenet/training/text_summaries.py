@@ -1,4 +1,4 @@
-"""What TensorBoard shows of a network over text: how it goes on where held-out texts begin."""
+"""Writes the summaries of a model over text for TensorBoard: continuations of held-out texts."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from tfwavenet.training.summaries import Example, SampleSummaries
 
 
 class TextSummaries(SampleSummaries):
-    """Continues held-out texts every so many epochs; to texts what `SampleSummaries` is to audio.
+    """Continues held-out texts every few epochs.
 
     The first half of each example is given, the other half is generated. Writes
     `<samples>/<step>/<text>.txt`, `<samples>/recording/<text>.txt` with the held-out text itself,
     and both for TensorBoard.
 
-    The model is one over text, the examples' signals are codes, and `recipe` is a `TextRecipe`; the
-    other arguments are those of `SampleSummaries`.
+    The arguments are described in `SampleSummaries`. The signals of the examples are codes, and
+    `recipe` is a `TextRecipe`.
     """
 
     def _made(self) -> list[Any]:

@@ -1,13 +1,15 @@
-"""The folder of one training run: all that is needed to resume, generate, evaluate and export.
+"""Reads and writes the folder of one training run.
 
-config.json      the resolved config
-metadata.json    recipe with the statistics of the training data, names of the speakers
-data/            prepared records, unless the config names others
-checkpoints/     see `checkpoints`
-logs/            TensorBoard
-samples/         generated audio and pictures
-evaluation/      what `evaluate` writes
-train.lock       held by the process that trains
+The folder is enough to resume, generate, evaluate and export:
+
+    config.json      the resolved config
+    metadata.json    recipe with the statistics of the training data, names of the speakers
+    data/            prepared records, unless the config names others
+    checkpoints/     see `checkpoints`
+    logs/            TensorBoard
+    samples/         generated audio and pictures
+    evaluation/      reports and pages of evaluations
+    train.lock       held by the process that trains
 """
 
 from __future__ import annotations
@@ -31,14 +33,17 @@ from tfwavenet.training.ema import ExponentialMovingAverage
 
 Weights = Literal["ema", "raw"]
 
+# Keys of `model` in the files of earlier versions, and their names today.
+_RENAMED = {"layers": "num_layers", "speakers": "num_speakers"}
+
 
 class Metadata(NamedTuple):
-    """What a model was trained for.
+    """Recipe, speakers and step of a trained model.
 
     Attributes:
-        recipe: feature recipe, with the statistics of the training data.
+        recipe: recipe, with the statistics of the training data.
         speakers: names of the speakers, in the order of their numbers.
-        step: updates that the weights have seen.
+        step: number of updates that the weights have seen.
     """
 
     recipe: Recipe
@@ -47,10 +52,10 @@ class Metadata(NamedTuple):
 
 
 class Loaded(NamedTuple):
-    """What `load` gives.
+    """A loaded workdir.
 
     Attributes:
-        model: with its weights, in float32 unless asked otherwise.
+        model: the model with its weights, in the precision that was asked for.
         config: the resolved config.
         metadata: recipe, speakers and step.
     """
@@ -61,7 +66,7 @@ class Loaded(NamedTuple):
 
 
 class Workdir:
-    """The paths in a workdir, and the files that say what it holds.
+    """Gives the paths in a workdir, and reads and writes its config and metadata.
 
     Args:
         path: the folder; made by the first write.
@@ -94,7 +99,9 @@ class Workdir:
             yield
 
     def config(self) -> Optional[ml_collections.ConfigDict]:
-        """Returns the resolved config, None before the first run.
+        """Returns the resolved config. Before the first run, None.
+
+        Keys of earlier versions get the names that they have today.
 
         Raises:
             ValueError: If the file is damaged or from a version with other keys.
@@ -102,19 +109,19 @@ class Workdir:
         if not self.config_path.exists():
             return None
         try:
-            return resolve(files.read_json(self.config_path))
+            return resolve(_with_todays_names(files.read_json(self.config_path)))
         except ValueError as error:
             raise ValueError(f"{str(self.config_path)!r}: {error}") from error
 
     def require_same_config(self, config: Config) -> None:
-        """Checks that a run with a config may go on here.
+        """Checks that a run with a config may continue in the folder.
 
         Args:
             config: resolved.
 
         Raises:
-            ValueError: If the workdir was made by another config; names the first key that
-                differs. `training.steps` may be larger than it was.
+            ValueError: If another config made the workdir; names the first key that differs.
+                `training.steps` may be larger than before.
         """
         old = self.config()
         if old is None:
@@ -135,14 +142,14 @@ class Workdir:
             )
 
     def require_same_data(self, recipe: Recipe, speakers: Sequence[str]) -> None:
-        """Checks that prepared data are those that the run began with.
+        """Checks that prepared data are the data that the run began with.
 
         Args:
-            recipe: of the data, with its statistics.
-            speakers: of the data.
+            recipe: recipe of the data, with its statistics.
+            speakers: names of the speakers in the data.
 
         Raises:
-            ValueError: If recipe or speakers are not those in metadata.json.
+            ValueError: If recipe or speakers differ from metadata.json.
         """
         if not self.metadata_path.exists():
             return
@@ -188,7 +195,7 @@ class Workdir:
         return recipe, speakers
 
     def record(self, config: Config, recipe: Recipe, speakers: Sequence[str]) -> None:
-        """Writes config.json and metadata.json, where they are not there or the steps grew.
+        """Writes config.json and metadata.json, if they are missing or the steps grew.
 
         Args:
             config: resolved; checked by `require_same_config`.
@@ -210,7 +217,7 @@ class Workdir:
             files.write_json(self.config_path, ml_collections.ConfigDict(config).to_dict())
 
     def inference_schedule(self) -> Optional[NoiseSchedule]:
-        """Returns the schedule that a diffusion model is sampled with, None if none is stored.
+        """Returns the stored schedule of a diffusion model. If there is none, None.
 
         Raises:
             ValueError: If the file is damaged.
@@ -226,7 +233,7 @@ class Workdir:
             ) from error
 
     def store_inference_schedule(self, schedule: NoiseSchedule) -> pathlib.Path:
-        """Stores the schedule that `load` gives its diffusion model; returns the file."""
+        """Stores the schedule that `load` gives to the diffusion model; returns the file."""
         files.write_json(self.inference_schedule_path, {"betas": list(schedule.betas)})
         return self.inference_schedule_path
 
@@ -237,13 +244,13 @@ def load(
     """Loads the model of a workdir from its newest checkpoint.
 
     Args:
-        workdir: of a training run, at work or ended.
-        weights: "ema" for the averaged weights (the weights themselves where the run keeps no
-            average), "raw" for the weights themselves.
+        workdir: folder of a training run, running or ended.
+        weights: "ema" for the averaged weights, "raw" for the last weights. If the run keeps no
+            average, both are the last weights.
         precision: name of the Keras precision policy in which the model computes.
 
     Returns:
-        See `Loaded`.
+        Model, config and metadata.
 
     Raises:
         ValueError: If the folder is no workdir, has no checkpoint yet, or a file is damaged.
@@ -266,59 +273,6 @@ def load(
     return Loaded(model, config, Metadata(recipe, speakers, step))
 
 
-def load_teacher(config: ml_collections.ConfigDict) -> Optional[tf.keras.Model]:
-    """Loads the model that the student of a config learns from; None for other models.
-
-    Args:
-        config: a resolved config.
-
-    Raises:
-        ValueError: If `training.teacher` is no workdir of a trained model.
-    """
-    training = config.training
-    if training.teacher is None:
-        return None
-    return load(training.teacher, precision=training.precision).model
-
-
-def with_teachers_statistics(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
-    """Returns the config that a student's data are prepared by; that of other models as it is.
-
-    The features are normalized by what the teacher's were, whatever the student's corpus is.
-
-    Args:
-        config: a resolved config; not changed.
-
-    Raises:
-        ValueError: If `training.teacher` is no workdir of a trained model.
-    """
-    if config.training.teacher is None:
-        return config
-    recipe, _ = Workdir(config.training.teacher).metadata()
-    return building.with_statistics(config, recipe)
-
-
-def require_teachers_speakers(config: ml_collections.ConfigDict, speakers: Sequence[str]) -> None:
-    """Checks that the numbers of the speakers mean the same to a student and its teacher.
-
-    Args:
-        config: a resolved config.
-        speakers: of the student's data. An imported teacher may know them by their numbers alone.
-
-    Raises:
-        ValueError: If the teacher has others, or in another order.
-    """
-    if config.training.teacher is None or not config.model.speaker_channels:
-        return
-    _, expected = Workdir(config.training.teacher).metadata()
-    numbers = [str(number) for number in range(len(expected))]
-    if expected != numbers and expected[: len(speakers)] != list(speakers):
-        raise ValueError(
-            f"Expected data of the teacher's speakers, in its order: {expected}. "
-            f"Received: speakers={list(speakers)}"
-        )
-
-
 def store(
     model: tf.keras.Model,
     workdir: files.PathLike,
@@ -329,21 +283,21 @@ def store(
 ) -> None:
     """Makes a workdir of a model that was trained elsewhere.
 
-    All commands work on it as on one that was trained here; training goes on from its weights,
-    with a fresh optimizer.
+    All commands work on it as on a workdir that was trained in. Training continues from the
+    model's weights, with a fresh optimizer.
 
     Args:
-        model: with a recipe.
+        model: a model with a recipe.
         workdir: a folder that is no workdir yet.
-        speakers: names, in the order of their numbers; the numbers by default.
-        step: updates that the weights have seen, which is rounded down to whole epochs.
-        config: what its `data` and `training` are to be, where not the default: such as where
-            recordings for evaluation and training are.
+        speakers: names of the speakers, in the order of their numbers. If empty, the numbers.
+        step: number of updates that the weights have seen; it is rounded down to whole epochs.
+        config: keys of `data` and `training` that differ from the defaults, such as the folder of
+            the recordings.
 
     Raises:
-        ValueError: if the folder is a workdir, the model has no recipe or takes speaker vectors
-            from elsewhere, the names are not as many as its speakers, or a key is unknown.
-        OSError: if a file cannot be written.
+        ValueError: If the folder is a workdir, the model has no recipe or takes speaker vectors,
+            the number of names is not the number of speakers, or a key is unknown.
+        OSError: If a file cannot be written.
     """
     folder = Workdir(workdir)
     if folder.config_path.exists() or steps_in(folder.checkpoints):
@@ -391,3 +345,11 @@ def _restore(
     if "ema" in objects:
         objects["ema"].copy_to(model)
     return step
+
+
+def _with_todays_names(config: Any) -> Any:
+    """Returns a stored config with the names that its keys have today."""
+    if not isinstance(config, dict) or not isinstance(config.get("model"), dict):
+        return config
+    model = {_RENAMED.get(name, name): value for name, value in config["model"].items()}
+    return {**config, "model": model}

@@ -1,0 +1,109 @@
+"""Loads and checks the teacher of a student: the trained model in the workdir `training.teacher`.
+
+Every function takes the resolved config of any model, and does nothing for a model that is no
+student.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Optional
+
+import ml_collections
+import tensorflow as tf
+
+from tfwavenet.audio import recipes
+from tfwavenet.training import building
+from tfwavenet.training.config import recipe_of
+from tfwavenet.training.workdir import Workdir, load
+
+
+def load_teacher(config: ml_collections.ConfigDict) -> Optional[tf.keras.Model]:
+    """Loads the model that the student of a config learns from.
+
+    Args:
+        config: a resolved config.
+
+    Returns:
+        The teacher. If the model of the config is no student, None.
+
+    Raises:
+        ValueError: If `training.teacher` is no workdir of a trained model.
+    """
+    training = config.training
+    if training.teacher is None:
+        return None
+    return load(training.teacher, precision=training.precision).model
+
+
+def with_statistics(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
+    """Returns the config by which the data of a student are prepared.
+
+    The statistics of the teacher normalize the features, whatever the student's corpus is. A recipe
+    with another number of mels keeps its own statistics.
+
+    Args:
+        config: a resolved config; not changed.
+
+    Raises:
+        ValueError: If `training.teacher` is no workdir of a trained model.
+    """
+    if config.training.teacher is None:
+        return config
+    own = recipe_of(config).get_config()
+    fitted = Workdir(config.training.teacher).metadata()[0].get_config()
+    if own.get("n_mels") != fitted.get("n_mels"):
+        return config
+    open_fields = [name for name in building.FITTED if name in own and own[name] is None]
+    complete = ml_collections.ConfigDict(config.to_dict(), type_safe=False)
+    complete.recipe = {**own, **{name: fitted.get(name) for name in open_fields}}
+    return complete.lock()
+
+
+def check(
+    config: ml_collections.ConfigDict, student: tf.keras.Model, teacher: Optional[tf.keras.Model]
+) -> None:
+    """Checks before the data are prepared that a student fits its teacher.
+
+    Args:
+        config: from `with_statistics`.
+        student: from `building.draft_model`.
+        teacher: from `load_teacher`.
+
+    Raises:
+        ValueError: If student and teacher differ in family, recipe, features or speakers, or the
+            teacher's statistics are not known.
+    """
+    if teacher is None:
+        return
+    student.set_teacher(teacher)
+    recipe = recipes.get(recipe_of(config))
+    if config.data.with_mel and recipe.normalization == "standard" and recipe.mean is None:
+        raise ValueError(
+            "A teacher of normalized features is expected to have their statistics in its recipe; "
+            "an imported one has them from the file beside its checkpoint. "
+            "Received: a teacher with recipe mean=None"
+        )
+
+
+def check_speakers(config: ml_collections.ConfigDict, speakers: Sequence[str]) -> None:
+    """Checks that the numbers of the speakers mean the same to a student and its teacher.
+
+    An imported teacher may know its speakers by their numbers alone.
+
+    Args:
+        config: a resolved config.
+        speakers: names of the speakers in the student's data, in the order of their numbers.
+
+    Raises:
+        ValueError: If the teacher has other speakers, or another order of speakers.
+    """
+    if config.training.teacher is None or not config.model.speaker_channels:
+        return
+    _, expected = Workdir(config.training.teacher).metadata()
+    numbers = [str(number) for number in range(len(expected))]
+    if expected != numbers and expected[: len(speakers)] != list(speakers):
+        raise ValueError(
+            f"Expected data of the teacher's speakers, in its order: {expected}. "
+            f"Received: speakers={list(speakers)}"
+        )
