@@ -40,7 +40,7 @@ class Run:
         >>> run = Run(tempfile.mkdtemp())
         >>> settings = {"steps": 1, "steps_per_epoch": 1, "validation_batches": 0}
         >>> _ = run.train({"model": {"num_layers": 1}, "training": settings})
-        >>> run.model.network.num_layers
+        >>> run.model.num_layers
         1
     """
 

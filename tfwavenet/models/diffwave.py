@@ -156,21 +156,22 @@ class DiffWave(AudioModel):
         self.num_speakers = num_speakers
         self.speaker_channels = speaker_channels
         self.seed = seed
+        self.num_layers = num_layers
+        self.dilation_cycle = dilation_cycle
+        self.residual_channels = residual_channels
+        self.kernel_size = kernel_size
+        self.step_channels = step_channels
+        self.step_order = step_order
+        self.step_in_residual = step_in_residual
+        self.weight_norm = weight_norm
         self.network = DiffWaveStack(
             len(self.schedule.betas),
-            num_layers=num_layers,
-            dilation_cycle=dilation_cycle,
-            residual_channels=residual_channels,
-            kernel_size=kernel_size,
-            step_channels=step_channels,
-            step_order=step_order,
-            step_in_residual=step_in_residual,
             local_channels=self.local_channels,
             global_channels=speaker_channels,
-            weight_norm=weight_norm,
             further_upsamplers=self._further_upsamplers(num_layers),
             dtype=self.dtype_policy,
             name="network",
+            **{name: getattr(self, name) for name in _OF_NETWORK},
         )
         self.speaker_embedding = self._embedding_layer()
 
@@ -412,8 +413,7 @@ class DiffWave(AudioModel):
         chosen = self.inference_schedule
         return {
             **super().get_config(),
-            **{name: getattr(self.network, name) for name in _OF_NETWORK},
-            **{name: getattr(self, name) for name in _PLAIN_ARGUMENTS},
+            **{name: getattr(self, name) for name in (*_OF_NETWORK, *_PLAIN_ARGUMENTS)},
             "schedule": list(self.schedule.betas),
             "inference_schedule": None if chosen is None else list(chosen.betas),
             "upsampler": upsamplers.serialize(self.upsampler),

@@ -166,33 +166,34 @@ class WaveNet(AudioModel):
         self.num_speakers = num_speakers
         self.speaker_channels = speaker_channels
         self.seed = seed
+        self.num_layers = num_layers
+        self.dilation_cycle = dilation_cycle
+        self.residual_channels = residual_channels
+        self.gate_channels = gate_channels
+        self.skip_channels = skip_channels
+        self.kernel_size = kernel_size
+        self.input_kernel_size = input_kernel_size
+        self.input_bias = input_bias
+        self.head_channels = head_channels
+        self.head_bias = head_bias
+        self.residual_scale = residual_scale
+        self.last_residual = last_residual
+        self.skip_mode = skip_mode
+        self.project_local = project_local
+        self.local_bias = local_bias
+        self.global_bias = global_bias
+        self.weight_norm = weight_norm
+        self.head_weight_norm = head_weight_norm
+        self.dropout = dropout
         self.network = WaveNetStack(
             self.distribution.channels,
             input_codes=self.codec.num_codes,
-            num_layers=num_layers,
-            dilation_cycle=dilation_cycle,
-            residual_channels=residual_channels,
-            gate_channels=gate_channels,
-            skip_channels=skip_channels,
-            kernel_size=kernel_size,
-            input_kernel_size=input_kernel_size,
-            input_bias=input_bias,
             input_activation=input_activation,
-            head_channels=head_channels,
-            head_bias=head_bias,
-            residual_scale=residual_scale,
-            last_residual=last_residual,
-            skip_mode=skip_mode,
             local_channels=self.local_channels,
-            project_local=project_local,
-            local_bias=local_bias,
             global_channels=speaker_channels,
-            global_bias=global_bias,
-            weight_norm=weight_norm,
-            head_weight_norm=head_weight_norm,
-            dropout=dropout,
             dtype=self.dtype_policy,
             name="network",
+            **{name: getattr(self, name) for name in _OF_NETWORK},
         )
         self.speaker_embedding = self._embedding_layer()
         # Past Keras' tracking: checkpoints hold what the mean is of already.
@@ -480,8 +481,7 @@ class WaveNet(AudioModel):
         """Returns the constructor arguments."""
         return {
             **super().get_config(),
-            **{name: getattr(self.network, name) for name in _OF_NETWORK},
-            **{name: getattr(self, name) for name in _PLAIN_ARGUMENTS},
+            **{name: getattr(self, name) for name in (*_OF_NETWORK, *_PLAIN_ARGUMENTS)},
             "distribution": tf.keras.saving.serialize_keras_object(self.distribution),
             "input_activation": tf.keras.activations.serialize(self.input_activation),
             "upsampler": upsamplers.serialize(self.upsampler),
