@@ -157,7 +157,7 @@ def recordings(samples: int, batch: int = 2) -> np.ndarray:
 def generated(kind: str, given: dict[str, Any]) -> np.ndarray:
     """What the model's own `generate` makes of a request: the oracle."""
     given = dict(given)
-    if network(kind).speakers is None and "speaker" in given:
+    if network(kind).num_speakers is None and "speaker" in given:
         given["speaker"] = np.asarray(given["speaker"], np.float32)
     return np.asarray(network(kind).generate(**given, jit_compile=False))
 

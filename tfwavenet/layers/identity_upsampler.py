@@ -31,7 +31,7 @@ class IdentityUpsampler(Upsampler):
     def call(self, inputs: tf.Tensor, mask: tf.Tensor | None = None) -> tf.Tensor:
         """Returns the inputs."""
         del mask
-        return tf.identity(inputs)
+        return tf.cast(inputs, self.compute_dtype)
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor arguments."""
