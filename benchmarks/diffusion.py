@@ -3,11 +3,13 @@
     python -m benchmarks.diffusion [--torch_python=path/to/python]
     python -m benchmarks.diffusion --dump=FOLDER
 
-Sampling makes 1 s and 5 s of 22.05 kHz audio on all cores; the share of the machine's rate of
-matrix products of the same kind is measured in the same process. Every measurement has a process
-of its own, and they take turns for `--rounds` rounds. Without PyTorch its rows are left out;
-`--torch_python` names an interpreter that has it. `--dump` measures nothing: it writes the XLA
-programs of one reverse step and their arguments, see `benchmarks.programs`.
+Sampling generates 1 s and 5 s of 22.05 kHz audio on all cores. The share of the machine's rate of
+matrix products of the same kind is measured in the same process. Every measurement runs in a
+process of its own, and the programs alternate for `--rounds` rounds.
+
+Without PyTorch the rows of PyTorch are omitted. `--torch_python` names an interpreter with PyTorch.
+`--dump` measures nothing: it writes the XLA programs of one reverse step and their arguments, see
+`benchmarks.programs`.
 """
 
 from __future__ import annotations
@@ -24,7 +26,8 @@ from benchmarks import report, turns
 
 RATE, HOP, MELS = 22050, 256, 80
 FAST = (1e-4, 1e-3, 0.01, 0.05, 0.2, 0.5)
-# Multiply-adds per sample and step without the conditioning, and the latter's, once.
+# Multiply-adds per sample: of each step without the conditioning, and of the conditioning, which is
+# computed once.
 STEP_PRODUCTS = 30 * (3 * 64 * 128 + 2 * 64 * 64) + 64 * 64
 CONDITIONING_PRODUCTS = 30 * MELS * 128
 FRAMES = {"1 s": 86, "5 s": 431}
@@ -32,8 +35,8 @@ PRECISIONS = ("float32", "mixed_bfloat16")
 
 
 def build_model(precision: str) -> Any:
-    """The base DiffWave."""
-    import tensorflow as tf  # noqa: PLC0415  (the parent process and the peer's do without)
+    """Creates the base DiffWave under a precision policy."""
+    import tensorflow as tf  # noqa: PLC0415  (the parent and the peer processes do not need it)
 
     from tfwavenet.models import DiffWave  # noqa: PLC0415
 
@@ -47,7 +50,7 @@ def build_model(precision: str) -> Any:
 
 
 def repeated(task: Callable[[], Any], repetitions: int) -> list[float]:
-    """Seconds of each repetition after one that compiles."""
+    """Returns the seconds of each repetition of a task, without a first call that compiles."""
     seconds = []
     for _ in range(repetitions + 1):
         start = time.perf_counter()
@@ -57,7 +60,7 @@ def repeated(task: Callable[[], Any], repetitions: int) -> list[float]:
 
 
 def product_rate(precision: str) -> float:
-    """Multiply-adds per second of this machine in products of the network's kind."""
+    """Measures this machine's multiply-adds per second in products of the network's kind."""
     import tensorflow as tf  # noqa: PLC0415
 
     dtype = tf.float32 if precision == "float32" else tf.bfloat16
@@ -67,7 +70,7 @@ def product_rate(precision: str) -> float:
 
 
 def measure(flags: argparse.Namespace) -> dict[str, Any]:
-    """One measurement in this process."""
+    """Runs one measurement in this process."""
     import numpy as np  # noqa: PLC0415
     import tensorflow as tf  # noqa: PLC0415
 
@@ -91,7 +94,7 @@ def measure(flags: argparse.Namespace) -> dict[str, Any]:
 
 
 def dump(model: Any, frames: int, folder: str, name: str) -> None:
-    """Writes the program of a reverse step of one utterance and its arguments."""
+    """Writes the XLA program of a reverse step of one utterance, and the program's arguments."""
     import numpy as np  # noqa: PLC0415
     import tensorflow as tf  # noqa: PLC0415
 
@@ -122,7 +125,7 @@ def dump(model: Any, frames: int, folder: str, name: str) -> None:
 
 
 def compared(task: list[str], flags: argparse.Namespace) -> dict[str, list[float]]:
-    """Seconds of ours and of PyTorch's, by name."""
+    """Measures the programs of this package and of PyTorch, and returns the seconds by name."""
     ours = [sys.executable, "-m", "benchmarks.diffusion", "--measure", *task]
     commands = {name: [*ours, f"--precision={name}"] for name in PRECISIONS}
     if "--task=sample" in task:
@@ -139,7 +142,7 @@ def compared(task: list[str], flags: argparse.Namespace) -> dict[str, list[float
 
 
 def rows(what: str, seconds: dict[str, list[float]], audio_seconds: float) -> list[dict[str, Any]]:
-    """The lines of a table for one task."""
+    """Returns the rows of the table of one task."""
     peer = seconds.get("PyTorch float32")
     found = []
     for name, values in seconds.items():
@@ -158,12 +161,12 @@ def rows(what: str, seconds: dict[str, list[float]], audio_seconds: float) -> li
 
 
 def main() -> None:
-    """Prints the tables, or with --measure one measurement as JSON."""
+    """Prints the tables. With --measure, prints one measurement as JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--repetitions", type=int, default=3)
-    parser.add_argument("--torch_python", help="a Python interpreter that has PyTorch")
-    parser.add_argument("--dump", help="folder for the XLA programs; nothing is measured")
+    parser.add_argument("--torch_python", help="path of a Python interpreter with PyTorch")
+    parser.add_argument("--dump", help="folder for XLA programs; if given, nothing is measured")
     for name, default in (("task", "sample"), ("precision", "float32")):
         parser.add_argument(f"--{name}", default=default, help=argparse.SUPPRESS)
     for name, count in (("frames", 62), ("batch", 1)):

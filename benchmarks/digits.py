@@ -1,14 +1,15 @@
-"""Whether generated digits are digits: what a classifier of recordings makes of them.
+"""Measures with a classifier of recordings whether generated digits are recognized as digits.
 
     tfwavenet-generate --workdir=runs/digits --seconds=0.6 --count=20 --speaker=seven \
         --output=digits/seven
     python -m benchmarks.digits --fsdd=PATH/TO/fsdd digits/*
 
-Each folder holds WAV files. The classifier (mel spectra stretched to one length, a support vector
-machine) learns from the training recordings of the Free Spoken Digit Dataset; its share of right
-answers on the held-out ones is printed first. Of a folder that is named like a digit, such as
-`seven`, the share that is taken for that digit; of each, how certain the classifier is and how
-many different digits it hears: recordings of all ten, as a measure, come first.
+Each folder holds WAV files. The classifier is a support vector machine on mel spectra that are
+stretched to one length. It is trained on the training recordings of the Free Spoken Digit Dataset.
+
+The first row is for the held-out recordings of all ten digits and serves as a reference. Every row
+shows the classifier's certainty and the number of different recognized digits. The share of right
+answers is shown in the first row, and for folders that are named after a digit, such as `seven`.
 """
 
 from __future__ import annotations
@@ -34,7 +35,16 @@ SILENCE_DB = 35
 
 
 def features(path: str) -> np.ndarray:
-    """Log-mel spectrum of a recording without its silences, at one length and level, flat."""
+    """Computes the log-mel spectrum of a recording at a fixed length and level.
+
+    Silence at both ends is trimmed first.
+
+    Args:
+        path: path of the recording.
+
+    Returns:
+        The flattened spectrum, float [BANDS * FRAMES], in dB relative to the maximum.
+    """
     audio, _ = audio_files.read(path, sample_rate=RATE)
     audio, _ = librosa.effects.trim(audio, top_db=SILENCE_DB, frame_length=256, hop_length=64)
     power = librosa.feature.melspectrogram(y=audio, sr=RATE, n_fft=256, hop_length=80, n_mels=BANDS)
@@ -45,12 +55,19 @@ def features(path: str) -> np.ndarray:
 
 
 def table(paths: Iterable[str]) -> np.ndarray:
-    """The features of files, one row each."""
+    """Computes the features of files, one row per file."""
     return np.stack([features(path) for path in paths])
 
 
 def row(name: str, probabilities: np.ndarray, classes: Sequence[str], truth: Sequence[str]) -> dict:
-    """What the classifier makes of the recordings of one folder."""
+    """Returns the table row of the recordings of one folder.
+
+    Args:
+        name: name of the recordings in the table.
+        probabilities: float [recordings, classes], the output of the classifier.
+        classes: names of the digits.
+        truth: the digit of each recording. If empty, the digits are unknown.
+    """
     heard = [classes[index] for index in probabilities.argmax(axis=1)]
     right = [said == wanted for said, wanted in zip(heard, truth)]
     counts = Counter(heard).most_common()
@@ -65,7 +82,7 @@ def row(name: str, probabilities: np.ndarray, classes: Sequence[str], truth: Seq
 
 
 def main() -> None:
-    """Prints a row for the held-out recordings, and one for each folder."""
+    """Prints a row for the held-out recordings, and a row for each folder."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--fsdd", required=True, help="folder of the Free Spoken Digit Dataset")
     parser.add_argument("folders", nargs="*", help="folders of generated WAV files")

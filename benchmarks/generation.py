@@ -5,20 +5,24 @@
     python -m benchmarks.generation --dump=FOLDER
 
 `reference` has 20 layers, 64 residual and 256 skip channels, 256 codes, two taps, no features. Each
-row is measured in a process of its own through `model.generate`, everything included, the whole
-batch side by side. In every step each core reads all weights once for its share of the batch: `of
-reading` is the rate of that over the rate at which the same cores read memory of that size, `of
-products` that of the multiplications over that of large float32 matrix products; both limits are
-measured in the same process. `real-time factor` is the time over the duration of one utterance of the
-batch; of `text`, a duration of 16 000 characters is a second.
+row is measured in a process of its own. The time is that of a whole call of `model.generate`, which
+generates all utterances of the batch at the same time.
 
-A folded row is one utterance of ten seconds; its batch are the pieces, what they overlap is not
-counted twice in samples/s. Where PyTorch is installed, or `--torch_python` names an interpreter that
-has it, the rows of `r9y9_mol` are compared with that network in PyTorch, step by step.
+In every step each core reads all weights once for its share of the batch. `of reading` is the rate
+of these reads over the rate at which the same cores read memory of that size. `of products` is the
+rate of multiplications over the rate in large float32 matrix products. Both limits are measured in
+the same process. `real-time factor` is the time over the duration of one utterance of the batch.
+For `text`, 16 000 characters count as a second.
 
-`--growth` shows what the time of a step does not depend on, receptive field and position, and what it
-does, layers and batch. `--dump` writes the XLA program of each row that is not folded and its
-arguments, see `benchmarks.programs`; the whole batch is in one program then, as on a GPU.
+A folded row is one utterance of ten seconds, and its batch consists of the pieces of the utterance.
+The overlaps of the pieces are not counted twice in samples/s. With PyTorch, installed or in the
+interpreter of `--torch_python`, the rows of `r9y9_mol` are compared with the same network in
+PyTorch, step by step.
+
+`--growth` shows how the time of a step depends on several sizes. The time grows with layers and
+batch, and does not depend on receptive field and position. `--dump` writes the XLA program of each
+row that is not folded and the program's arguments, see `benchmarks.programs`. One program then
+generates the whole batch, as on a GPU.
 """
 
 from __future__ import annotations
@@ -50,9 +54,9 @@ CONFIGS = (
 )
 # Networks with a row for one utterance, cut into pieces that are generated at the same time.
 FOLDED = ("r9y9_mol",)
-# The receptive field of two frames once before each piece, and once more for the fade.
+# The overlap is two receptive fields of two frames each: one before each piece, one for the fade.
 FOLD: dict[str, int] = {"samples": 220_500, "fold_frames": 16, "overlap_frames": 4}
-# The network that `benchmarks.peer_torch` has in PyTorch, and how much of it is generated there.
+# The network that `benchmarks.peer_torch` has in PyTorch, and the samples that PyTorch generates.
 PEER, PEER_SAMPLES = "r9y9_mol", 512
 CHUNK = 1024
 REFERENCE_RATE = 16000
@@ -65,8 +69,8 @@ GROWTH: dict[str, list[dict[str, int]]] = {
 
 
 def build_model(name: str, **sizes: Any) -> Any:
-    """A network of configs/, or `reference` with other sizes."""
-    import numpy as np  # noqa: PLC0415  (the parent process does without TensorFlow)
+    """Creates a network of configs/, or `reference` with the given sizes."""
+    import numpy as np  # noqa: PLC0415  (the parent process does not need TensorFlow)
 
     from tfwavenet.audio import recipes  # noqa: PLC0415
     from tfwavenet.models import WaveNet  # noqa: PLC0415
@@ -91,7 +95,10 @@ def build_model(name: str, **sizes: Any) -> Any:
 
 
 def weight_bytes(model: Any) -> int:
-    """Bytes of the folded weights that one step reads; of look-up tables, one row."""
+    """Returns the bytes of the folded weights that one step reads.
+
+    The weights of the input convolution are not counted: of a look-up table, a step reads one row.
+    """
     import tensorflow as tf  # noqa: PLC0415
 
     weights = model.network.folded_weights()
@@ -100,7 +107,7 @@ def weight_bytes(model: Any) -> int:
 
 
 def best_seconds(task: Callable[[], Any], seconds: float = 0.5) -> float:
-    """The shortest time of a task that is repeated for a while."""
+    """Repeats a task for a number of seconds, and returns the shortest time of a repetition."""
     best, end = float("inf"), time.perf_counter() + seconds
     while time.perf_counter() < end:
         begin = time.perf_counter()
@@ -110,7 +117,14 @@ def best_seconds(task: Callable[[], Any], seconds: float = 0.5) -> float:
 
 
 def limits(size_bytes: int) -> tuple[float, float]:
-    """Bytes per second of reading memory of a size again and again; operations of products."""
+    """Measures the limits of this machine.
+
+    Args:
+        size_bytes: size of the memory that is read repeatedly.
+
+    Returns:
+        The bytes per second of reading, and the operations per second of matrix products.
+    """
     import numpy as np  # noqa: PLC0415
     import tensorflow as tf  # noqa: PLC0415
 
@@ -122,7 +136,7 @@ def limits(size_bytes: int) -> tuple[float, float]:
 
 
 def peak_megabytes() -> float:
-    """The largest amount of memory that this process has held."""
+    """Returns the largest resident memory of this process so far, in megabytes."""
     try:
         import resource  # noqa: PLC0415  (not on Windows)
     except ImportError:
@@ -131,7 +145,7 @@ def peak_megabytes() -> float:
 
 
 def utterances(model: Any, batch: int, samples: int) -> dict[str, Any]:
-    """What `generate` is asked for: a batch of utterances of that length or a little more."""
+    """Returns arguments of `generate` for a batch of utterances of at least `samples` samples."""
     import numpy as np  # noqa: PLC0415
 
     given: dict[str, Any] = {"seed": list(range(batch))}
@@ -146,7 +160,7 @@ def utterances(model: Any, batch: int, samples: int) -> dict[str, Any]:
 def schedule(
     model: Any, samples: int, count: int, *, fold_frames: int = 0, overlap_frames: int = 0
 ) -> dict[str, int]:
-    """How many sequences are generated side by side, and how many steps each takes."""
+    """Returns how many sequences are generated at the same time, and the steps of each sequence."""
     if not fold_frames:
         return {"batch": count, "steps": samples}
     hop = model.upsampler.hop_samples
@@ -155,7 +169,7 @@ def schedule(
 
 
 def dump(model: Any, options: dict[str, Any], folder: str, name: str) -> None:
-    """Writes the program of a chunk of the whole batch and its arguments."""
+    """Writes the XLA program of a chunk of the whole batch, and the program's arguments."""
     from benchmarks import programs  # noqa: PLC0415
     from tfwavenet.generation import (  # noqa: PLC0415
         chunk,
@@ -175,7 +189,7 @@ def dump(model: Any, options: dict[str, Any], folder: str, name: str) -> None:
 
 
 def measure(flags: argparse.Namespace) -> dict[str, Any]:
-    """One measurement in this process."""
+    """Runs one measurement in this process."""
     if flags.cores and hasattr(os, "sched_setaffinity"):
         # Before NumPy and TensorFlow start their threads.
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: flags.cores])
@@ -207,7 +221,7 @@ def measure(flags: argparse.Namespace) -> dict[str, Any]:
 
 
 def row(name: str, flags: argparse.Namespace, **sizes: int) -> dict[str, Any]:
-    """One line of the table, from a process of its own."""
+    """Measures one row of the table in a process of its own."""
     batch = sizes.pop("batch", 1)
     samples = sizes.pop("samples", 4 * CHUNK)
     fold = {key: sizes.pop(key) for key in ("fold_frames", "overlap_frames") if key in sizes}
@@ -237,7 +251,7 @@ def row(name: str, flags: argparse.Namespace, **sizes: int) -> dict[str, Any]:
 
 
 def peer_rate(flags: argparse.Namespace, batch: int) -> float | None:
-    """Samples per second of the same network in PyTorch; None where there is no PyTorch."""
+    """Measures the samples per second of the network in PyTorch; None without PyTorch."""
     python = turns.peer_python(flags.torch_python)
     if python is None:
         return None
@@ -248,13 +262,13 @@ def peer_rate(flags: argparse.Namespace, batch: int) -> float | None:
 
 
 def compared(found: dict[str, Any], flags: argparse.Namespace) -> dict[str, Any]:
-    """A row with how many times as fast as PyTorch it is, where that is measured."""
+    """Adds to a row the ratio of its speed to the speed of PyTorch, if PyTorch is measured."""
     rate = peer_rate(flags, found["batch"]) if found["network"] == PEER else None
     return {**found, "x PyTorch": "" if rate is None else found["samples/s"] / rate}
 
 
 def growth(flags: argparse.Namespace) -> list[dict[str, Any]]:
-    """How the time of a step grows with one size at a time."""
+    """Measures how the time of a step depends on each size of `GROWTH`, one size at a time."""
     rows = []
     for what, sizes in GROWTH.items():
         for size in sizes:
@@ -265,7 +279,7 @@ def growth(flags: argparse.Namespace) -> list[dict[str, Any]]:
 
 
 def plot(rows: list[dict[str, Any]], path: str) -> None:
-    """Draws the time of a step over each size of `growth`."""
+    """Draws the time of a step over each size of `GROWTH`, to an image file."""
     from matplotlib.figure import Figure  # noqa: PLC0415
 
     figure = Figure(figsize=(3 * len(GROWTH), 3), layout="constrained")
@@ -279,16 +293,20 @@ def plot(rows: list[dict[str, Any]], path: str) -> None:
 
 
 def main() -> None:
-    """Prints the tables, or with --measure one measurement as JSON."""
+    """Prints the tables. With --measure, prints one measurement as JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--networks", nargs="+", default=["reference", *CONFIGS])
     parser.add_argument("--batch", type=int, nargs="+", default=[1, 8, 64])
-    parser.add_argument("--cores", type=int, default=0, help="how many to use; 0: all")
+    parser.add_argument(
+        "--cores", type=int, default=0, help="number of cores to use; if 0, all cores"
+    )
     parser.add_argument("--repetitions", type=int, default=3)
-    parser.add_argument("--growth", action="store_true", help="measure what the time depends on")
-    parser.add_argument("--json", help="file for all rows")
-    parser.add_argument("--plot", help="picture of --growth, such as growth.png")
-    parser.add_argument("--torch_python", help="a Python interpreter that has PyTorch")
+    parser.add_argument(
+        "--growth", action="store_true", help="measure the time of a step over several sizes"
+    )
+    parser.add_argument("--json", help="JSON file for all rows")
+    parser.add_argument("--plot", help="image file for a plot of --growth, such as growth.png")
+    parser.add_argument("--torch_python", help="path of a Python interpreter with PyTorch")
     parser.add_argument("--dump", help="folder for the XLA program of each row of the table")
     parser.add_argument("--measure", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--network", help=argparse.SUPPRESS)

@@ -1,8 +1,8 @@
 """A PyTorch DiffWave of lmnt's base size, as the baseline of the diffusion benchmark.
 
-Written from the description of the network, for timing only: 30 layers in 3 cycles, 64 channels,
-three taps, 80 mels upsampled 16 x 16, embedding of the step of 512 channels; six sampling steps
-under autocast or not; a training step of the L1 loss with Adam.
+Written from the description of the network, for timing only. The network has 30 layers in 3 cycles,
+64 channels, three taps, 80 mels upsampled 16 x 16, and a step embedding of 512 channels. The tasks
+are six sampling steps, with or without autocast, and a training step of the L1 loss with Adam.
 
 Runs alone, so that two frameworks never share the cores, and prints one JSON line:
 
@@ -26,7 +26,7 @@ FAST = (1e-4, 1e-3, 0.01, 0.05, 0.2, 0.5)
 
 
 class Block(nn.Module):
-    """[batch, 64, time] to the next block's input and the skip."""
+    """Maps [batch, 64, time] to the input of the next block and the skip, both of that shape."""
 
     def __init__(self, dilation: int) -> None:
         super().__init__()
@@ -46,7 +46,10 @@ class Block(nn.Module):
 
 
 class DiffWave(nn.Module):
-    """Noisy audio [batch, time], embeddings [batch, 128], mels to the noise [batch, time]."""
+    """Predicts the noise [batch, time] in noisy audio.
+
+    The inputs are audio [batch, time], step embeddings [batch, 128], and mels [batch, 80, frames].
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -74,7 +77,7 @@ class DiffWave(nn.Module):
 
 
 def sample(model: DiffWave, frames: int, autocast: bool) -> None:
-    """Six reverse steps; the factors do not matter for the time."""
+    """Runs six reverse steps, with factors that are not exact but do not affect the time."""
     context = torch.autocast("cpu", torch.bfloat16) if autocast else contextlib.nullcontext()
     mel, x = torch.rand(1, MELS, frames), torch.randn(1, frames * HOP)
     with torch.no_grad(), context:
@@ -86,7 +89,7 @@ def sample(model: DiffWave, frames: int, autocast: bool) -> None:
 
 
 def train(model: DiffWave, optimizer: torch.optim.Optimizer, batch: int, frames: int) -> None:
-    """One update."""
+    """Runs one training step on random data."""
     mel, audio = torch.rand(batch, MELS, frames), torch.rand(batch, frames * HOP) - 0.5
     noise = torch.randn_like(audio)
     optimizer.zero_grad()

@@ -1,12 +1,14 @@
 """A PyTorch WaveNet of r9y9's shapes, as the baseline of the training benchmark.
 
-Written from the description of the network, for timing only: the `mol` preset of
-r9y9/wavenet_vocoder (24 layers in 4 cycles, 128 residual, 256 gate and 128 skip channels, three
-taps, 80 mels upsampled 4 x 4 x 4 x 4, mixture of 10 logistics over 65 536 levels), weight
-normalization by PyTorch's own hook, Adam, masked mean of the loss, no gradient clipping.
+Written from the description of the network, for timing only. The network is the `mol` preset of
+r9y9/wavenet_vocoder. It has 24 layers in 4 cycles, three taps, and 128 residual, 256 gate and 128
+skip channels. It upsamples 80 mels 4 x 4 x 4 x 4, and predicts a mixture of 10 logistics over 65
+536 levels. Training uses weight normalization by PyTorch's own hook, Adam, and the masked mean of
+the loss. There is no gradient clipping.
 
-With `--generate` it draws samples one by one instead: each layer keeps its past in a buffer that
-moves on by a sample, the normalization is folded away, features are upsampled before.
+With `--generate` the program draws samples one by one instead. Each layer keeps its past in a
+buffer that is shifted by one sample per step. The normalization is folded into the weights, and
+features are upsampled beforehand.
 
 Runs alone, so that two frameworks never share the cores, and prints one JSON line:
 
@@ -33,19 +35,19 @@ COMPONENTS, LEVELS, LOG_SCALE_MIN = 10, 65536, -16.0
 
 
 def normed(layer: nn.Module) -> nn.Module:
-    """Adds weight normalization with the hook that the peer trains with."""
+    """Adds weight normalization with the hook that r9y9/wavenet_vocoder trains with."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
         return nn.utils.weight_norm(layer)
 
 
 def pointwise(inputs: int, outputs: int, *, bias: bool = True) -> nn.Module:
-    """A weight-normalized 1x1 convolution."""
+    """Creates a weight-normalized 1x1 convolution."""
     return normed(nn.Conv1d(inputs, outputs, 1, bias=bias))
 
 
 class Upsampler(nn.Module):
-    """Mel frames [batch, mels, frames + 4] to samples [batch, mels, frames * 256]."""
+    """Upsamples mel frames [batch, mels, frames + 4] to [batch, mels, frames * 256]."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -56,7 +58,7 @@ class Upsampler(nn.Module):
         )
 
     def forward(self, mel: torch.Tensor) -> torch.Tensor:
-        """Repeats and smooths, one scale after the other."""
+        """Repeats and smooths the frames, one scale after another."""
         image = self.conv_in(mel).unsqueeze(1)
         for scale, smoother in zip(SCALES, self.smoothers):
             image = smoother(functional.interpolate(image, scale_factor=(1, scale)))
@@ -64,7 +66,7 @@ class Upsampler(nn.Module):
 
 
 class Block(nn.Module):
-    """Gated residual block: [batch, 128, time] to the next block's input and the skip."""
+    """Maps [batch, 128, time] to the input of the next block and the skip, both of that shape."""
 
     def __init__(self, dilation: int) -> None:
         super().__init__()
@@ -83,7 +85,7 @@ class Block(nn.Module):
 
 
 class WaveNet(nn.Module):
-    """Samples [batch, 1, time] and mels [batch, 80, frames + 4] to [batch, 30, time]."""
+    """Maps samples [batch, 1, time] and mels [batch, 80, frames + 4] to [batch, 30, time]."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -95,7 +97,7 @@ class WaveNet(nn.Module):
         )
 
     def forward(self, x: torch.Tensor, mel: torch.Tensor) -> torch.Tensor:
-        """Returns the parameters of the distribution of the following samples."""
+        """Returns the parameters of the distribution of each next sample."""
         mel, x, total = self.upsampler(mel), self.first(x), 0.0
         for block in self.blocks:
             x, skip = block(x, mel)
@@ -104,7 +106,15 @@ class WaveNet(nn.Module):
 
 
 def negative_log_likelihood(params: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-    """Discretised mixture of logistics: [batch, 30, time], [batch, time] to [batch, time]."""
+    """Computes the negative log-likelihood of a discretized mixture of logistics, in nats.
+
+    Args:
+        params: [batch, 30, time], parameters of the mixture.
+        target: [batch, time], samples in [-1, 1].
+
+    Returns:
+        [batch, time].
+    """
     logits, means, log_scales = params.chunk(3, dim=1)
     log_scales = log_scales.clamp(min=LOG_SCALE_MIN)
     value = target.unsqueeze(1).expand_as(means)
@@ -124,7 +134,7 @@ def negative_log_likelihood(params: torch.Tensor, target: torch.Tensor) -> torch
 
 
 class Taps:
-    """A convolution without normalization, one step at a time."""
+    """Computes a convolution without normalization, one step [batch, channels] at a time."""
 
     def __init__(self, conv: nn.Conv1d, batch: int) -> None:
         self.dilation, self.bias = conv.dilation[0], conv.bias
@@ -133,7 +143,7 @@ class Taps:
         self.buffer = torch.zeros(batch, reach, conv.in_channels)
 
     def step(self, x: torch.Tensor) -> torch.Tensor:
-        """[batch, channels] to [batch, filters]."""
+        """Maps the present input [batch, channels] to the output [batch, filters]."""
         if self.buffer.shape[1] > 1:
             self.buffer[:, :-1] = self.buffer[:, 1:].clone()
         self.buffer[:, -1] = x
@@ -142,7 +152,7 @@ class Taps:
 
 
 def draw(params: torch.Tensor) -> torch.Tensor:
-    """A sample [batch, 1] of the mixture of logistics [batch, 30]."""
+    """Draws samples [batch, 1] from mixtures of logistics with parameters [batch, 30]."""
     logits, means, log_scales = params.chunk(3, dim=1)
     gumbel = -torch.log(-torch.log(torch.empty_like(logits).uniform_(1e-5, 1 - 1e-5)))
     chosen = (logits + gumbel).argmax(dim=1, keepdim=True)
@@ -153,7 +163,7 @@ def draw(params: torch.Tensor) -> torch.Tensor:
 
 
 def generate(model: WaveNet, mel: torch.Tensor, samples: int) -> torch.Tensor:
-    """Samples [batch, samples], one after the other."""
+    """Generates samples [batch, samples], one after another."""
     batch = len(mel)
     local = model.upsampler(mel).transpose(1, 2)
     layers = [
@@ -180,7 +190,7 @@ def generate(model: WaveNet, mel: torch.Tensor, samples: int) -> torch.Tensor:
 
 @torch.inference_mode()
 def timed_generation(batch: int, samples: int, repetitions: int) -> list[float]:
-    """Seconds of each repetition after one that warms up."""
+    """Returns the seconds of each repetition of generation, without a first warmup call."""
     torch.manual_seed(0)
     model = WaveNet()
     for module in model.modules():
@@ -196,7 +206,7 @@ def timed_generation(batch: int, samples: int, repetitions: int) -> list[float]:
 
 
 def timed_steps(batch: int, samples: int, steps: int) -> list[float]:
-    """Seconds of each training step after one that warms up."""
+    """Returns the seconds of each training step, without a first warmup step."""
     torch.manual_seed(0)
     model = WaveNet()
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, eps=1e-8)
@@ -215,13 +225,15 @@ def timed_steps(batch: int, samples: int, steps: int) -> list[float]:
 
 
 def main() -> None:
-    """Times training steps, or generation, and prints the seconds as JSON."""
+    """Times training steps or generation, and prints the seconds as JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--batch", type=int, default=2)
     parser.add_argument("--samples", type=int, default=10240)
     parser.add_argument("--steps", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--generate", action="store_true", help="draw samples, --steps times")
+    parser.add_argument(
+        "--generate", action="store_true", help="generate samples instead, repeated --steps times"
+    )
     flags = parser.parse_args()
     torch.set_num_threads(flags.threads)
     timed = timed_generation if flags.generate else timed_steps

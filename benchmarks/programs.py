@@ -1,7 +1,7 @@
-"""XLA programs as files, to be run elsewhere: a serialized HLO module and its arguments.
+"""Export of XLA programs to files: a serialized HLO module and its arguments.
 
-Whatever runs HLO can run them without TensorFlow; JAX takes their 64-bit integers as such only with
-`JAX_ENABLE_X64=1`.
+Every program that runs HLO can run the modules, without TensorFlow. JAX accepts 64-bit integers
+among the arguments only with `JAX_ENABLE_X64=1`.
 """
 
 from __future__ import annotations
@@ -17,21 +17,22 @@ from tfwavenet import files
 
 
 def dump(folder: files.PathLike, name: str, function: Any, *args: Any, **kwargs: Any) -> None:
-    """Writes `<name>.hlo.pb` and `<name>.npz`, each of them whole or not at all.
+    """Writes `<name>.hlo.pb` and `<name>.npz`, each of which is written whole or not at all.
 
-    The first is the module before optimization, for any backend of XLA, StableHLO's among them; the
-    second its arguments `a0`, `a1`, ... in the order of the module's parameters: first the tensors
-    among the given arguments, then what the function captured, such as weights.
+    `<name>.hlo.pb` is the module before optimization, for any backend of XLA, StableHLO's included.
+    `<name>.npz` holds the arguments `a0`, `a1`, ... in the order of the module's parameters. The
+    tensors among the given arguments come first. Captured tensors of the function, such as weights,
+    follow.
 
     Args:
-        folder: where; it is made if there is none.
-        name: of the files.
+        folder: folder of the files, which is created if necessary.
+        name: name of the files, without a suffix.
         function: a `tf.function` that XLA compiles.
-        *args: what it is called with.
-        **kwargs: the same.
+        *args: positional arguments of the call.
+        **kwargs: keyword arguments of the call.
 
     Raises:
-        OSError: if a file cannot be written.
+        OSError: If a file cannot be written.
     """
     module = function.experimental_get_compiler_ir(*args, **kwargs)(stage="hlo_serialized")
     arrays = {f"a{i}": array for i, array in enumerate(arguments_of(function, *args, **kwargs))}
@@ -42,7 +43,7 @@ def dump(folder: files.PathLike, name: str, function: Any, *args: Any, **kwargs:
 
 
 def _without_copies(module: bytes) -> bytes:
-    """A serialized module with reshapes to the same shape for copies, which StableHLO lacks."""
+    """Replaces the copies of a serialized module, which StableHLO lacks, by trivial reshapes."""
     parsed = hlo_pb2.HloModuleProto.FromString(module)
     for computation in parsed.computations:
         for instruction in computation.instructions:
@@ -52,7 +53,7 @@ def _without_copies(module: bytes) -> bytes:
 
 
 def arguments_of(function: Any, *args: Any, **kwargs: Any) -> list[np.ndarray]:
-    """The arguments of a compiled `tf.function` in the order of its program's parameters."""
+    """Returns the arguments of a compiled `tf.function`, in the order of program parameters."""
     concrete = function.get_concrete_function(*args, **kwargs)
     given = [leaf for leaf in tf.nest.flatten((args, kwargs)) if tf.is_tensor(leaf)]
     variables = {variable.handle.ref(): variable for variable in concrete.graph.variables}

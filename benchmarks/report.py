@@ -1,4 +1,4 @@
-"""What every benchmark prints: the machine, the versions, and rows of a table."""
+"""Output that all benchmarks share: the machine, the versions, and the rows of a table."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 
 def processor() -> str:
-    """The processor's own name, or the architecture where the system does not tell."""
+    """Returns the name of the processor, or the architecture if the name is unknown."""
     try:
         lines = pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -21,12 +21,12 @@ def processor() -> str:
 
 
 def usable_cores() -> int:
-    """The number of cores that this process may run on."""
+    """Returns the number of cores that this process may run on."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def versions(packages: Sequence[str]) -> str:
-    """`name version` of each installed package, and of Python."""
+    """Returns the versions of Python and of each installed package as text."""
     found = [f"Python {platform.python_version()}"]
     for package in packages:
         try:
@@ -37,18 +37,18 @@ def versions(packages: Sequence[str]) -> str:
 
 
 def print_machine(packages: Sequence[str] = ("tensorflow", "numpy")) -> None:
-    """Prints the hardware and the versions that the rows below it were measured with."""
+    """Prints the hardware and the versions with which the rows of the table were measured."""
     print(f"hardware: {processor()}, {usable_cores()} cores")
     print(f"versions: {versions(packages)}")
 
 
 def best_and_median(seconds: Sequence[float]) -> tuple[float, float]:
-    """The fastest and the median repetition."""
+    """Returns the shortest and the median time of the repetitions, in seconds."""
     return min(seconds), statistics.median(seconds)
 
 
 def print_table(rows: Sequence[Mapping[str, object]]) -> None:
-    """Prints rows with equal keys as a Markdown table; floats with four significant digits."""
+    """Prints rows with equal keys as a Markdown table, floats with four significant digits."""
     columns = list(rows[0])
     cells = [[_cell(row[column]) for column in columns] for row in rows]
     widths = [max(map(len, column)) for column in zip(columns, *cells)]

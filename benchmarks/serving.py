@@ -1,14 +1,15 @@
-"""Concurrent clients of a server on this machine: throughput, latency, errors and memory.
+"""Throughput, latency, errors and memory of a server on this machine with concurrent clients.
 
     python -m benchmarks.serving [--networks fsdd diffwave_fsdd] [--forms portable xla]
         [--clients 1 2 8] [--requests 100] [--seconds 30]
 
-The network of each config, untrained, is exported and served by `examples.prediction_server` in a
-process of its own; clients in threads of this one send `serving_default` requests over gRPC for one
-utterance of `--audio_seconds` each, one after another, until `--requests` have been answered in all
-or `--seconds` have passed. The first requests are not counted. `audio` is seconds of
-audio made per second, `memory` how much more the server holds after a row than before it. Needs the
-extra `serving`.
+The untrained network of each config is exported, and `examples.prediction_server` serves it in a
+process of its own. The clients are threads of this process. Each client sends `serving_default`
+requests over gRPC, one after another, for one utterance of `--audio_seconds` each. The clients stop
+after `--requests` requests in all, or after `--seconds` seconds.
+
+The first requests are not counted. `audio` is the seconds of audio generated per second. `memory`
+is the growth of the server's memory during a row. The benchmark needs the extra `serving`.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ MODEL = "measured"
 
 
 def request_for(model: Any, audio_seconds: float) -> tuple[dict[str, Any], float]:
-    """A request for an utterance, and how long that is, in seconds."""
+    """Returns a request for one utterance, and the duration of the utterance in seconds."""
     recipe = model.recipe
     request: dict[str, Any] = {"temperature": np.float32(1), "seed": np.array([0])}
     samples = round(audio_seconds * recipe.sample_rate)
@@ -49,17 +50,17 @@ def request_for(model: Any, audio_seconds: float) -> tuple[dict[str, Any], float
 
 
 class Load:
-    """Clients that send the same request again and again, within bounds.
+    """Sends the same request repeatedly from concurrent clients, up to a number and a time.
 
     Args:
-        port: of the server.
-        request: what they ask for.
-        requests: how many at most.
-        seconds: how long no further request is sent at the latest.
+        port: port of the server.
+        request: inputs of the request, by name.
+        requests: int > 0, largest number of requests of all clients together.
+        seconds: seconds from the creation of this object after which no request is sent.
 
     Attributes:
-        latencies: seconds of each request that was answered.
-        errors: number of the others.
+        latencies: seconds of each answered request.
+        errors: number of requests that were refused or failed.
     """
 
     def __init__(self, port: int, request: dict[str, Any], requests: int, seconds: float) -> None:
@@ -70,7 +71,7 @@ class Load:
         self.errors = 0
 
     def run(self, clients: int) -> float:
-        """Sends the requests from a number of threads; returns the seconds it took."""
+        """Sends the requests from a number of threads, and returns the seconds until all ended."""
         begin = time.perf_counter()
         threads = [threading.Thread(target=self._send) for _ in range(clients)]
         for thread in threads:
@@ -92,7 +93,7 @@ class Load:
 
 
 def rows(name: str, form: Any, flags: argparse.Namespace) -> Iterator[dict[str, object]]:
-    """Serves a network in a form, and measures each number of clients."""
+    """Serves a network in a form, and yields a row for each number of clients."""
     model = build_model(name)
     request, duration = request_for(model, flags.audio_seconds)
     with tempfile.TemporaryDirectory() as folder:
@@ -101,7 +102,7 @@ def rows(name: str, form: Any, flags: argparse.Namespace) -> Iterator[dict[str, 
         with local_server.running("examples.prediction_server", *names) as server:
             local_server.predict(local_server.stub(server.port), MODEL, "serving_default", request)
             for clients in flags.clients:
-                # A thread that computes for the first time keeps memory of its own.
+                # This first load is not measured: a thread keeps memory from its first computation.
                 Load(server.port, request, 2 * clients, flags.seconds).run(clients)
                 before = server.resident_bytes()
                 load = Load(server.port, request, flags.requests, flags.seconds)
@@ -115,7 +116,7 @@ def rows(name: str, form: Any, flags: argparse.Namespace) -> Iterator[dict[str, 
 
 
 def row(load: Load, clients: int, seconds: float, duration: float, grown: int) -> dict[str, object]:
-    """The figures of one load."""
+    """Returns the figures of one load as a row of the table."""
     answered = len(load.latencies)
     p50, p99 = np.percentile(load.latencies or [np.nan], [50, 99])
     return {

@@ -3,11 +3,12 @@
     python -m benchmarks.training [--torch_python=path/to/python]
 
 The network is r9y9's `mol` preset (24 layers, 3.7 million weights, weight normalization, mixture
-of logistics, Adam). Each row runs in a process of its own, so that the frameworks do not share
-the cores, and the rows take turns for `--rounds` rounds, so that a slow minute of the machine
-meets all of them. The first step of a process, which compiles, is not counted. PyTorch runs with
-the allocator settings that suit it best; without PyTorch its row is left out, `--torch_python`
-names an interpreter that has it.
+of logistics, Adam). Each row runs in a process of its own, so that the frameworks do not share the
+cores. The rows alternate for `--rounds` rounds, so that a slow minute of the machine affects all
+rows. The first step of a process, which compiles, is not counted.
+
+PyTorch runs with the allocator settings that are fastest for it. Without PyTorch, the row of
+PyTorch is omitted. `--torch_python` names an interpreter with PyTorch.
 """
 
 from __future__ import annotations
@@ -29,8 +30,8 @@ PEER = "PyTorch float32"
 
 
 def build_model(precision: str, *, jit_compile: bool) -> Any:
-    """The r9y9 `mol` network, compiled for training."""
-    import tensorflow as tf  # noqa: PLC0415  (the parent process and the peer's do without)
+    """Creates the r9y9 `mol` network, compiled for training."""
+    import tensorflow as tf  # noqa: PLC0415  (the parent and the peer processes do not need it)
 
     from tfwavenet.models.wavenet import WaveNet  # noqa: PLC0415
 
@@ -54,7 +55,7 @@ def build_model(precision: str, *, jit_compile: bool) -> Any:
 
 
 def timed_steps(model: Any, batch: int, samples: int, steps: int) -> list[float]:
-    """Seconds of each training step after one that compiles."""
+    """Returns the seconds of each training step, without a first step that compiles."""
     import numpy as np  # noqa: PLC0415
 
     generator = np.random.default_rng(0)
@@ -71,7 +72,7 @@ def timed_steps(model: Any, batch: int, samples: int, steps: int) -> list[float]
 
 
 def rows(flags: argparse.Namespace) -> list[dict[str, object]]:
-    """Measures everything in turns and returns the rows of the table."""
+    """Measures all programs alternately, and returns the rows of the table."""
     sizes = [f"--{key}={getattr(flags, key)}" for key in ("batch", "samples", "steps")]
     this = [sys.executable, "-m", "benchmarks.training", *sizes]
     commands = {name: [*this, *options, "--measure"] for name, options in OURS.items()}
@@ -82,7 +83,7 @@ def rows(flags: argparse.Namespace) -> list[dict[str, object]]:
 
 
 def row(name: str, seconds: dict[str, list[float]], flags: argparse.Namespace) -> dict[str, object]:
-    """One line of the table; the last column compares best with best."""
+    """Returns one row of the table, whose last column compares the best times."""
     best, median = report.best_and_median(seconds[name])
     peer = f"{best / min(seconds[PEER]):.2f}" if PEER in seconds else "not measured"
     return {
@@ -95,13 +96,13 @@ def row(name: str, seconds: dict[str, list[float]], flags: argparse.Namespace) -
 
 
 def main() -> None:
-    """Prints the table, or with --measure one measurement as JSON."""
+    """Prints the table. With --measure, prints one measurement as JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--batch", type=int, default=2)
     parser.add_argument("--samples", type=int, default=10240)
-    parser.add_argument("--steps", type=int, default=5, help="steps counted per process")
+    parser.add_argument("--steps", type=int, default=5, help="number of measured steps per process")
     parser.add_argument("--rounds", type=int, default=2)
-    parser.add_argument("--torch_python", help="a Python interpreter that has PyTorch")
+    parser.add_argument("--torch_python", help="path of a Python interpreter with PyTorch")
     parser.add_argument("--precision", default="float32", help=argparse.SUPPRESS)
     parser.add_argument("--xla", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--measure", action="store_true", help=argparse.SUPPRESS)

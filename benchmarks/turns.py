@@ -1,4 +1,7 @@
-"""Measurements in processes of their own that take turns, so that all meet the same minutes."""
+"""Measurements that alternate in processes of their own.
+
+Alternation spreads every program over the same minutes, so that a slow minute affects all programs.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, Optional
 
-# glibc's defaults give memory back after every step and cost PyTorch up to 1.5x in page faults.
+# glibc's defaults return memory after every step and cost PyTorch up to 1.5x in page faults.
 PEER_ENVIRONMENT = {
     "MALLOC_TRIM_THRESHOLD_": "20000000000",
     "MALLOC_MMAP_THRESHOLD_": "20000000000",
@@ -18,7 +21,7 @@ PEER_ENVIRONMENT = {
 
 
 def measured(command: Sequence[str], environment: Mapping[str, str]) -> dict[str, Any]:
-    """Runs a measurement in a process of its own and returns the JSON of its last line."""
+    """Runs a measurement in a process of its own, and returns the JSON of its last output line."""
     result = subprocess.run(
         command, env={**os.environ, **environment}, check=True, capture_output=True, text=True
     )
@@ -31,12 +34,12 @@ def in_turns(
     """Runs every command once per round.
 
     Args:
-        commands: by name; each prints a last line of JSON with a list of `seconds`.
-        rounds: how often.
-        peers: names of those that run with the allocator settings that suit PyTorch best.
+        commands: commands by name. Each prints a last line of JSON with a list of `seconds`.
+        rounds: int > 0, number of rounds.
+        peers: names of the commands that run with the allocator settings fastest for PyTorch.
 
     Returns:
-        By name, the seconds of all rounds.
+        The seconds of all rounds, by name of the command.
     """
     seconds: dict[str, list[float]] = {name: [] for name in commands}
     for _ in range(rounds):
@@ -47,7 +50,14 @@ def in_turns(
 
 
 def peer_python(given: Optional[str]) -> Optional[str]:
-    """The interpreter for the peer; None where no PyTorch is known of."""
+    """Returns the Python interpreter for PyTorch programs.
+
+    Args:
+        given: path of the interpreter. If None, this interpreter is used if it has PyTorch.
+
+    Returns:
+        The path, or None if there is no interpreter with PyTorch.
+    """
     if given is None and importlib.util.find_spec("torch") is not None:
         return sys.executable
     return given

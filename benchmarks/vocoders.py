@@ -1,10 +1,11 @@
-"""Vocoders side by side: how long each takes for the same seconds of 22.05 kHz audio.
+"""Comparison of the time that vocoders take for the same seconds of 22.05 kHz audio.
 
     python -m benchmarks.vocoders [--seconds=5] [--rounds=2]
 
-A parallel student of ClariNet's size, the Gaussian WaveNet that it learns from, the base DiffWave
-in six steps, and Griffin-Lim, all from 80 mels and on all cores. Time over duration below 1 is
-faster than real time. Every measurement has a process of its own, and they take turns.
+The vocoders are a parallel student of ClariNet's size, the student's Gaussian WaveNet teacher, the
+base DiffWave in six steps, and Griffin-Lim. All use 80 mels and all cores. A ratio of time to
+duration below 1 is faster than real time. Every measurement runs in a process of its own, and the
+vocoders alternate.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ SYSTEMS = {
 
 
 def products(flow: Any) -> int:
-    """Multiply-adds of a flow per sample."""
+    """Returns the multiply-adds of a flow per sample."""
     block, last = flow.blocks[0], flow.num_layers - 1
     half = block.gate_channels // 2
     inner = block.gate_channels * (block.kernel_size * block.residual_channels)
@@ -46,7 +47,12 @@ def products(flow: Any) -> int:
 
 
 def measure(flags: argparse.Namespace) -> dict[str, Any]:
-    """One measurement in this process: seconds, and a student's share of matrix products."""
+    """Runs one measurement in this process.
+
+    Returns:
+        The `seconds` of each repetition, and as `share` the student's rate of multiply-adds over
+        the rate of matrix products. For other vocoders `share` is None.
+    """
     mel = np.random.default_rng(0).random((round(flags.seconds * RATE / HOP), 80), np.float32)
     task, model = _task(flags.config, flags.precision, mel)
     seconds = diffusion.repeated(task, flags.repetitions)
@@ -58,7 +64,7 @@ def measure(flags: argparse.Namespace) -> dict[str, Any]:
 
 
 def _task(config: str, precision: str, mel: Any) -> tuple[Callable[[], Any], Any]:
-    """What makes the audio of features once, and the model if there is one."""
+    """Returns a function that generates the audio of `mel`, and the model or None."""
     if config == "griffin_lim":
         return lambda: griffin_lim.griffin_lim(mel, _recipe("r9y9"), iterations=60), None
     model = _model(config, precision)
@@ -67,7 +73,7 @@ def _task(config: str, precision: str, mel: Any) -> tuple[Callable[[], Any], Any
 
 
 def _model(config: str, precision: str) -> Any:
-    """The network of a config, without training; of a student such that its audio is small."""
+    """Creates the untrained network of a config; biases keep the audio of a student small."""
     resolved = resolve(importlib.import_module(f"configs.{config}").get_config())
     recipe = _recipe(resolved.recipe)
     model = building.build_model(resolved, recipe=recipe, speakers=[], precision=precision)
@@ -77,7 +83,7 @@ def _model(config: str, precision: str) -> Any:
 
 
 def _recipe(name: str) -> FeatureRecipe:
-    """A recipe with statistics where it needs them."""
+    """Returns a recipe, with statistics if the recipe needs them."""
     recipe = recipes.get(name)
     if recipe.normalization != "standard":
         return recipe
@@ -85,9 +91,11 @@ def _recipe(name: str) -> FeatureRecipe:
 
 
 def main() -> None:
-    """Prints the table, or with --measure one measurement as JSON."""
+    """Prints the table. With --measure, prints one measurement as JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seconds", type=float, default=5.0, help="of audio")
+    parser.add_argument(
+        "--seconds", type=float, default=5.0, help="duration of the audio, in seconds"
+    )
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--repetitions", type=int, default=2)
     for name in ("config", "precision"):
@@ -109,7 +117,7 @@ def main() -> None:
 
 
 def row(name: str, found: list[dict[str, Any]], seconds: float) -> dict[str, Any]:
-    """A line of the table from the measurements of a system."""
+    """Returns a row of the table from the measurements of a vocoder."""
     best, median = report.best_and_median([s for one in found for s in one["seconds"]])
     shares = [one["share"] for one in found if one["share"] is not None]
     return {

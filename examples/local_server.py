@@ -1,4 +1,4 @@
-"""A server in a process of its own on this machine, and calls to it."""
+"""Start of a server in a process of its own on this machine, and calls to the server."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _UNLIMITED = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_l
 
 
 class Server(NamedTuple):
-    """A server that runs.
+    """Holds the process and the ports of a running server.
 
     Attributes:
-        process: its process.
-        port: of gRPC.
-        rest_port: of REST.
+        process: process of the server.
+        port: port of gRPC.
+        rest_port: port of REST.
     """
 
     process: subprocess.Popen[str]
@@ -34,23 +34,26 @@ class Server(NamedTuple):
     rest_port: int
 
     def resident_bytes(self) -> int:
-        """Memory that the server's process holds (Linux)."""
+        """Returns the resident memory of the server's process in bytes (Linux only)."""
         fields = pathlib.Path(f"/proc/{self.process.pid}/statm").read_text(encoding="ascii").split()
         return int(fields[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 @contextlib.contextmanager
 def running(module: str, *arguments: str) -> Iterator[Server]:
-    """Starts a server, and ends it with the block.
+    """Starts a server, and ends the server at the end of the block.
 
     Args:
-        module: one that prints its ports as JSON once it serves.
-        *arguments: of its command line.
+        module: name of a module that prints its ports as JSON once it serves.
+        *arguments: command-line arguments of the module.
+
+    Yields:
+        The running server.
 
     Raises:
-        RuntimeError: if it ends before it serves.
+        RuntimeError: If the process ends before it serves.
     """
-    # Ray would write a token into the home folder.
+    # With its authentication enabled, Ray would write a token to the home folder.
     environment = {**os.environ, "RAY_AUTH_MODE": "disabled"}
     command = [sys.executable, "-m", module, *arguments]
     with subprocess.Popen(
@@ -66,7 +69,7 @@ def running(module: str, *arguments: str) -> Iterator[Server]:
 
 
 def stub(port: int) -> prediction_service_pb2_grpc.PredictionServiceStub:
-    """TF Serving's own client of a server on this machine."""
+    """Returns TF Serving's gRPC client for a port of this machine."""
     channel = grpc.insecure_channel(f"127.0.0.1:{port}", options=_UNLIMITED)
     return prediction_service_pb2_grpc.PredictionServiceStub(channel)
 
@@ -74,17 +77,20 @@ def stub(port: int) -> prediction_service_pb2_grpc.PredictionServiceStub:
 def predict(
     service: Any, model: str, signature: str, inputs: Mapping[str, Any], timeout: float = 300
 ) -> dict[str, np.ndarray]:
-    """Calls a signature.
+    """Calls a signature of a served model.
 
     Args:
-        service: from `stub`.
-        model: its name.
-        signature: its name.
-        inputs: values by name, or tensor protos.
-        timeout: in seconds.
+        service: the client, from `stub`.
+        model: name of the model.
+        signature: name of the signature.
+        inputs: values or tensor protos, by name.
+        timeout: longest time of the call, in seconds. Defaults to 300.
+
+    Returns:
+        The outputs by name.
 
     Raises:
-        grpc.RpcError: if it is refused.
+        grpc.RpcError: If the server refuses the request or does not answer in time.
     """
     protos = {
         name: value if hasattr(value, "tensor_shape") else tf.make_tensor_proto(value)

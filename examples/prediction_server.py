@@ -1,9 +1,9 @@
-"""Answers TF Serving's clients over gRPC and REST, where its binary cannot be had.
+"""Answers TF Serving's clients over gRPC and REST, where TF Serving itself is not available.
 
     python -m examples.prediction_server --name=digits --path=served/digits
 
-It is a stand-in for one model on one machine, without batching or reloading, and needs the extra
-`serving`. The ports are TF Serving's own: 8500 for gRPC, 8501 for REST.
+The server replaces TF Serving for one model on one machine, without batching or reloading. It needs
+the extra `serving`. The default ports are the ports of TF Serving: 8500 for gRPC, 8501 for REST.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ UNLIMITED = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_le
 
 
 class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
-    """The gRPC service: `Predict` and `GetModelMetadata`."""
+    """Implements the gRPC methods `Predict` and `GetModelMetadata`."""
 
     def __init__(self, model: ServedModel) -> None:
         self._model = model
 
     def Predict(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
-        """Calls a signature."""
+        """Answers a request with the outputs of a signature."""
         return _answered(context, lambda: self._model.predict(request))
 
     def GetModelMetadata(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
-        """Describes the signatures."""
+        """Answers a request with the description of all signatures."""
         return _answered(context, lambda: self._model.metadata(request.model_spec.name))
 
 
@@ -48,12 +48,12 @@ def _answered(context: grpc.ServicerContext, answer: Callable[[], Any]) -> Any:
 
 
 def grpc_status(error: RequestError) -> grpc.StatusCode:
-    """The status of a refusal."""
+    """Returns the gRPC status of a refused request."""
     return {status.value[0]: status for status in grpc.StatusCode}[error.code]
 
 
 def rest_handler(model: ServedModel) -> type[http.BaseHTTPRequestHandler]:
-    """The handler of REST requests."""
+    """Creates the class that handles REST requests to a model."""
 
     class Handler(http.BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -65,7 +65,7 @@ def rest_handler(model: ServedModel) -> type[http.BaseHTTPRequestHandler]:
             try:
                 size = rest.body_bytes(self.headers.get("Content-Length"))
             except RequestError as error:
-                self.close_connection = True  # where the next request begins is not known
+                self.close_connection = True  # the start of the next request is unknown
                 self._respond(*rest.refusal(error))
                 return
             self._respond(*rest.answer(model, "POST", self.path, self.rfile.read(size)))
@@ -81,7 +81,7 @@ def rest_handler(model: ServedModel) -> type[http.BaseHTTPRequestHandler]:
             self.wfile.write(encoded)
 
         def log_message(self, *arguments: Any) -> None:
-            """Keeps quiet."""
+            """Suppresses the log of requests."""
 
     return Handler
 
@@ -92,13 +92,13 @@ def start(
     """Starts both servers on the loopback interface.
 
     Args:
-        model: what is served.
-        port: of gRPC, 0 for any.
-        rest_port: of REST, 0 for any.
-        threads: that answer gRPC requests at the same time.
+        model: the model to serve.
+        port: int >= 0, port of gRPC. If 0, any free port.
+        rest_port: int >= 0, port of REST. If 0, any free port.
+        threads: int > 0, number of gRPC requests that are answered concurrently. Defaults to 8.
 
     Returns:
-        The gRPC server, its port, and that of REST.
+        The gRPC server, the gRPC port, and the REST port.
     """
     executor = futures.ThreadPoolExecutor(threads)
     server = grpc.server(executor, options=UNLIMITED)
@@ -112,7 +112,7 @@ def start(
 
 
 def main() -> None:
-    """Serves until it is interrupted."""
+    """Serves a model until the process is interrupted."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--name", required=True)
     parser.add_argument("--path", required=True)

@@ -1,11 +1,13 @@
-"""A text to train on that is on every machine with Python: its own documentation.
+"""Writes Python's own documentation as training text, which every machine with Python has.
 
     python -m examples.python_texts --output=texts
 
-Writes one file per topic of Python's built-in help, and one per module of the standard library
-that holds all of its docstrings: with Python 3.11 two megabytes. No paragraph is written twice,
-so that what is held out is not known already; for that reason the licences of installed packages,
-which say the same in slightly other words, are left out.
+Writes one file per topic of Python's built-in help, and one file per module of the standard
+library. The file of a module holds all docstrings of the module. With Python 3.11 the files have
+two megabytes.
+
+No paragraph is written twice, so that held-out text does not occur in the training text. Licenses
+of installed packages are excluded for the same reason: they repeat a text in slightly other words.
 """
 
 from __future__ import annotations
@@ -22,19 +24,19 @@ from tfwavenet import files
 
 _OUTPUT = flags.DEFINE_string("output", None, "Folder to write.", required=True)
 _LEAST_CHARACTERS = 200
-# What is shorter, such as a heading, may stand in several texts.
+# Shorter paragraphs, such as headings, may occur in several texts.
 _LONG_PARAGRAPH = 60
 _WITH_DOCSTRING = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 def help_topics() -> Iterator[tuple[str, str]]:
-    """Yields names and texts of the topics that `help()` knows."""
+    """Yields the name and the text of each topic of `help()`."""
     for name, text in sorted(topics.topics.items()):
         yield f"topics/{name}", text
 
 
 def docstrings() -> Iterator[tuple[str, str]]:
-    """Yields the modules of the standard library with their docstrings, in order of the source."""
+    """Yields the name and the docstrings of each standard library module, in source order."""
     root = pathlib.Path(sysconfig.get_path("stdlib"))
     for path in sorted(root.rglob("*.py")):
         relative = path.relative_to(root)
@@ -43,7 +45,7 @@ def docstrings() -> Iterator[tuple[str, str]]:
         try:
             tree = ast.parse(path.read_bytes())
         except SyntaxError:
-            continue  # code that a test of the compiler is to refuse
+            continue  # invalid code for tests of the compiler
         nodes = [node for node in ast.walk(tree) if isinstance(node, _WITH_DOCSTRING)]
         nodes.sort(key=lambda node: getattr(node, "lineno", 0))
         found = [text for node in nodes if (text := ast.get_docstring(node))]
@@ -51,7 +53,14 @@ def docstrings() -> Iterator[tuple[str, str]]:
 
 
 def without_repetitions(texts: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
-    """Yields the texts without the paragraphs that stand in one before them."""
+    """Yields the texts without the long paragraphs that occur in an earlier text.
+
+    Args:
+        texts: names and texts.
+
+    Yields:
+        Names and texts, in the same order.
+    """
     seen: set[str] = set()
     for name, text in texts:
         kept = [part for part in text.split("\n\n") if " ".join(part.split()) not in seen]

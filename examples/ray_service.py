@@ -1,11 +1,11 @@
-"""The same service on Ray Serve: on all machines of a cluster, behind one address.
+"""Answers TF Serving's clients with Ray Serve, on all machines of a cluster behind one address.
 
     python -m examples.ray_service --name=digits --path=served/digits --replicas=4
 
-Joins the Ray cluster that runs, or starts one here. Clients cannot tell it from TF Serving: the
-streams of an exported model have their state with the client, so any replica goes on with any of
-them. The folder of versions must be readable under its path on all machines. It needs the extra
-`serving`.
+Joins a running Ray cluster, or starts a cluster on this machine. Clients need no changes between TF
+Serving and this service. The client keeps the state of each stream, so any replica can continue any
+stream. The folder of versions must be readable under its path on all machines. The service needs
+the extra `serving`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import os
 import signal
 from typing import Any
 
-# Ray's proxies import TensorFlow with the messages, which can take longer than they are given.
+# Ray's proxies import TensorFlow along with the messages, which can exceed Ray's default limit.
 os.environ.setdefault("RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S", "60")
 
 import ray
@@ -37,7 +37,7 @@ _SERVICE = "tensorflow_serving.apis.prediction_service_pb2_grpc"
 
 
 class PredictionService:
-    """One replica: a model in a process, called over gRPC and REST."""
+    """Answers gRPC and REST requests in one replica, a process with the model."""
 
     def __init__(self, name: str, path: str) -> None:
         self._model = ServedModel(name, path)
@@ -45,7 +45,7 @@ class PredictionService:
     async def Predict(  # noqa: N802
         self, request: predict_pb2.PredictRequest, grpc_context: RayServegRPCContext
     ) -> Message:
-        """Calls a signature."""
+        """Answers a request with the outputs of a signature."""
         return await _answered(
             grpc_context, predict_pb2.PredictResponse(), self._model.predict, request
         )
@@ -55,7 +55,7 @@ class PredictionService:
         request: get_model_metadata_pb2.GetModelMetadataRequest,
         grpc_context: RayServegRPCContext,
     ) -> Message:
-        """Describes the signatures."""
+        """Answers a request with the description of all signatures."""
         nothing = get_model_metadata_pb2.GetModelMetadataResponse()
         name = request.model_spec.name
         return await _answered(grpc_context, nothing, self._model.metadata, name)
@@ -79,7 +79,7 @@ async def _answered(
 
 
 def main() -> None:
-    """Serves until it is interrupted."""
+    """Serves a model until the process is interrupted."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--name", required=True)
     parser.add_argument("--path", required=True)

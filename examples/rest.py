@@ -20,16 +20,19 @@ _PATH = re.compile(
 )
 _METHODS = {None: "GET", "/metadata": "GET", ":predict": "POST"}
 _STATUSES = {tf.errors.INVALID_ARGUMENT: 400, tf.errors.NOT_FOUND: 404}
-_MOST_BYTES = 2**30  # of a request
+_MOST_BYTES = 2**30  # largest size of a request
 
 Answer = tuple[int, dict[str, Any]]
 
 
 def body_bytes(content_length: str | None) -> int:
-    """How long a request's body is, of its header Content-Length.
+    """Returns the size of a request's body in bytes.
+
+    Args:
+        content_length: value of the header Content-Length. If None, the header is absent.
 
     Raises:
-        RequestError: if that is absent, no number, or too large.
+        RequestError: If the header is absent, not a number, or too large.
     """
     if content_length is None or not re.fullmatch("[0-9]{1,18}", content_length.strip()):
         message = f"Expected a number as Content-Length. Received: {content_length!r}"
@@ -41,13 +44,13 @@ def body_bytes(content_length: str | None) -> int:
 
 
 def answer(model: ServedModel, method: str, path: str, body: bytes) -> Answer:
-    """Answers a request.
+    """Answers a REST request.
 
     Args:
-        model: what is served.
+        model: the served model.
         method: "GET" for status and metadata, "POST" to predict.
-        path: of the URL.
-        body: of the request.
+        path: path of the URL.
+        body: body of the request.
 
     Returns:
         The HTTP status, and the content as JSON values.
@@ -66,22 +69,22 @@ def answer(model: ServedModel, method: str, path: str, body: bytes) -> Answer:
 
 
 def refusal(error: RequestError) -> Answer:
-    """The answer to a request that cannot be fulfilled."""
+    """Returns the answer to a refused request."""
     return _STATUSES.get(error.code, 500), {"error": str(error)}
 
 
 def status(model: ServedModel) -> dict[str, Any]:
-    """What TF Serving says of a loaded model."""
+    """Returns the status of a loaded model in the format of TF Serving."""
     healthy = {"error_code": "OK", "error_message": ""}
     version = {"version": str(model.version), "state": "AVAILABLE", "status": healthy}
     return {"model_version_status": [version]}
 
 
 def metadata(model: ServedModel, name: str, version: int) -> dict[str, Any]:
-    """The signatures, as the gRPC service describes them.
+    """Returns the description of the signatures that the gRPC service gives, as JSON values.
 
     Raises:
-        RequestError: if it is for another model.
+        RequestError: If `name` or `version` differs from the served model.
     """
     response = model.metadata(name, version)
     definitions = get_model_metadata_pb2.SignatureDefMap()
@@ -97,10 +100,17 @@ def _as_json(message: Message) -> dict[str, Any]:
 
 
 def predict(model: ServedModel, body: bytes) -> dict[str, Any]:
-    """Answers `{"signature_name": ..., "inputs": {...}}`; bytes are `{"b64": ...}`.
+    """Answers a `:predict` request.
+
+    Args:
+        model: the served model.
+        body: JSON `{"signature_name": ..., "inputs": {...}}`, where bytes are `{"b64": ...}`.
+
+    Returns:
+        `{"outputs": ...}`: the values by name, or the value of a single output.
 
     Raises:
-        RequestError: if it cannot be answered.
+        RequestError: If the request cannot be answered.
     """
     try:
         signature, values = _request(json.loads(body))
@@ -120,10 +130,10 @@ def predict(model: ServedModel, body: bytes) -> dict[str, Any]:
 
 
 def _request(content: Any) -> tuple[str, dict[str, Any]]:
-    """The signature's name and the JSON values of its inputs.
+    """Returns the name of the signature, and the JSON values of the inputs by name.
 
     Raises:
-        ValueError: if they are not there.
+        ValueError: If the content does not hold both.
     """
     if isinstance(content, dict) and "instances" in content:
         raise ValueError(
@@ -139,10 +149,15 @@ def _request(content: Any) -> tuple[str, dict[str, Any]]:
 
 
 def from_json(name: str, value: Any, dtype: tf.DType) -> np.ndarray:
-    """A JSON value as an array of the declared type.
+    """Converts a JSON value to an array of the declared dtype.
+
+    Args:
+        name: name of the input.
+        value: the JSON value.
+        dtype: declared dtype of the input.
 
     Raises:
-        ValueError: if it is none.
+        ValueError: If the value cannot be represented in the dtype.
     """
     if dtype == tf.string:
         text = base64.b64decode(value["b64"]) if isinstance(value, dict) else str(value).encode()
@@ -156,7 +171,7 @@ def from_json(name: str, value: Any, dtype: tf.DType) -> np.ndarray:
 
 
 def to_json(name: str, value: Any) -> Any:
-    """An output as a JSON value; a string is text unless its name says otherwise."""
+    """Converts an output to a JSON value; strings are text unless `name` ends in "_bytes"."""
     if not isinstance(value, bytes):
         return value.tolist()
     if name.endswith("_bytes"):

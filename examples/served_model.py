@@ -1,4 +1,4 @@
-"""An exported model as TF Serving's PredictionService sees it, apart from any transport."""
+"""Requests of TF Serving's PredictionService to an exported model, independent of a transport."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _MOST_ELEMENTS = 2**27
 
 
 class RequestError(Exception):
-    """A request that cannot be answered.
+    """Signals a request that cannot be answered.
 
     Attributes:
-        code: a `tf.errors` code, which is the gRPC status too.
+        code: a `tf.errors` code, which is also the gRPC status code.
     """
 
     def __init__(self, code: int, message: str) -> None:
@@ -29,14 +29,14 @@ class RequestError(Exception):
 
 
 class ServedModel:
-    """The newest version in a folder of exported versions.
+    """Loads the newest version of an exported model and answers requests.
 
     Args:
-        name: by which clients ask for it.
-        path: the folder of all versions.
+        name: name of the model in requests.
+        path: folder of all versions.
 
     Raises:
-        ValueError: if it has no version.
+        ValueError: If the folder has no version.
     """
 
     def __init__(self, name: str, path: str) -> None:
@@ -54,7 +54,7 @@ class ServedModel:
         """Answers a request of `PredictionService.Predict`.
 
         Raises:
-            RequestError: if it cannot be answered.
+            RequestError: If the request cannot be answered.
         """
         signature = request.model_spec.signature_name or DEFAULT_SIGNATURE
         self.check(request.model_spec.name, request.model_spec.version.value)
@@ -71,17 +71,17 @@ class ServedModel:
         """Refuses requests for another model or version.
 
         Raises:
-            RequestError: if it is another.
+            RequestError: If the name or the version is another.
         """
         if name != self.name or version not in (0, self.version):
             message = f"Servable not found for request: {name}, version {version or 'latest'}"
             raise RequestError(tf.errors.NOT_FOUND, message)
 
     def dtypes(self, signature: str) -> dict[str, tf.DType]:
-        """Type of each input of a signature.
+        """Returns the dtype of each input of a signature, by name.
 
         Raises:
-            RequestError: if there is none of that name.
+            RequestError: If there is no signature of that name.
         """
         if signature not in self._loaded.signatures:
             message = f"Serving signature name: {signature!r} not found in signature def"
@@ -92,8 +92,15 @@ class ServedModel:
     def run(self, signature: str, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Calls a signature.
 
+        Args:
+            signature: name of the signature.
+            inputs: values of the inputs, by name.
+
+        Returns:
+            The values of the outputs, by name.
+
         Raises:
-            RequestError: if there is none of that name, or it refuses the inputs.
+            RequestError: If there is no signature of that name, or it refuses the inputs.
         """
         dtypes = self.dtypes(signature)
         if set(inputs) != set(dtypes):
@@ -112,7 +119,7 @@ class ServedModel:
         """Answers a request of `PredictionService.GetModelMetadata`.
 
         Raises:
-            RequestError: if it is for another model.
+            RequestError: If the request is for another model or version.
         """
         self.check(name, version)
         definitions = get_model_metadata_pb2.SignatureDefMap(signature_def=self.definitions)
@@ -126,14 +133,14 @@ class ServedModel:
 
 
 def _sentence(error: tf.errors.OpError) -> str:
-    """What an error says, without where in the graph it happened."""
+    """Returns the message of an error without the location in the graph."""
     lines = [line.strip() for line in error.message.splitlines() if line.strip()]
     return next((line for line in lines if line.startswith("assertion failed")), lines[0])
 
 
 def _array(name: str, proto: tensor_pb2.TensorProto) -> np.ndarray:
     try:
-        # A few bytes can describe a tensor of any size that is filled with one value.
+        # A proto of a few bytes can describe a tensor of any size that is filled with one value.
         if math.prod(dim.size for dim in proto.tensor_shape.dim) > _MOST_ELEMENTS:
             raise ValueError(f"expected at most {_MOST_ELEMENTS} elements")
         return tf.make_ndarray(proto)

@@ -1,8 +1,8 @@
-"""Streams a recording's mel spectrogram to a server, and the audio it returns into a WAV file.
+"""Streams the mel spectrogram of a recording to a server, and writes the returned audio as WAV.
 
 python -m examples.stream_client localhost:8500 digits some.wav again.wav speaker=3 top_p=0.99
 
-`speaker`, a number, is for models that know speakers, `top_p` for those that predict codes.
+`speaker` is a speaker number, for models with speakers. `top_p` is for models that predict codes.
 """
 
 import json
@@ -22,7 +22,7 @@ stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
 
 
 def call(signature: str, **inputs: tf.Tensor) -> dict[str, tf.Tensor]:
-    """Calls a signature of the model by name."""
+    """Calls a signature of the model, and returns the outputs by name."""
     request = predict_pb2.PredictRequest(
         model_spec={"name": model, "signature_name": signature},
         inputs={name: tf.make_tensor_proto(value) for name, value in inputs.items()},
@@ -39,7 +39,7 @@ for name, value in (option.split("=") for option in options):
     start[name] = [int(value)] if name == "speaker" else float(value)
 state = call("stream_start", **start)
 with soundfile.SoundFile(target, "w", recipe.sample_rate, channels=1) as wav:
-    for first in range(0, mel.shape[1], 10):  # as frames would arrive, ten at a time
+    for first in range(0, mel.shape[1], 10):  # ten frames per request, like a live stream
         frames, is_last = mel[:, first : first + 10], first + 10 >= mel.shape[1]
         state = call("stream_step", mel=frames, is_last=is_last, **state)
         wav.write(state.pop("audio")[0])

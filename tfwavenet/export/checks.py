@@ -1,7 +1,7 @@
-"""What a signature takes, and the checks that a request passes before anything is computed.
+"""Inputs of signatures, and the checks that a request passes before anything is computed.
 
-They are operations of the plain graph, outside of what XLA compiles, which would drop them. A
-request that fails one gets INVALID_ARGUMENT with one sentence.
+The checks are operations of the plain graph, outside of XLA programs, since XLA drops checks. A
+request that fails a check gets INVALID_ARGUMENT with one sentence.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ Axis = Union[int, str]
 
 
 class Range(NamedTuple):
-    """The integers or numbers that are allowed, both ends included; None for no end.
+    """Holds the smallest and the largest allowed number, both included.
 
     Attributes:
-        low: the least.
-        high: the largest.
+        low: the smallest allowed number. If None, there is no lower limit.
+        high: the largest allowed number. If None, there is no upper limit.
     """
 
     low: Optional[float] = None
@@ -32,13 +32,13 @@ class Range(NamedTuple):
 
 
 class Field(NamedTuple):
-    """One named input of a signature.
+    """Describes one named input of a signature.
 
     Attributes:
-        name: of the input.
-        dtype: of its values.
-        axes: size of each dimension, or its name where requests choose it.
-        values: what the values must be, besides finite.
+        name: name of the input.
+        dtype: dtype of the input's values.
+        axes: for each dimension of the shape its size, or its name if requests choose the size.
+        values: range of the values. Floats must also be finite.
     """
 
     name: str
@@ -48,23 +48,26 @@ class Field(NamedTuple):
 
     @property
     def shape(self) -> list[int | None]:
-        """The static shape."""
+        """Static shape, with None for each size that requests choose."""
         return [axis if isinstance(axis, int) else None for axis in self.axes]
 
 
 def require(condition: tf.Tensor, sentence: str, *values: Any) -> tf.Operation:
-    """An operation that refuses the request with `sentence` unless `condition` holds.
+    """Creates an operation that refuses the request with `sentence` unless `condition` holds.
 
     Args:
         condition: bool [].
-        sentence: what is expected and, with a `{}` for each of the values, what was received.
-        *values: tensors.
+        sentence: text that says what is expected and what was received, with a `{}` for each value.
+        *values: tensors that are written into the sentence.
+
+    Returns:
+        The operation. It must be a control dependency of the outputs, see `after`.
     """
     return tf.debugging.Assert(condition, [tf.strings.format(sentence, values)])
 
 
 def after(checks: Sequence[tf.Operation], tensors: Any) -> Any:
-    """A nest of tensors that exist only when all checks have passed."""
+    """Returns a nest of equal tensors, which are computed only after all checks have passed."""
     with tf.control_dependencies(checks):
         return tf.nest.map_structure(tf.identity, tensors)
 
@@ -72,12 +75,15 @@ def after(checks: Sequence[tf.Operation], tensors: Any) -> Any:
 def checked(
     inputs: Mapping[str, tf.Tensor], fields: Sequence[Field], sizes: Mapping[str, Range]
 ) -> dict[str, tf.Tensor]:
-    """The inputs of a request, with their static shapes, once they have passed all checks.
+    """Returns the inputs of a request, which are computed only after they have passed all checks.
 
     Args:
-        inputs: tensors of unknown shapes.
-        fields: what they must be.
-        sizes: how large a dimension may be, by its name.
+        inputs: tensors of unknown shapes, by name.
+        fields: descriptions of the inputs.
+        sizes: allowed sizes of dimensions, by the name of the dimension.
+
+    Returns:
+        The tensors by name, with the static shapes of their fields.
     """
     given = after([_shape_check(inputs[field.name], field) for field in fields], dict(inputs))
     given = after(list(_size_checks(given, fields, sizes)), given)
@@ -86,7 +92,7 @@ def checked(
 
 
 def _shape_check(tensor: tf.Tensor, field: Field) -> tf.Operation:
-    """Refuses another rank or another size than the field's."""
+    """Refuses a tensor whose rank or fixed sizes differ from the field's."""
     rank = len(field.axes)
     actual = tf.concat([tf.shape(tensor), tf.fill([rank], -1)], axis=0)[:rank]
     wanted = [-1 if size is None else size for size in field.shape]
@@ -100,11 +106,11 @@ def _shape_check(tensor: tf.Tensor, field: Field) -> tf.Operation:
 
 
 def _shaped(tensor: tf.Tensor, field: Field) -> tf.Tensor:
-    """The tensor with the static shape of its field.
+    """Returns the tensor with the static shape of its field.
 
-    As a reshape, behind which its shape begins anew: from `tf.ensure_shape`, and from any other
-    operation that takes one rank only, the graph optimizer infers the shape of the input too, and
-    then removes the check of it.
+    The shape is set by a reshape, since shape inference does not pass through a reshape. From
+    `tf.ensure_shape`, or another operation that takes one rank only, the graph optimizer infers the
+    shape of the input too. It then removes the check of that shape.
     """
     sizes = [tf.shape(tensor)[n] if size is None else size for n, size in enumerate(field.shape)]
     return tf.reshape(tensor, sizes)

@@ -1,4 +1,4 @@
-"""Generation as graph operations: the steps of `generation`, and audio out of their values."""
+"""Generation as graph operations: the steps of `generation`, and the decoding to audio."""
 
 from __future__ import annotations
 
@@ -13,17 +13,18 @@ from tfwavenet.generation.conditioning_windows import window_of
 from tfwavenet.generation.protocols import ChunkModel, GenerativeModel
 from tfwavenet.generation.reverse_diffusion import Layout, ReverseDiffusion, layout
 
-# {"steps": of `generation.stream`; "filter": float64 [batch], of the de-emphasis}
+# A dictionary: under "steps" the state of `generation.stream`, and under "filter" the state of the
+# de-emphasis filter, float64 [batch].
 State = dict[str, Any]
 
 
 class StreamGraph:
-    """Streams of a model that predicts samples or transforms noise to samples.
+    """Streams audio of a model that predicts samples or transforms noise to samples.
 
     Args:
         model: the model.
-        chunk_samples: samples of a chunk, rounded to whole frames.
-        jit_compile: whether XLA compiles the chunk, once per batch size.
+        chunk_samples: int > 0, samples of a chunk, rounded to whole frames.
+        jit_compile: whether XLA compiles the program of a chunk, once per batch size.
     """
 
     def __init__(self, model: ChunkModel, *, chunk_samples: int, jit_compile: bool) -> None:
@@ -46,13 +47,15 @@ class StreamGraph:
         speaker: tf.Tensor | None = None,
         **sampling: tf.Tensor,
     ) -> State:
-        """Returns the state before the first sample, or behind a prompt.
+        """Returns the state before the first sample, or after a prompt.
 
         Args:
             seeds: int32 [batch, 2].
-            prompt: float32 [batch, samples] in the network's domain, at least one sample.
-            speaker: [batch] or [batch, channels]; None for a model without speakers.
-            **sampling: `temperature` and, of a network that predicts codes, `top_p`, float32 [].
+            prompt: float32 [batch, samples] in the network's domain, at least one sample. If None,
+                there is no prompt.
+            speaker: int32 [batch] or float32 [batch, channels]. If None, the model has no speakers.
+            **sampling: `temperature` float32 []. For a network that predicts codes also `top_p`
+                float32 [].
         """
         steps = self._steps.start(seeds, sampling, speaker)
         if prompt is not None:
@@ -60,17 +63,28 @@ class StreamGraph:
         return {"steps": steps, "filter": tf.zeros([tf.shape(seeds)[0]], tf.float64)}
 
     def push(self, state: State, mel: tf.Tensor, is_last: tf.Tensor) -> tuple[tf.Tensor, State]:
-        """Takes further frames; returns the audio that is ready, [batch, samples], and the state.
+        """Takes further frames, and returns the audio that is complete and the next state.
 
         Args:
-            state: from `start` or the step before.
+            state: the result of `start` or of the previous step.
             mel: float32 [batch, frames, channels], any number of frames.
             is_last: bool [], whether these are the last frames.
+
+        Returns:
+            The audio, float32 [batch, samples], and the next state.
         """
         return self._audio(state, *self._steps.push(state["steps"], mel, is_last))
 
     def pull(self, state: State, samples: tf.Tensor) -> tuple[tf.Tensor, State]:
-        """Returns further audio of a model without features, [batch, samples], and the state."""
+        """Returns further audio of a model without features, and the next state.
+
+        Args:
+            state: the result of `start` or of the previous step.
+            samples: int32 [], length of the audio.
+
+        Returns:
+            The audio, float32 [batch, samples], and the next state.
+        """
         return self._audio(state, *self._steps.pull(state["steps"], samples))
 
     def generate(
@@ -81,7 +95,17 @@ class StreamGraph:
         samples: tf.Tensor | None = None,
         **given: tf.Tensor,
     ) -> tf.Tensor:
-        """Returns the audio of whole utterances, float32 [batch, samples]."""
+        """Generates the audio of whole utterances.
+
+        Args:
+            seeds: int32 [batch, 2].
+            mel: float32 [batch, frames, channels]. If None, the model has no features.
+            samples: int32 [], length of the audio of a model without features.
+            **given: further arguments of `start`.
+
+        Returns:
+            float32 [batch, samples].
+        """
         state = self.start(seeds, **given)
         if mel is None:
             return self.pull(state, samples)[0]
@@ -93,15 +117,16 @@ class StreamGraph:
 
 
 class DiffusionGraph:
-    """Reverse diffusion of any length and batch.
+    """Generates audio of any length and batch size by reverse diffusion.
 
-    The conditioning of audio that is one chunk is computed once.
+    If the audio is a single chunk, its conditioning is computed once.
 
     Args:
-        model: the model, whose inference schedule is used, or the schedule of training.
-        chunk_samples: largest size of a chunk.
-        jit_compile: whether XLA compiles the network. Lengths are then rounded up to one of 16
-            sizes per octave, each of which is compiled once.
+        model: the model. The inference schedule is used if the model has one, and the schedule of
+            training otherwise.
+        chunk_samples: int > 0, largest number of samples of a chunk.
+        jit_compile: whether XLA compiles the network. If True, lengths are rounded up to one of 16
+            sizes per octave, and each size is compiled once.
     """
 
     def __init__(self, model: Any, *, chunk_samples: int, jit_compile: bool) -> None:
@@ -129,14 +154,14 @@ class DiffusionGraph:
         mel: tf.Tensor | None = None,
         samples: tf.Tensor | None = None,
     ) -> tf.Tensor:
-        """Makes audio out of noise.
+        """Generates audio from noise.
 
         Args:
             seeds: int32 [batch, 2].
             temperature: float32 [].
-            speaker: [batch] or [batch, channels]; None for a model without speakers.
-            mel: float32 [batch, frames, channels]; None for a model without features.
-            samples: int32 [], length for a model without features.
+            speaker: int32 [batch] or float32 [batch, channels]. If None, the model has no speakers.
+            mel: float32 [batch, frames, channels]. If None, the model has no features.
+            samples: int32 [], length of the audio of a model without features.
 
         Returns:
             float32 [batch, samples].
@@ -167,7 +192,7 @@ class DiffusionGraph:
     def _conditioning(
         self, chunks: Layout, mel: tf.Tensor | None, speaker: tf.Tensor | None
     ) -> Callable[[tf.Tensor], Any]:
-        """Returns a function that gives the conditioning of a chunk."""
+        """Returns a function from the number of a chunk to the conditioning of the chunk."""
         count, parts, around = chunks
         upsampler = self._model.upsampler
 
@@ -178,7 +203,8 @@ class DiffusionGraph:
                 window.update(window_of(upsampler, mel, frames, first // hop, length // hop))
             return self._condition(window)
 
-        # The conditioning of the only chunk; where there are several, one frame, for the shape.
+        # If there is one chunk, `kept` is its conditioning. If there are several chunks, `kept` is
+        # the conditioning of one frame, which only determines the shape.
         hop = 1 if upsampler is None else upsampler.hop_samples
         kept = compute(tf.constant(0), tf.where(parts == 1, count, hop))
         if mel is None:
@@ -193,7 +219,16 @@ class DiffusionGraph:
 def _decoded(
     model: GenerativeModel, signal: tf.Tensor, memory: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns the audio of a signal [batch, samples], and the next state of the filter."""
+    """Decodes a signal to audio.
+
+    Args:
+        model: the model, whose recipe describes the signal.
+        signal: float32 [batch, samples], in the network's domain.
+        memory: float64 [batch], state of the de-emphasis filter.
+
+    Returns:
+        The audio, [batch, samples], and the next state of the filter.
+    """
     if model.recipe is None:
         return signal, memory
     return signal_chain.from_signal_graph(signal, recipe=model.recipe, state=memory)

@@ -1,4 +1,4 @@
-"""A model as a versioned SavedModel directory."""
+"""Export of a model to a versioned SavedModel directory."""
 
 from __future__ import annotations
 
@@ -30,49 +30,53 @@ def export_saved_model(
     max_samples: int = 2**20,
     max_batch: int = 64,
 ) -> pathlib.Path:
-    """Writes a model for TF Serving, and for whatever else loads SavedModels.
+    """Writes a model for TF Serving, and for all other programs that load SavedModels.
 
-    The directory needs nothing of this package. Its signatures take and return tensors by name;
-    equal seeds give the audio of `model.generate` and `model.stream`:
+    Loading the directory does not require this package. The signatures take and return tensors by
+    name. For equal seeds the audio equals the audio of `model.generate` and `model.stream`.
 
-    - `serving_default`: `mel` float32 [batch, frames, channels], or `samples` int32 [] for a
-      network without features, to `audio` float32 [batch, samples].
-    - `vocode`: `audio` float32 [batch, samples] at the recipe's sample rate to the same; the
-      recipe's features are computed inside, from untrimmed audio. For networks with features and
-      a recipe that does not lack its statistics.
-    - `stream_start`, to `state_bytes` string [], and `stream_step`: `state_bytes`, and `samples`
-      or `mel` and `is_last` bool [], to the `audio` that is ready and the next `state_bytes`. The
-      client holds the state, any server of the model goes on with it. For networks that generate
-      sample by sample.
-    - `stream_prompt`: `prompt` float32 [batch, samples] in the network's domain, as `generate` takes
-      it, to the `state_bytes` with which `stream_step` goes on from there. For networks that
-      generate sample by sample without features.
-    - `recipe`, to `recipe` string []: the feature recipe as JSON, of a model that has one. It is
-      in `assets.extra/recipe.json` too.
+    - `serving_default` takes `mel` float32 [batch, frames, channels], or `samples` int32 [] for a
+      network without features. It returns `audio` float32 [batch, samples].
+    - `vocode` takes `audio` float32 [batch, samples] at the recipe's sample rate, and returns
+      `audio` float32 [batch, samples]. The signature computes the recipe's features, from untrimmed
+      audio. It exists for networks with features whose recipe does not lack its statistics.
+    - `stream_start` returns `state_bytes` string []. `stream_step` takes `state_bytes`, and either
+      `samples` or both `mel` and `is_last` bool []. It returns the `audio` that is complete and the
+      next `state_bytes`. The client keeps the state, and any server of the model can continue with
+      it. Both exist for all models except DiffWave.
+    - `stream_prompt` takes `prompt` float32 [batch, samples] in the network's domain, like the
+      prompt of `generate`. It returns the `state_bytes` with which `stream_step` continues after
+      the prompt. It exists for networks that generate sample by sample without features.
+    - `recipe` returns `recipe` string [], the feature recipe as JSON. It exists for models with a
+      recipe. The file `assets.extra/recipe.json` holds the recipe too.
 
-    All that begin an utterance take `seed` int64 [batch], `temperature` float32 [], and with
-    speakers `speaker`: int32 [batch], or float32 [batch, channels] for a network that takes
-    vectors; networks that predict codes also `top_p` float32 [], 1 for all codes. Temperature and
-    `top_p` are of the whole request. What does not fit is refused (INVALID_ARGUMENT) with one sentence.
+    All signatures that begin an utterance take `seed` int64 [batch] and `temperature` float32 [].
+    Models with speakers also take `speaker` int32 [batch]. Networks that take speaker vectors take
+    `speaker` float32 [batch, channels]. Networks that predict codes also take `top_p` float32 [],
+    where 1 allows all codes. `temperature` and `top_p` apply to the whole request. Invalid inputs
+    are refused (INVALID_ARGUMENT) with one sentence.
 
     Args:
-        model: a built WaveNet or DiffWave. A DiffWave takes the steps of its inference schedule.
-        output_dir: folder of all versions; this one is in a folder below it, named by its number,
-            and appears there only when it is whole.
-        form: "portable" holds nothing that XLA compiles and loads in every server. "xla" is
-            compiled by the server, which must allow that, once per batch size.
-        version: number of the version, positive; None for one more than the largest that exists.
-        chunk_samples: samples per call of the network; None for the default of `generate`.
-        max_samples: how long an utterance in a request may be.
-        max_batch: how many utterances a request may have.
+        model: a built WaveNet, ParallelWaveNet or DiffWave. A DiffWave uses the steps of its
+            inference schedule.
+        output_dir: folder of all versions. The new version is a folder in `output_dir`, named by
+            its number, and appears there only when it is complete.
+        form: "portable" holds no XLA programs and loads in every server. The server compiles "xla"
+            once per batch size, which the server must allow. Defaults to "portable".
+        version: int > 0, number of the version. If None, the number is one more than the largest
+            that exists.
+        chunk_samples: int > 0, samples per call of the network. If None, the default of `generate`.
+        max_samples: int > 0, largest length of an utterance in a request, in samples. Defaults to
+            2**20.
+        max_batch: int > 0, largest number of utterances in a request. Defaults to 64.
 
     Returns:
         The folder of the version.
 
     Raises:
-        ValueError: if an argument is out of its range, or the model is one over text.
-        FileExistsError: if the version exists.
-        OSError: if it cannot be written.
+        ValueError: If an argument is out of its range, or the model generates text.
+        FileExistsError: If the version exists.
+        OSError: If the directory cannot be written.
 
     Example:
         >>> model = WaveNet(num_layers=2)
@@ -102,7 +106,7 @@ def export_saved_model(
     with files.atomic_directory(target) as folder:
         try:
             _save(model, signatures, folder)
-        except tf.errors.OpError as error:  # TensorFlow's word for a full disk and the like
+        except tf.errors.OpError as error:  # such as a full disk
             raise OSError(errno.EIO, error.message, str(target)) from error
         extra = folder / "assets.extra"
         extra.mkdir()
@@ -120,7 +124,7 @@ def _check_at_least(least: int, **counts: int) -> None:
 
 
 def _least_samples(model: Any) -> int:
-    """Length of the shortest utterance that all signatures take."""
+    """Returns the length of the shortest utterance that all signatures accept, in samples."""
     if model.upsampler is None:
         return 1
     least = 1 if model.recipe is None else model.recipe.least_samples
@@ -133,7 +137,7 @@ def _next_version(folder: pathlib.Path) -> int:
 
 
 def _save(model: Any, signatures: Mapping[str, Signature], folder: pathlib.Path) -> None:
-    """Writes the signatures and the weights, without what training added to them."""
+    """Writes the signatures and the weights, without variables and gradients of training."""
     module = tf.Module()
     module.weights = model.weights
     tf.saved_model.save(
@@ -150,7 +154,10 @@ def _save(model: Any, signatures: Mapping[str, Signature], folder: pathlib.Path)
 
 
 def _declare_shapes(definitions: Any, signatures: Mapping[str, Signature]) -> None:
-    """Tells the clients the shapes that the graph leaves open to check them itself."""
+    """Declares the shapes of inputs and outputs for clients.
+
+    The graph leaves the shapes open, since it checks the shapes itself.
+    """
     for name, signature in signatures.items():
         definition = definitions[name]
         for field in signature.inputs:
@@ -165,7 +172,7 @@ def _declare(tensor: meta_graph_pb2.TensorInfo, axes: tuple[Axis, ...]) -> None:
 
 
 def _forget_gradients(library: function_pb2.FunctionDefLibrary) -> None:
-    """Removes the names of gradients of our own, which loading in Python would warn about."""
+    """Removes the names of custom gradients, about which loading in Python would warn."""
     for function in library.function:
         for node in function.node_def:
             node.attr.pop("_gradient_op_type", None)

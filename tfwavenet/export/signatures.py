@@ -1,4 +1,4 @@
-"""The signatures of a model: named inputs, checked, to named outputs."""
+"""Signatures of a model: functions from named inputs, which are checked, to named outputs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tfwavenet.models import DiffWave
 Tensors = dict[str, tf.Tensor]
 Shapes = dict[str, tuple[checks.Axis, ...]]
 
-_LEAST_TOP_P = 1e-6  # hardly more than nothing: only the most likely code
+_LEAST_TOP_P = 1e-6  # so small that only the most likely code is left
 
 _SEED = Field("seed", tf.int64, ("batch",))
 _TEMPERATURE = Field("temperature", tf.float32, (), Range(low=0))
@@ -33,12 +33,12 @@ _NEXT_STATE: Shapes = {"state_bytes": ()}
 
 
 class Signature(NamedTuple):
-    """One way to call an exported model.
+    """Describes one way to call an exported model.
 
     Attributes:
-        inputs: what it takes.
-        outputs: names of what it returns, with the names of their dimensions.
-        function: a traced function of the inputs, by name.
+        inputs: descriptions of the inputs.
+        outputs: for each output its name and its shape; named dimensions have no fixed size.
+        function: a `tf.function` of the inputs.
     """
 
     inputs: tuple[Field, ...]
@@ -47,11 +47,11 @@ class Signature(NamedTuple):
 
 
 class Limits(NamedTuple):
-    """How much one request may ask for.
+    """Holds the limits of one request.
 
     Attributes:
-        samples: of each utterance.
-        batch: utterances at a time.
+        samples: int > 0, largest number of samples of an utterance.
+        batch: int > 0, largest number of utterances.
     """
 
     samples: int
@@ -61,7 +61,17 @@ class Limits(NamedTuple):
 def signatures_of(
     model: Any, *, chunk_samples: int, limits: Limits, jit_compile: bool
 ) -> dict[str, Signature]:
-    """The signatures of a model, by name; see `export_saved_model`."""
+    """Creates the signatures of a model, see `export_saved_model`.
+
+    Args:
+        model: a built WaveNet, ParallelWaveNet or DiffWave.
+        chunk_samples: int > 0, samples per call of the network.
+        limits: limits of one request.
+        jit_compile: whether XLA compiles the network.
+
+    Returns:
+        The signatures by name.
+    """
     maker = _Maker(model, limits)
     if isinstance(model, DiffWave):
         diffusion = DiffusionGraph(model, chunk_samples=chunk_samples, jit_compile=jit_compile)
@@ -73,7 +83,7 @@ def signatures_of(
 
 
 class _Maker:
-    """Makes the signatures of one model, which share their inputs and limits."""
+    """Creates the signatures of one model, which share inputs and limits."""
 
     def __init__(self, model: Any, limits: Limits) -> None:
         self._model = model
@@ -81,7 +91,7 @@ class _Maker:
         self._limits = limits
 
     def whole(self, generate: Callable[..., tf.Tensor]) -> dict[str, Signature]:
-        """`serving_default`, and `vocode` where features can be computed."""
+        """Creates `serving_default`, and `vocode` if features can be computed."""
 
         def serve(seed: tf.Tensor, **given: tf.Tensor) -> Tensors:
             return {"audio": generate(_seeds(seed), **given)}
@@ -96,7 +106,7 @@ class _Maker:
         return found
 
     def streamed(self, streams: StreamGraph) -> dict[str, Signature]:
-        """What begins a stream and goes on with it; the client holds the state in between."""
+        """Creates the signatures that begin and continue a stream, whose state the client keeps."""
 
         def start(seed: tf.Tensor, **given: tf.Tensor) -> Any:
             return streams.start(_seeds(seed), **given)
@@ -129,7 +139,7 @@ class _Maker:
         return found
 
     def recipe(self) -> dict[str, Signature]:
-        """`recipe`, of a model that has one."""
+        """Creates `recipe` if the model has a recipe."""
         if self._model.recipe is None:
             return {}
         text = json.dumps(self._model.recipe.get_config())
@@ -146,14 +156,14 @@ class _Maker:
 
     @property
     def _source(self) -> Field:
-        """What sets the length of the audio."""
+        """Input that determines the length of the audio."""
         if self._model.upsampler is None:
             return Field("samples", tf.int32, (), Range(1, self._limits.samples))
         return Field("mel", tf.float32, ("batch", "frames", self._model.local_channels))
 
     @property
     def _common(self) -> list[Field]:
-        """The inputs of all that begins an utterance."""
+        """Inputs of all signatures that begin an utterance."""
         top_p = [_TOP_P] if self._model.codec.num_codes else []
         return [*self._speaker, _TEMPERATURE, *top_p, _SEED]
 
@@ -167,7 +177,10 @@ class _Maker:
         return [Field("speaker", tf.int32, ("batch",), Range(0, model.num_speakers - 1))]
 
     def _features(self, audio: tf.Tensor) -> tf.Tensor:
-        """The recipe's features of recordings [batch, samples]."""
+        """Computes the recipe's features of recordings, float32 [batch, samples].
+
+        Recordings without any sound are refused if the recipe scales recordings to a peak.
+        """
         recipe = self._model.recipe
         if recipe.peak is not None:
             loudest = tf.reduce_min(tf.reduce_max(tf.abs(audio), axis=1))
@@ -183,7 +196,7 @@ class _Maker:
         *,
         least_frames: int = 1,
     ) -> Signature:
-        """A function with the checks of its inputs before it."""
+        """Creates a signature that checks its inputs and then calls `compute`."""
         most = self._limits.samples
         sizes = {
             "batch": Range(1, self._limits.batch),
@@ -193,8 +206,8 @@ class _Maker:
         if self._model.recipe is not None:
             sizes["samples"] = Range(self._model.recipe.least_samples, most)
 
-        # The shapes are left open, so that the checks of what a client sends are not taken for
-        # granted and optimized away.
+        # The shapes are left open. With known shapes the graph optimizer would consider the checks
+        # of a client's inputs as fulfilled and remove them.
         @tf.function(input_signature=[_spec(field, None) for field in fields], autograph=False)
         def served(*inputs: tf.Tensor) -> Tensors:
             given = {field.name: tensor for field, tensor in zip(fields, inputs)}
@@ -208,7 +221,7 @@ def _spec(field: Field, shape: Optional[Sequence[Optional[int]]]) -> tf.TensorSp
 
 
 def _seeds(seed: tf.Tensor) -> tf.Tensor:
-    """What `rng.make_seed` makes of each seed: int64 [batch] to int32 [batch, 2]."""
+    """Converts seeds int64 [batch] to int32 [batch, 2], like `rng.make_seed` for each seed."""
     return tf.bitcast(seed, tf.int32)
 
 

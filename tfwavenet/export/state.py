@@ -1,9 +1,9 @@
-"""The state of a stream as one string, which travels through the client.
+"""Conversion of the state of a stream to one string, which the client keeps between requests.
 
     digest of the rest, 20 decimal digits | a serialized uint8 tensor: the bytes of all leaves
 
-The key of the digest is derived from the model, so that what another model returned, or what was
-damaged on the way, is refused before it is looked at.
+The key of the digest is derived from the model. So a string of another model, or a damaged string,
+is refused before its content is parsed.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ _BUCKETS = 2**63 - 1
 
 
 class StateCodec:
-    """Packs states of one structure into strings, and back.
+    """Packs states of one structure into strings, and unpacks the strings.
 
     Args:
-        spec: nest of `tf.TensorSpec`; None stands for the batch in their shapes.
-        fingerprint: hexadecimal, of the model.
+        spec: nest of `tf.TensorSpec`. A size of None in a shape is the batch size.
+        fingerprint: hexadecimal fingerprint of the model.
     """
 
     def __init__(self, spec: Any, fingerprint: str) -> None:
@@ -33,13 +33,20 @@ class StateCodec:
         self._key = [int(fingerprint[first : first + 15], 16) for first in (0, 15)]
 
     def pack(self, state: Any) -> tf.Tensor:
-        """A state as a string []."""
+        """Packs a state into a string []."""
         leaves = [_to_bytes(leaf) for leaf in tf.nest.flatten(state)]
         content = tf.io.serialize_tensor(tf.concat(leaves, axis=0))
         return tf.strings.join([self._digest(content), content])
 
     def unpack(self, packed: tf.Tensor) -> tuple[Any, tf.Tensor]:
-        """The state that `pack` made a string of, and the size of its batch, int32 []."""
+        """Unpacks a string of `pack`, and refuses all other strings.
+
+        Args:
+            packed: string [], the result of `pack`.
+
+        Returns:
+            The state, and its batch size, int32 [].
+        """
         long_enough = checks.require(tf.strings.length(packed) >= _DIGITS, _REFUSAL)
         packed = checks.after([long_enough], packed)
         digest = tf.strings.substr(packed, 0, _DIGITS)
@@ -63,7 +70,7 @@ _REFUSAL = "Expected state_bytes that this model returned. Received: other bytes
 
 
 def _sizes(leaf: tf.TensorSpec) -> tuple[int, int]:
-    """Bytes of a leaf whatever the batch, and for each of its streams."""
+    """Returns the bytes of a leaf that are independent of the batch, and the bytes per stream."""
     size = leaf.dtype.size * math.prod(n for n in leaf.shape if n is not None)
     return (0, size) if None in leaf.shape else (size, 0)
 

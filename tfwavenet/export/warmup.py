@@ -1,8 +1,8 @@
-"""Requests that a server answers to itself before it takes those of others.
+"""Warmup requests, which a server replays before it accepts requests of clients.
 
-TF Serving replays `assets.extra/tf_serving_warmup_requests`, a TFRecord file of its `PredictionLog`
-messages. Those are five messages nested in one another, of which hardly any field is set: they are
-put together here, and exporting does without the packages of the server.
+TF Serving replays `assets.extra/tf_serving_warmup_requests`, a TFRecord file of `PredictionLog`
+messages. A `PredictionLog` consists of five nested messages with few fields set. This module
+encodes the messages itself, so that exporting does not require the packages of the server.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ _REQUEST = 1  # of PredictLog
 _MODEL_SPEC, _INPUTS = 1, 2  # of PredictRequest
 _SIGNATURE_NAME = 3  # of ModelSpec
 _KEY, _VALUE = 1, 2  # of an entry of a map
-_LENGTH_DELIMITED = 2  # how strings and messages lie in a message
+_LENGTH_DELIMITED = 2  # wire type of strings and messages within a message
 
 
 def write(path: files.PathLike, signatures: Mapping[str, Signature], sizes: dict[str, int]) -> None:
-    """Writes the file, with one request for each signature.
+    """Writes the file of warmup requests, with one request for each signature.
 
     Args:
-        path: of the file.
-        signatures: of the model, by name.
-        sizes: of the inputs' dimensions, by name.
+        path: path of the file.
+        signatures: signatures of the model, by name.
+        sizes: int > 0, size of each named dimension of the inputs, by name.
     """
     with tf.io.TFRecordWriter(str(path)) as writer:
         for name, inputs in requests(signatures, sizes):
@@ -42,7 +42,15 @@ def write(path: files.PathLike, signatures: Mapping[str, Signature], sizes: dict
 def requests(
     signatures: Mapping[str, Signature], sizes: Mapping[str, int]
 ) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
-    """Name of each signature, and values for its inputs that it accepts."""
+    """Yields the name of each signature, and valid values of the inputs.
+
+    Args:
+        signatures: signatures of the model, by name.
+        sizes: int > 0, size of each named dimension of the inputs, by name.
+
+    Yields:
+        The name of a signature, and the values of its inputs by name.
+    """
     returned: dict[str, Any] = {}
     for name, signature in signatures.items():
         examples = {field.name: _example(field, sizes) for field in signature.inputs}
@@ -61,11 +69,11 @@ def _example(field: Field, sizes: Mapping[str, int]) -> np.ndarray:
 
 
 def prediction_log(signature: str, inputs: Mapping[str, Any]) -> bytes:
-    """A serialized `PredictionLog` with a request to predict.
+    """Returns a serialized `PredictionLog` with a request to predict.
 
     Args:
-        signature: its name.
-        inputs: values by name.
+        signature: name of the signature.
+        inputs: values of the inputs, by name.
     """
     request = _field(_MODEL_SPEC, _field(_SIGNATURE_NAME, signature.encode()))
     for name, value in inputs.items():
@@ -75,7 +83,7 @@ def prediction_log(signature: str, inputs: Mapping[str, Any]) -> bytes:
 
 
 def _field(number: int, content: bytes) -> bytes:
-    """A field of a protocol buffer that holds a string or a message."""
+    """Encodes a protocol buffer field that holds a string or a message."""
     return bytes([number << 3 | _LENGTH_DELIMITED]) + _varint(len(content)) + content
 
 

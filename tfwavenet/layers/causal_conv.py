@@ -12,23 +12,23 @@ from tfwavenet.layers.convolution import dilated_conv1d
 
 @tf.keras.saving.register_keras_serializable("tfwavenet")
 class CausalConv1D(tf.keras.layers.Conv1D):
-    """A convolution whose output at time t depends on inputs up to t only.
+    """Convolves causally: the output at time t depends on inputs up to time t only.
 
-    The whole sequence in one `call`, or one time step after another with `step`: both use the
-    same weights and agree to rounding. What the convolution remembers between steps is a value,
-    `initial_state(batch_size)`, that each step takes and returns.
+    `call` computes the whole sequence, and `step` computes one time step. Both use the same
+    weights and agree to rounding. The past inputs are a value, the state:
+    `initial_state(batch_size)` creates the state, and each step takes a state and returns the next.
 
     Args:
-        filters: number of output channels, positive.
-        kernel_size: number of taps, positive; the last one is the present sample.
-        dilation_rate: samples between taps, positive. Defaults to 1.
-        **kwargs: as `tf.keras.layers.Conv1D` takes them, except `padding` and `strides`.
+        filters: int > 0, number of output channels.
+        kernel_size: int > 0, number of taps; the last tap multiplies the present sample.
+        dilation_rate: int > 0, samples between taps. Defaults to 1.
+        **kwargs: further arguments of `tf.keras.layers.Conv1D`, except `padding` and `strides`.
 
     Call arguments:
-        inputs: [batch, time, channels].
+        inputs: float [batch, time, channels].
 
     Returns:
-        [batch, time, filters].
+        [batch, time, filters] of the compute dtype.
 
     Example:
         >>> layer = CausalConv1D(8, 2, dilation_rate=4)
@@ -57,26 +57,26 @@ class CausalConv1D(tf.keras.layers.Conv1D):
         return (self.kernel_size[0] - 1) * self._dilation + 1
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        """The whole sequence."""
+        """Convolves the whole sequence."""
         kernel = tf.cast(self.kernel, self.compute_dtype)
         bias = tf.cast(self.bias, self.compute_dtype) if self.use_bias else None
         outputs = dilated_conv1d(inputs, kernel, bias, dilation=self._dilation)
         return outputs if self.activation is None else self.activation(outputs)
 
     def initial_state(self, batch_size: int) -> ring_buffer.State:
-        """The state before the first sample: as if zeros had gone before."""
+        """Returns the state before the first sample, with a past of zeros."""
         channels = self.kernel.shape[1]
         return ring_buffer.initial_state(
             [batch_size, channels], self.kernel_size[0], self._dilation, self.compute_dtype
         )
 
     def state_after(self, inputs: tf.Tensor) -> ring_buffer.State:
-        """The state after `inputs` [batch, time, channels], as that many steps would leave it."""
+        """Computes the state after `inputs` [batch, time, channels], as after that many steps."""
         inputs = tf.cast(inputs, self.compute_dtype)
         return ring_buffer.state_after(inputs, self.kernel_size[0], self._dilation)
 
     def folded_weights(self) -> dict[str, Any]:
-        """The weights as `step` takes them: a matrix per tap, and the bias (None without one)."""
+        """Returns the weights in the form of `step`: a matrix per tap, and the bias or None."""
         taps = tf.unstack(tf.cast(self.kernel, self.compute_dtype), self.kernel_size[0])
         bias = tf.cast(self.bias, self.compute_dtype) if self.use_bias else None
         return {"taps": taps, "bias": bias}
@@ -84,15 +84,16 @@ class CausalConv1D(tf.keras.layers.Conv1D):
     def step(
         self, x_t: tf.Tensor, state: ring_buffer.State, weights: dict[str, Any] | None = None
     ) -> tuple[tf.Tensor, ring_buffer.State]:
-        """One time step.
+        """Computes one time step.
 
         Args:
-            x_t: [batch, channels], the present sample.
-            state: from `initial_state`, `state_after` or the step before.
-            weights: from `folded_weights`; pass them where many steps share them.
+            x_t: float [batch, channels], the present sample.
+            state: the result of `initial_state`, `state_after` or the previous step.
+            weights: the result of `folded_weights`, which many steps can share. If None, the
+                weights are folded in this step.
 
         Returns:
-            The output [batch, filters] and the next state.
+            The output [batch, filters] of the compute dtype, and the next state.
         """
         weights = self.folded_weights() if weights is None else weights
         x_t = tf.cast(x_t, self.compute_dtype)
@@ -106,7 +107,7 @@ class CausalConv1D(tf.keras.layers.Conv1D):
         return y_t, ring_buffer.push(state, x_t)
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor arguments."""
+        """Returns the constructor arguments."""
         config = super().get_config()
         for name in ("padding", "strides", "data_format", "groups"):
             config.pop(name)

@@ -1,4 +1,4 @@
-"""Dilated convolution that looks as far ahead as back."""
+"""Dilated convolution with as many later as earlier taps."""
 
 from __future__ import annotations
 
@@ -11,24 +11,25 @@ from tfwavenet.layers.convolution import dilated_conv1d
 
 @tf.keras.saving.register_keras_serializable("tfwavenet")
 class CenteredConv1D(tf.keras.layers.Conv1D):
-    """A convolution whose output at time t depends on as many later inputs as earlier ones.
+    """Convolves around each sample, over as many later inputs as earlier inputs.
 
-    What `tf.keras.layers.Conv1D` computes with `padding="same"`, with a faster gradient on CPU.
+    The outputs equal the outputs of `tf.keras.layers.Conv1D` with `padding="same"`. The gradient is
+    faster on CPU.
 
     Args:
-        filters: number of output channels, positive.
-        kernel_size: number of taps, odd.
-        dilation_rate: samples between taps, positive. Defaults to 1.
-        **kwargs: as `tf.keras.layers.Conv1D` takes them, except `padding` and `strides`.
+        filters: int > 0, number of output channels.
+        kernel_size: int > 0, odd, number of taps.
+        dilation_rate: int > 0, samples between taps. Defaults to 1.
+        **kwargs: further arguments of `tf.keras.layers.Conv1D`, except `padding` and `strides`.
 
     Call arguments:
-        inputs: [batch, time, channels].
+        inputs: float [batch, time, channels].
 
     Returns:
-        [batch, time, filters].
+        [batch, time, filters] of the compute dtype.
 
     Raises:
-        ValueError: if `kernel_size` is even.
+        ValueError: If `kernel_size` is even.
 
     Example:
         >>> CenteredConv1D(8, 3, dilation_rate=4)(tf.ones([1, 10, 3])).shape
@@ -48,11 +49,11 @@ class CenteredConv1D(tf.keras.layers.Conv1D):
 
     @property
     def reach(self) -> int:
-        """How many samples ahead, and how many back, an output depends on."""
+        """Number of later samples, and of earlier samples, that one output sample depends on."""
         return self.kernel_size[0] // 2 * self.dilation_rate[0]
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        """The whole sequence."""
+        """Convolves the whole sequence."""
         kernel = tf.cast(self.kernel, self.compute_dtype)
         bias = tf.cast(self.bias, self.compute_dtype) if self.use_bias else None
         outputs = dilated_conv1d(
@@ -65,7 +66,7 @@ class CenteredConv1D(tf.keras.layers.Conv1D):
         return outputs if self.activation is None else self.activation(outputs)
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor arguments."""
+        """Returns the constructor arguments."""
         config = super().get_config()
         for name in ("padding", "strides", "data_format", "groups"):
             config.pop(name)

@@ -13,28 +13,32 @@ if TYPE_CHECKING:
 
     from tfwavenet.keras_arguments import KerasArguments
 
-_BEFORE_THE_START = -1  # a code that no class has: its one-hot vector is all zeros
+_BEFORE_THE_START = -1  # outside of the classes: the one-hot vector of this code is all zeros
 
 
 @tf.keras.saving.register_keras_serializable("tfwavenet")
 class CodeConv1D(tf.keras.layers.Layer):
-    """What `CausalConv1D` computes on one-hot encoded integers, without the one-hot encoding.
+    """Convolves integer codes like `CausalConv1D` convolves their one-hot vectors.
 
-    With one tap and no bias it is an embedding; with one tap and a bias the 1x1 convolution that
-    most WaveNets begin with; with two taps the initial causal convolution of the first ones.
+    The layer looks up rows of the kernel and needs no one-hot vectors. With one tap and no bias, it
+    is an embedding. With one tap and a bias, it is the 1x1 convolution at the input of most
+    WaveNets. With two taps, it is the initial causal convolution of the first WaveNets.
 
     Args:
-        filters: number of output channels, positive.
-        classes: number of codes, positive.
-        kernel_size: number of taps, positive. Defaults to 1.
-        activation: as Keras layers take it. Defaults to None.
+        filters: int > 0, number of output channels.
+        classes: int > 0, number of codes.
+        kernel_size: int > 0, number of taps. Defaults to 1.
+        activation: activation function or its Keras name. Defaults to None.
         use_bias: whether to add a bias. Defaults to True.
 
     Call arguments:
-        inputs: int32 [batch, time], codes in 0 .. classes - 1; others count as all zeros.
+        inputs: int32 [batch, time], codes in 0 .. classes - 1. Other codes act as all-zero vectors.
 
     Returns:
-        [batch, time, filters].
+        [batch, time, filters] of the compute dtype.
+
+    Raises:
+        ValueError: If `filters`, `classes` or `kernel_size` is not positive.
 
     Example:
         >>> CodeConv1D(8, 256)(tf.zeros([1, 10], tf.int32)).shape
@@ -68,7 +72,7 @@ class CodeConv1D(tf.keras.layers.Layer):
         self.use_bias = use_bias
 
     def build(self, input_shape: Any) -> None:
-        """Creates the kernel [kernel_size, classes, filters] and the bias."""
+        """Creates the kernel [kernel_size, classes, filters] and the bias [filters]."""
         shape = (self.kernel_size, self.classes, self.filters)
         self.kernel = self.add_weight("kernel", shape=shape, initializer="glorot_uniform")
         self.bias = self.add_weight("bias", shape=(self.filters,)) if self.use_bias else None
@@ -80,7 +84,7 @@ class CodeConv1D(tf.keras.layers.Layer):
         return self.kernel_size
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        """Looks up and sums a kernel row per tap."""
+        """Looks up one kernel row per tap and sums the rows."""
         weights = self.folded_weights()
         delay = self.kernel_size - 1
         padded = tf.pad(inputs, [[0, 0], [delay, 0]], constant_values=_BEFORE_THE_START)
@@ -100,17 +104,17 @@ class CodeConv1D(tf.keras.layers.Layer):
         return tf.where(known[..., tf.newaxis], rows, tf.zeros([], table.dtype))
 
     def initial_state(self, batch_size: int) -> ring_buffer.State:
-        """The state before the first code: as if all-zero vectors had gone before."""
+        """Returns the state before the first code, with a past of all-zero vectors."""
         return ring_buffer.initial_state(
             [batch_size], self.kernel_size, 1, tf.int32, fill=_BEFORE_THE_START
         )
 
     def state_after(self, inputs: tf.Tensor) -> ring_buffer.State:
-        """The state after `inputs` int32 [batch, time]."""
+        """Computes the state after `inputs` int32 [batch, time]."""
         return ring_buffer.state_after(inputs, self.kernel_size, 1, fill=_BEFORE_THE_START)
 
     def folded_weights(self) -> dict[str, Any]:
-        """The weights as `step` takes them: a table per tap, and the bias (None without one)."""
+        """Returns the weights in the form of `step`: a table per tap, and the bias or None."""
         taps = tf.unstack(tf.cast(self.kernel, self.compute_dtype), self.kernel_size)
         bias = tf.cast(self.bias, self.compute_dtype) if self.use_bias else None
         return {"taps": taps, "bias": bias}
@@ -118,13 +122,22 @@ class CodeConv1D(tf.keras.layers.Layer):
     def step(
         self, x_t: tf.Tensor, state: ring_buffer.State, weights: dict[str, Any] | None = None
     ) -> tuple[tf.Tensor, ring_buffer.State]:
-        """One time step: codes int32 [batch] to [batch, filters], and the next state."""
+        """Computes one time step.
+
+        Args:
+            x_t: int32 [batch], the present codes.
+            state: the result of `initial_state`, `state_after` or the previous step.
+            weights: the result of `folded_weights`. If None, the weights are folded in this step.
+
+        Returns:
+            The output [batch, filters] of the compute dtype, and the next state.
+        """
         weights = self.folded_weights() if weights is None else weights
         y_t = self._combine([*ring_buffer.taps(state), x_t], weights)
         return y_t, ring_buffer.push(state, x_t)
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor arguments."""
+        """Returns the constructor arguments."""
         return {
             **super().get_config(),
             "filters": self.filters,

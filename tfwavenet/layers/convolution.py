@@ -18,22 +18,24 @@ def dilated_conv1d(
 ) -> tf.Tensor:
     """Convolves so that output t depends on inputs t, t - dilation, t - 2 * dilation, ...
 
-    With `future_taps` n also on t + dilation, ..., t + n * dilation. Beyond both ends are zeros.
+    With `future_taps` n, output t also depends on inputs t + dilation, ..., t + n * dilation. The
+    inputs beyond both ends are zeros.
 
-    The gradients of the kernel and the bias are matrix products over the shifted sequences: on
-    CPU these take a quarter of the time of the convolution's own gradient, which is made for
-    images of some height.
+    The gradients of the kernel and the bias are matrix products over the shifted sequences. On CPU
+    these products take a quarter of the time of the convolution's own gradient. That gradient is
+    made for images of some height.
 
     Args:
-        inputs: [batch, time, channels].
-        kernel: [taps, channels, filters]; the last tap meets the latest input.
-        bias: [filters], or None.
-        addend: [batch, time, filters] to be added to the outputs, or None.
-        dilation: samples between taps.
-        future_taps: taps that meet inputs later than the output, below the number of taps.
+        inputs: float [batch, time, channels].
+        kernel: [taps, channels, filters] of the dtype of `inputs`; the last tap multiplies the
+            latest input.
+        bias: [filters]. If None, no bias is added.
+        addend: [batch, time, filters], added to the outputs. If None, nothing is added.
+        dilation: int > 0, samples between taps.
+        future_taps: int in 0 .. taps - 1, number of taps on inputs later than the output.
 
     Returns:
-        [batch, time, filters].
+        [batch, time, filters] of the dtype of `inputs`.
     """
     taps = kernel.shape[0]
     ahead = future_taps * dilation
@@ -70,8 +72,9 @@ def _image_convolution(
     bias: tf.Tensor | None = None,
     addend: tf.Tensor | None = None,
 ) -> tf.Tensor:
-    # As an image of height one: the one-dimensional form would move dilated samples about. Bias
-    # and addend are added to the image, where the graph optimizer makes one operation of all.
+    # The sequence is an image of height one: the one-dimensional convolution would rearrange
+    # dilated samples. Bias and addend are added to the image, where the graph optimizer fuses
+    # convolution and additions into one operation.
     outputs = tf.nn.conv2d(
         tf.expand_dims(inputs, 1),
         tf.expand_dims(kernel, 0),
@@ -91,7 +94,16 @@ def _bias_gradient(upstream: tf.Tensor) -> tf.Tensor:
 
 
 def summed_over_time(sequence: tf.Tensor) -> tf.Tensor:
-    """[batch, time, channels] to [batch, 1, channels]; a product, on CPU faster than a sum."""
+    """Sums a sequence over time.
+
+    The sum is computed as a matrix product, which is faster on CPU than `tf.reduce_sum`.
+
+    Args:
+        sequence: float [batch, time, channels].
+
+    Returns:
+        [batch, 1, channels] of the same dtype.
+    """
     shape = tf.shape(sequence)
     return tf.matmul(tf.ones([shape[0], 1, shape[1]], sequence.dtype), sequence)
 

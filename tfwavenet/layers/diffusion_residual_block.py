@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from tfwavenet.keras_arguments import KerasArguments
 
-# Those that `get_config` returns as they are.
+# Constructor arguments that `get_config` returns unchanged.
 _ARGUMENTS = (
     "residual_channels",
     "skip_channels",
@@ -36,32 +36,41 @@ _ARGUMENTS = (
 
 @tf.keras.saving.register_keras_serializable("tfwavenet")
 class DiffusionResidualBlock(tf.keras.layers.Layer):
-    """Gated dilated convolution in both directions, under a diffusion step and conditions.
+    """Applies a centered dilated convolution, a gate, and residual and skip projections.
+
+    The diffusion step is added to the input of the convolution. The conditioning is added to the
+    output of the convolution, before the gate.
 
     Args:
-        residual_channels: channels of the input and the residual path; twice as many before the
-            gate.
-        skip_channels: channels of the skip output.
-        step_channels: size of the embedding of the diffusion step.
-        kernel_size: taps of the dilated convolution, odd. Defaults to 3.
-        dilation_rate: its dilation. Defaults to 1.
-        residual_output: whether there is a residual output; the last block needs none. Defaults to
-            True.
-        local_channels: channels of the conditioning at the sample rate, or None.
-        global_channels: size of a vector such as a speaker's, or None.
+        residual_channels: int > 0, channels of the input and of the residual path. There are twice
+            as many channels before the gate.
+        skip_channels: int > 0, channels of the skip output.
+        step_channels: int > 0, channels of the embedding of the diffusion step.
+        kernel_size: int > 0, odd, taps of the dilated convolution. Defaults to 3.
+        dilation_rate: int > 0, samples between taps. Defaults to 1.
+        residual_output: whether the block has a residual output. The last block of a stack needs
+            none. Defaults to True.
+        local_channels: int > 0, channels of the conditioning at the sample rate. If None, there is
+            no local conditioning.
+        global_channels: int > 0, channels of a vector per utterance, such as a speaker vector. If
+            None, there is no global conditioning.
         step_in_residual: whether the residual path keeps the step's projection. Defaults to False.
         weight_norm: whether convolutions are weight normalized. Defaults to False.
 
     Call arguments:
-        inputs: [batch, time, residual_channels].
-        step: [batch, step_channels].
-        conditioning: what `conditioning` returns, or None.
-        mask: [batch, time, 1] of the compute dtype: 1 inside, 0 beyond the ends of the signal,
-            which then acts as the zeros that lie there; or None.
+        inputs: float [batch, time, residual_channels].
+        step: float [batch, step_channels].
+        conditioning: [batch, time or 1, 2 * residual_channels], the result of `conditioning`. If
+            None, nothing is added.
+        mask: [batch, time, 1] of the compute dtype, 1 inside the signal and 0 beyond its ends.
+            Samples beyond the ends act as zeros. If None, all samples are inside.
 
     Returns:
         The output [batch, time, residual_channels] and the skip output
-        [batch, time, skip_channels]; without `residual_output` the first is None.
+        [batch, time, skip_channels]. Without `residual_output` the output is None.
+
+    Raises:
+        ValueError: If `kernel_size` is even.
 
     Example:
         >>> block = DiffusionResidualBlock(8, 8, 16, dilation_rate=4)
@@ -108,12 +117,12 @@ class DiffusionResidualBlock(tf.keras.layers.Layer):
 
     @property
     def residual_projection(self) -> tf.keras.layers.Layer | None:
-        """The 1x1 convolution to the residual path; None without `residual_output`."""
+        """1x1 convolution to the residual path. Without `residual_output` it is None."""
         return self._projections.residual
 
     @property
     def skip_projection(self) -> tf.keras.layers.Layer:
-        """The 1x1 convolution to the skip path."""
+        """1x1 convolution to the skip path."""
         return self._projections.skip
 
     def _conv(self, filters: int, kernel_size: int, **kwargs: Any) -> tf.keras.layers.Layer:
@@ -136,20 +145,20 @@ class DiffusionResidualBlock(tf.keras.layers.Layer):
 
     @property
     def reach(self) -> int:
-        """How many samples ahead, and how many back, an output depends on."""
+        """Number of later samples, and of earlier samples, that one output sample depends on."""
         return self.kernel_size // 2 * self.dilation_rate
 
     def conditioning(
         self, local_inputs: tf.Tensor | None, global_inputs: tf.Tensor | None
     ) -> tf.Tensor | None:
-        """The projected conditioning, which does not depend on the diffusion step.
+        """Computes the projected conditioning, which does not depend on the diffusion step.
 
         Args:
-            local_inputs: [batch, time, local_channels], or None.
-            global_inputs: [batch, global_channels], or None.
+            local_inputs: float [batch, time, local_channels], or None without `local_channels`.
+            global_inputs: float [batch, global_channels]. If None, there is no global term.
 
         Returns:
-            [batch, time or 1, 2 * residual_channels]; None without any.
+            [batch, time or 1, 2 * residual_channels], or None without any conditioning.
         """
         parts = []
         if self.local_projection is not None:
@@ -165,7 +174,7 @@ class DiffusionResidualBlock(tf.keras.layers.Layer):
         conditioning: tf.Tensor | None = None,
         mask: tf.Tensor | None = None,
     ) -> tuple[tf.Tensor | None, tf.Tensor]:
-        """The whole sequence."""
+        """Computes the whole sequence."""
         carried = tf.pad(inputs, [[0, 0], [0, 0], [0, self.skip_channels]])
         carried = self.advance(carried, step, conditioning, mask)
         if self.residual_projection is None:
@@ -181,21 +190,23 @@ class DiffusionResidualBlock(tf.keras.layers.Layer):
         mask: tf.Tensor | None = None,
         gain: float = 1.0,
     ) -> tf.Tensor:
-        """The block within a stack: residual path and sum of the skips side by side, in one sum.
+        """Computes the block within a stack, where one tensor holds residual path and skip sum.
 
-        The residual path is carried without its factor of sqrt(1/2) a block, which `gain` makes
-        up for. So nothing but a sum is left of both paths, and convolutions do sums on the way.
+        The residual path is kept without its factor of sqrt(1/2) per block; `gain` compensates for
+        the missing factors. Both paths are then plain sums, which a convolution adds to without
+        further cost.
 
         Args:
-            carried: [batch, time, residual_channels + skip_channels]: `gain` times the input, and
-                the sum of the skips of the blocks before.
-            step: as in a call.
-            conditioning: as in a call.
-            mask: as in a call.
-            gain: sqrt(2) to the number of blocks before.
+            carried: [batch, time, residual_channels + skip_channels]. The first channels are `gain`
+                times the input. The others are the sum of the skips of all previous blocks.
+            step: the diffusion step, as in `call`.
+            conditioning: the projected conditioning, as in `call`.
+            mask: the mask of the signal, as in `call`.
+            gain: float, sqrt(2) to the power of the number of previous blocks.
 
         Returns:
-            The same after this block; without `residual_output` the sum of the skips alone.
+            `carried` after this block. Without `residual_output` only the sum of the skips,
+            [batch, time, skip_channels].
         """
         offset = self.step_projection(step)[:, tf.newaxis]
         z = self.conv(_shifted(carried, offset, mask, gain))
@@ -207,14 +218,16 @@ class DiffusionResidualBlock(tf.keras.layers.Layer):
         return self._projections(y, carried, gain)
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor arguments."""
+        """Returns the constructor arguments."""
         return {**super().get_config(), **{name: getattr(self, name) for name in _ARGUMENTS}}
 
 
 class _Projections(tf.keras.layers.Layer):
-    """The convolutions to both paths, as one that adds to what is carried.
+    """Projects to both paths with one convolution, which adds its result to `carried`.
 
-    In float32 by its policy, so that the weights are scaled before they are rounded.
+    `y` is [batch, time, residual_channels]. `carried` is [batch, time, residual_channels +
+    skip_channels] or, without a residual projection, [batch, time, skip_channels].
+    The policy is float32, so that the weights are scaled before they are rounded.
     """
 
     def __init__(self, residual: tf.keras.layers.Layer | None, skip: tf.keras.layers.Layer) -> None:
@@ -233,7 +246,17 @@ class _Projections(tf.keras.layers.Layer):
 def _shifted(
     carried: tf.Tensor, offset: tf.Tensor, mask: tf.Tensor | None, gain: float
 ) -> tf.Tensor:
-    """The input of the convolution: the residual path in front plus `offset`, nothing outside."""
+    """Computes the input of the convolution: the residual path plus `offset`, masked to zero.
+
+    Args:
+        carried: [batch, time, channels]; the residual path is the first of these channels.
+        offset: [batch, 1, residual_channels], the projected diffusion step.
+        mask: [batch, time, 1]. If None, no sample is zeroed.
+        gain: float, the factor by which `carried` exceeds the residual path.
+
+    Returns:
+        [batch, time, residual_channels].
+    """
     masks = [] if mask is None else [mask]
     scale = tf.cast(1 / gain, carried.dtype)
 

@@ -19,8 +19,7 @@ if TYPE_CHECKING:
 
     from tfwavenet.keras_arguments import KerasArguments
 
-# The conditioning of each block, [batch, time or 1, 2 * residual_channels]; None without
-# conditions.
+# The conditioning of each block, [batch, time or 1, 2 * residual_channels].
 Conditioning = list[tf.Tensor]
 
 # Saved models name the input convolution after its class, in the spelling of the first files.
@@ -54,18 +53,19 @@ class DiffWaveStack(tf.keras.layers.Layer):
         residual_channels: int > 0, channels of the residual and the skip path. Defaults to 64.
         kernel_size: int > 0, odd, taps of the dilated convolutions. Defaults to 3.
         step_channels: int > 0, channels of the step embedding. Defaults to 512.
-        step_order: order of its frequencies, see `DiffusionStepEmbedding`.
+        step_order: order of the frequencies of the step embedding, see `DiffusionStepEmbedding`.
+            Defaults to "ascending".
         step_in_residual: whether the residual path keeps the step's projection. Defaults to False.
         local_channels: int > 0, channels of the local conditioning. If None, there is none.
         global_channels: int > 0, channels of the global conditioning. If None, there is none.
         weight_norm: whether convolutions are weight normalized. Defaults to False.
-        further_upsamplers: upsamplers of all blocks but the first, for a network in which each
-            block has one of its own, or their serialized forms. Defaults to none.
+        further_upsamplers: upsamplers of all blocks but the first, or their serialized forms, for a
+            network whose blocks have one upsampler each. Defaults to none.
 
     Call arguments:
         inputs: float32 [batch, time], the noisy signal.
         step: int or float [batch], the diffusion step.
-        conditioning: from `conditioning`, or None.
+        conditioning: the result of `conditioning`. If None, there are no conditions.
         mask: bool [batch, time], False beyond the ends of the signal. If None, all True.
 
     Returns:
@@ -99,7 +99,7 @@ class DiffWaveStack(tf.keras.layers.Layer):
         further_upsamplers: Sequence[Any] = (),
         **kwargs: Unpack[KerasArguments],
     ) -> None:
-        # The signal keeps its precision under a mixed policy: layers cast what they may.
+        # No autocast: the signal keeps its precision under a mixed policy, and layers cast inputs.
         super().__init__(autocast=False, **kwargs)
         for name, value in (("num_layers", num_layers), ("dilation_cycle", dilation_cycle)):
             if value < 1:
@@ -115,7 +115,7 @@ class DiffWaveStack(tf.keras.layers.Layer):
         self.local_channels = local_channels
         self.global_channels = global_channels
         self.weight_norm = weight_norm
-        # The noisy signal and the noise are kept in float32, whatever the policy.
+        # The noisy signal and the noise are kept in float32 under every policy.
         self.input_conv = self._conv(residual_channels, _InputConv, dtype="float32")
         self.step_embedding = DiffusionStepEmbedding(
             num_steps, step_channels, order=step_order, dtype="float32"
@@ -168,7 +168,7 @@ class DiffWaveStack(tf.keras.layers.Layer):
 
     @property
     def reach(self) -> int:
-        """Number of samples ahead, and also back, that one prediction depends on."""
+        """Number of later samples, and of earlier samples, that one prediction depends on."""
         return sum(block.reach for block in self.blocks)
 
     @property
@@ -181,15 +181,16 @@ class DiffWaveStack(tf.keras.layers.Layer):
         local_inputs: tf.Tensor | Sequence[tf.Tensor] | None,
         global_inputs: tf.Tensor | None,
     ) -> Conditioning | None:
-        """Computes what each block adds before its gate, which no diffusion step changes.
+        """Computes the term that each block adds before its gate, equal for all diffusion steps.
 
         Args:
-            local_inputs: [batch, time, local_channels], one for all blocks or one for each; None
-                without local conditioning.
-            global_inputs: [batch, global_channels]; None without global conditioning.
+            local_inputs: float [batch, time, local_channels], one tensor for all blocks or a list
+                with a tensor for each block. If None, there is no local conditioning.
+            global_inputs: float [batch, global_channels]. If None, there is no global
+                conditioning.
 
         Returns:
-            For each block [batch, time or 1, 2 * residual_channels]; None without conditions.
+            For each block [batch, time or 1, 2 * residual_channels], or None without conditions.
         """
         if local_inputs is None and global_inputs is None:
             return None

@@ -8,29 +8,31 @@ import tensorflow as tf
 
 from tfwavenet.layers.wavenet_stack import WaveNetStack
 
-# What a flow carries from chunk to chunk: {"previous": [batch, 1], the last value that it was given;
-# "past": for each block [batch, its receptive field - 1, residual_channels]}
+# The values that a flow passes from chunk to chunk: under "previous" the last input value,
+# [batch, 1], and under "past" the last inputs of each block, [batch, receptive_field - 1,
+# residual_channels].
 Carry = dict[str, Any]
 
-# At first, shift and factor hardly depend on anything: a student begins as noise of one level.
+# Before training, shift and factor hardly depend on the inputs: a student outputs noise of one
+# level.
 _OUTPUT_STDDEV = 0.01
 
 
 @tf.keras.saving.register_keras_serializable("tfwavenet")
 class Flow(WaveNetStack):
-    """Shifts and scales each sample by what a stack computes from the samples before that sample.
+    """Computes the shift and the scale of each sample from the samples before that sample.
 
     Args:
-        log_scale_min: float, least logarithm of the factor. Defaults to -7.
+        log_scale_min: float, smallest logarithm of the factor. Defaults to -7.
         initial_log_scale: float, logarithm of the factor before training, when the shift is about
             0. Defaults to 0.
-        **kwargs: sizes and conditions of the stack, as `WaveNetStack` takes them.
+        **kwargs: further arguments of `WaveNetStack`, except the three that concern its outputs.
 
     Call arguments:
-        inputs: float32 [batch, time], as `WaveNetStack` takes them.
+        inputs: float32 [batch, time]. The other arguments are as in `WaveNetStack`.
 
     Returns:
-        float32 [batch, time, 2]; `transform` makes shift and factor of these outputs.
+        float32 [batch, time, 2]; `transform` splits these outputs into shift and factor.
 
     Example:
         >>> flow = Flow(num_layers=2)
@@ -62,8 +64,10 @@ class Flow(WaveNetStack):
 
         Args:
             inputs: float32 [batch, samples].
-            local_inputs: [batch, samples, local_channels], or None.
-            global_inputs: [batch, global_channels], or None.
+            local_inputs: float [batch, samples, local_channels]. If None, there is no local
+                conditioning.
+            global_inputs: float [batch, global_channels]. If None, there is no global
+                conditioning.
 
         Returns:
             The shift and the logarithm of the factor of each sample, float32 [batch, samples]
@@ -77,7 +81,7 @@ class Flow(WaveNetStack):
         return shift, tf.maximum(log_factor, self.log_scale_min)
 
     def initial_carry(self, batch_size: int | tf.Tensor) -> Carry:
-        """Returns the carry before the first sample, as if zeros had gone before."""
+        """Returns the carry before the first sample, with a past of zeros."""
         past = [
             tf.zeros(
                 [batch_size, block.receptive_field - 1, self.residual_channels], self.compute_dtype
@@ -87,7 +91,7 @@ class Flow(WaveNetStack):
         return {"previous": tf.zeros([batch_size, 1]), "past": past}
 
     def merged_carry(self, rows: tf.Tensor, carry: Carry, other: Carry) -> Carry:
-        """Returns `carry` for the rows bool [batch] that are True, `other` for the others."""
+        """Returns `carry` where `rows` bool [batch] is True, and `other` where it is False."""
 
         def merge(one: tf.Tensor, kept: tf.Tensor) -> tf.Tensor:
             return tf.where(tf.reshape(rows, [-1, *[1] * (one.shape.rank - 1)]), one, kept)
@@ -106,10 +110,12 @@ class Flow(WaveNetStack):
 
         Args:
             inputs: float32 [batch, samples].
-            carry: from `initial_carry` or the chunk before.
+            carry: the result of `initial_carry` or of the previous chunk.
             stop: int32 [], the sample of this chunk at which the next chunk begins.
-            local_inputs: [batch, samples, local_channels], or None.
-            global_inputs: [batch, global_channels], or None.
+            local_inputs: float [batch, samples, local_channels]. If None, there is no local
+                conditioning.
+            global_inputs: float [batch, global_channels]. If None, there is no global
+                conditioning.
 
         Returns:
             The shift and the logarithm of the factor, float32 [batch, samples] each, and the
@@ -138,5 +144,5 @@ class Flow(WaveNetStack):
 
 
 def _stretch(sequence: tf.Tensor, start: tf.Tensor, length: int) -> tf.Tensor:
-    """Returns `length` steps of [batch, time, ...] from `start` on, with a known length."""
+    """Returns the `length` steps of [batch, time, ...] from `start`, with a static length."""
     return tf.gather(sequence, start + tf.range(length), axis=1)

@@ -15,12 +15,14 @@ _state = threading.local()
 
 @contextlib.contextmanager
 def fused_elementwise() -> Iterator[None]:
-    """Lets `fusible` functions that are traced inside be compiled by XLA, one kernel each.
+    """Compiles each `fusible` function that is traced inside the block into one XLA kernel.
 
-    TensorFlow runs a chain of elementwise operations one by one, each through all of memory, and
-    on CPU that takes longer than the matrix products between them. For programs that run where
-    they are traced; not for those that are exported, since a server may be without XLA. On a GPU
-    nothing changes: there the whole program is compiled, or none of it.
+    TensorFlow runs a chain of elementwise operations one by one, each with a pass over memory. On
+    CPU these passes take longer than the matrix products between them.
+
+    Use the block for programs that run where they are traced. Do not use the block for exported
+    programs, since a server may lack XLA. On a GPU nothing changes: there the whole program is
+    compiled, or none of it.
 
     Example:
         >>> @tf.function
@@ -41,23 +43,27 @@ def _is_fusing() -> bool:
 
 
 def fusible(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Makes `function` of tensors one kernel inside `fused_elementwise`, and nothing elsewhere."""
+    """Makes a function of tensors one XLA kernel inside `fused_elementwise`.
+
+    Outside of `fused_elementwise` the function is called unchanged.
+    """
     compiled = tf.function(function, jit_compile=True, autograph=False)
 
     @functools.wraps(function)
     def call(*args: Any) -> Any:
         if not _is_fusing():
             return function(*args)
-        # The graph optimizer does not look into compiled functions to find out about shapes.
+        # The graph optimizer does not infer shapes through compiled functions.
         return tf.nest.map_structure(lambda x: tf.ensure_shape(x, x.shape), compiled(*args))
 
     return call
 
 
 def compiles_whole(jit_compile: bool | None) -> bool:
-    """Whether XLA compiles a parallel network as a whole; None for where that is faster.
+    """Returns whether XLA compiles a parallel network as a whole.
 
-    On CPU XLA runs the convolutions on one core, the plain graph on all.
+    If `jit_compile` is None, XLA compiles the network where that is faster, which is on a GPU. On
+    CPU XLA runs the convolutions on one core, while the plain graph uses all cores.
     """
     if jit_compile is None:
         return bool(tf.config.list_logical_devices("GPU"))

@@ -12,17 +12,17 @@ from tfwavenet.layers.fusion import fusible
 
 @tf.custom_gradient
 def gate(z: tf.Tensor, *conditioning: tf.Tensor) -> tuple[tf.Tensor, Callable]:
-    """`tanh` of the first half of the channels times the sigmoid of the second half.
+    """Multiplies `tanh` of the first half of the channels by the sigmoid of the second half.
 
-    The gradient keeps nothing but the inputs: what it needs of the outputs is computed again,
-    which takes less time than to store and to read it.
+    The gradient stores only the inputs and computes the intermediate values again. That takes less
+    time than storing and reading the values.
 
     Args:
-        z: [batch, time, channels] or [batch, channels].
-        *conditioning: of that shape or with one time step, added to `z`.
+        z: float [batch, time, channels] or [batch, channels], with an even number of channels.
+        *conditioning: terms that are added to `z`, of the shape of `z` or with one time step.
 
     Returns:
-        [..., channels / 2].
+        [batch, time, channels / 2] or [batch, channels / 2] of the dtype of `z`.
 
     Source: van den Oord et al., "WaveNet", arXiv:1609.03499, equations 2 and 3.
     """
@@ -44,7 +44,7 @@ def _gate(*terms: tf.Tensor) -> tf.Tensor:
 def _gate_gradient(upstream: tf.Tensor, *terms: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     filtered, opening = tf.split(sum(terms[1:], terms[0]), 2, axis=-1)
     filtered, opening = tf.tanh(filtered), tf.sigmoid(opening)
-    # Not concatenated here: of that XLA makes a slow loop over single elements.
+    # The halves are not concatenated here: XLA would compile that to a slow loop over elements.
     to_filtered = upstream * opening * (1 - filtered * filtered)
     to_opening = upstream * filtered * opening * (1 - opening)
     return to_filtered, to_opening

@@ -37,44 +37,47 @@ _ARGUMENTS = (
 
 @tf.keras.saving.register_keras_serializable("tfwavenet")
 class GatedResidualBlock(tf.keras.layers.Layer):
-    """Causal dilated convolution, conditioning, gate, residual and skip projections.
+    """Applies a causal dilated convolution, conditioning, a gate, and two projections.
 
-    `z = conv(x) + V local + U global`, `y = tanh(first half of z) * sigmoid(second half)`,
-    `skip = W_s y`, `output = (W_r y + x) * residual_scale`.
+    `z = conv(x) + V local + U global`; `y = tanh(first half of z) * sigmoid(second half of z)`;
+    `skip = W_s y`; `output = (W_r y + x) * residual_scale`.
 
     Args:
-        residual_channels: channels of the residual path, positive.
-        gate_channels: channels of `z`, positive and even.
-        skip_channels: channels of the skip path, positive.
-        kernel_size: taps of the convolution. Defaults to 2.
-        dilation_rate: samples between taps. Defaults to 1.
-        residual_scale: factor of the residual path. Defaults to sqrt(1/2).
-        residual_output: False leaves the residual projection out, as in the last block of a
-            stack whose output nobody reads. Defaults to True.
-        local_channels: channels of the local conditioning; None for none. Defaults to None.
-        project_local: False adds the local conditioning before the gate as it is; `local_channels`
-            are then `gate_channels`. Defaults to True.
-        global_channels: channels of the global conditioning; None for none. Defaults to None.
+        residual_channels: int > 0, channels of the residual path.
+        gate_channels: int > 0, even, channels of `z`.
+        skip_channels: int > 0, channels of the skip path.
+        kernel_size: int > 0, taps of the convolution. Defaults to 2.
+        dilation_rate: int > 0, samples between taps. Defaults to 1.
+        residual_scale: float, factor of the residual path. Defaults to sqrt(1/2).
+        residual_output: whether the block has a residual projection. The last block of a stack
+            needs none, since its residual output is unused. Defaults to True.
+        local_channels: int > 0, channels of the local conditioning. If None, there is none.
+            Defaults to None.
+        project_local: whether the local conditioning is projected. If False, the conditioning is
+            added before the gate as it is, and `local_channels` must equal `gate_channels`.
+            Defaults to True.
+        global_channels: int > 0, channels of the global conditioning. If None, there is none.
+            Defaults to None.
         local_bias: whether the local projection has a bias. Defaults to False.
         global_bias: whether the global projection has a bias. Defaults to False.
         weight_norm: whether the convolutions are weight normalized. Defaults to True.
-        dropout: rate of dropout before the convolution, in [0, 1). Defaults to 0.
+        dropout: float in [0, 1), rate of dropout before the convolution. Defaults to 0.
 
     Call arguments:
-        inputs: [batch, time, residual_channels].
-        local_inputs: [batch, time, local channels]; where there is local conditioning.
-        global_inputs: [batch, global channels]; where there is global conditioning.
-        dropout_seed: int32 [2] makes dropout active; None leaves it out.
-        past_inputs: [batch, receptive_field - 1, residual_channels], what came before the inputs;
-            None for zeros.
+        inputs: float [batch, time, residual_channels].
+        local_inputs: float [batch, time, local_channels], with `local_channels`.
+        global_inputs: float [batch, global_channels], with `global_channels`.
+        dropout_seed: int32 [2]. If None, there is no dropout.
+        past_inputs: float [batch, receptive_field - 1, residual_channels], the inputs that precede
+            `inputs`. If None, zeros precede.
 
     Returns:
         The output [batch, time, residual_channels] and the skip output
-        [batch, time, skip_channels]; without `residual_output` the first is None.
+        [batch, time, skip_channels]. Without `residual_output` the output is None.
 
     Raises:
-        ValueError: if `gate_channels` is odd, `dropout` out of range, or what is not projected has
-            other channels.
+        ValueError: If `gate_channels` is odd or not positive, or `dropout` is out of range. Also if
+            `local_channels` differs from `gate_channels` without `project_local`.
 
     Example:
         >>> block = GatedResidualBlock(8, 16, 12, dilation_rate=4)
@@ -170,7 +173,7 @@ class GatedResidualBlock(tf.keras.layers.Layer):
         dropout_seed: tf.Tensor | None = None,
         past_inputs: tf.Tensor | None = None,
     ) -> tuple[tf.Tensor | None, tf.Tensor]:
-        """The whole sequence, or a stretch of it behind `past_inputs`."""
+        """Computes the whole sequence, or the part of a sequence that follows `past_inputs`."""
         if past_inputs is None:
             z = self.conv(self._dropped(inputs, dropout_seed))
         else:
@@ -190,7 +193,15 @@ class GatedResidualBlock(tf.keras.layers.Layer):
     def conditioning(
         self, local_inputs: tf.Tensor | None, global_inputs: tf.Tensor | None
     ) -> tf.Tensor | None:
-        """The projected conditioning [batch, time or 1, gate_channels]; None without any."""
+        """Computes the projected conditioning, the term that is added before the gate.
+
+        Args:
+            local_inputs: float [batch, time, local_channels], or None without `local_channels`.
+            global_inputs: float [batch, global_channels]. If None, there is no global term.
+
+        Returns:
+            [batch, time or 1, gate_channels], or None without any conditioning.
+        """
         terms = self._conditioning_terms(local_inputs, global_inputs)
         return sum(terms[1:], terms[0]) if terms else None
 
@@ -210,17 +221,18 @@ class GatedResidualBlock(tf.keras.layers.Layer):
         return (projected + inputs) * tf.cast(self.residual_scale, projected.dtype)
 
     def initial_state(self, batch_size: int) -> Any:
-        """The state before the first sample: as if zeros had gone before."""
+        """Returns the state before the first sample, with a past of zeros."""
         return self.conv.initial_state(batch_size)
 
     def state_after(self, inputs: tf.Tensor) -> Any:
-        """The state after `inputs` [batch, time, residual_channels]."""
+        """Computes the state after `inputs` [batch, time, residual_channels]."""
         return self.conv.state_after(inputs)
 
     def folded_weights(self) -> dict[str, Any]:
-        """The weights as `step` takes them, to be computed once for many steps.
+        """Computes the weights in the form of `step`, once for many steps.
 
-        Both projections are one product there: a wide one is faster than two narrow ones.
+        Both projections are joined to one matrix: one wide product is faster than two narrow
+        products.
         """
         projections = self.skip_projection.folded_weights()
         if self.residual_projection is not None:
@@ -234,16 +246,18 @@ class GatedResidualBlock(tf.keras.layers.Layer):
         conditioning_t: tf.Tensor | None = None,
         weights: dict[str, Any] | None = None,
     ) -> tuple[tuple[tf.Tensor | None, tf.Tensor], Any]:
-        """One time step.
+        """Computes one time step.
 
         Args:
-            x_t: [batch, residual_channels].
-            state: from `initial_state`, `state_after` or the step before.
-            conditioning_t: [batch, gate_channels], this step of `conditioning`.
-            weights: from `folded_weights`.
+            x_t: float [batch, residual_channels], the present input.
+            state: the result of `initial_state`, `state_after` or the previous step.
+            conditioning_t: [batch, gate_channels], this step of `conditioning`. If None, nothing is
+                added.
+            weights: the result of `folded_weights`. If None, the weights are folded in this step.
 
         Returns:
-            The outputs of `call` for this step, and the next state.
+            The outputs of `call` for this step, and the next state. The outputs are
+            [batch, residual_channels] (None without `residual_output`) and [batch, skip_channels].
         """
         weights = self.folded_weights() if weights is None else weights
         x_t = tf.cast(x_t, self.compute_dtype)
@@ -257,12 +271,12 @@ class GatedResidualBlock(tf.keras.layers.Layer):
         return (self._residual(residual, x_t), skip), state
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor arguments."""
+        """Returns the constructor arguments."""
         return {**super().get_config(), **{name: getattr(self, name) for name in _ARGUMENTS}}
 
 
 def _joined(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
-    """The weights of two convolutions of one tap as those of one convolution."""
+    """Joins the weights of two one-tap convolutions to the weights of one convolution."""
     (kernel,), (other_kernel,) = one["taps"], other["taps"]
     return {
         "taps": [tf.concat([kernel, other_kernel], axis=1)],

@@ -1,4 +1,4 @@
-"""No upsampling, for features that are at the sample rate already."""
+"""Upsampler for features that are at the sample rate already."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from tfwavenet.layers.upsampler import Upsampler
 
 @tf.keras.saving.register_keras_serializable("tfwavenet")
 class IdentityUpsampler(Upsampler):
-    """Returns features that are at the sample rate already, one frame per sample, as they are.
+    """Returns features unchanged, since the features have one frame per sample already.
 
     Call arguments:
-        inputs: [batch, samples, channels].
-        mask: optional bool [batch, samples], which does not matter.
+        inputs: float [batch, samples, channels].
+        mask: bool [batch, samples], or None. The mask has no effect.
 
     Returns:
-        [batch, samples, channels].
+        The inputs, [batch, samples, channels] of the compute dtype.
 
     Example:
         >>> IdentityUpsampler()(tf.ones([1, 10, 80])).shape

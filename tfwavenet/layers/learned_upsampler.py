@@ -13,19 +13,26 @@ from tfwavenet.layers.upsampler import Upsampler, masked
 
 @tf.keras.saving.register_keras_serializable("tfwavenet")
 class LearnedUpsampler(Upsampler):
-    """One transposed convolution over time with full channel mixing, cut on the right.
+    """Upsamples by one transposed convolution over time that mixes all channels.
+
+    The output is cut on the right after the samples of the last frame.
 
     Args:
-        scales: the stride, as a sequence of one.
-        kernel_frames: extent of the filter, in frames; a frame reaches the samples of itself and
-            of the following `kernel_frames - 1` ones. Defaults to 4.
+        scales: sequence of one int > 0, the stride.
+        kernel_frames: int > 0, extent of the filter in frames. A frame affects its own samples and
+            the samples of the following `kernel_frames - 1` frames. Defaults to 4.
 
     Call arguments:
-        inputs: [batch, frames, channels].
-        mask: optional bool [batch, frames].
+        inputs: float [batch, frames, channels].
+        mask: bool [batch, frames], False for frames outside of the sequence. If None, all frames
+            belong to the sequence.
 
     Returns:
-        [batch, frames * hop_samples, channels].
+        [batch, frames * hop_samples, channels] of the compute dtype.
+
+    Raises:
+        ValueError: If `scales` does not hold exactly one positive factor, or `kernel_frames` is not
+            positive.
 
     Example:
         >>> LearnedUpsampler((200,))(tf.ones([1, 3, 80])).shape
@@ -45,7 +52,7 @@ class LearnedUpsampler(Upsampler):
         self.kernel_frames = kernel_frames
 
     def build(self, input_shape: Any) -> None:
-        """Creates the filter [kernel_frames * hop, channels, channels] and the bias."""
+        """Creates the filter [kernel_frames * hop_samples, channels, channels] and the bias."""
         channels = input_shape[-1]
         self.conv = _TransposedConv(
             channels,
@@ -58,30 +65,31 @@ class LearnedUpsampler(Upsampler):
 
     @property
     def left_context_frames(self) -> int:
-        """Earlier frames that the samples of a frame depend on."""
+        """Number of earlier frames that a frame's samples depend on."""
         return self.kernel_frames - 1
 
     def call(self, inputs: tf.Tensor, mask: tf.Tensor | None = None) -> tf.Tensor:
-        """Convolves; what would lie behind the last frame is not computed."""
+        """Convolves, without the samples that would follow the last frame."""
         return self.conv(masked(inputs, mask, 1))
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor arguments."""
+        """Returns the constructor arguments."""
         return {**super().get_config(), "kernel_frames": self.kernel_frames}
 
 
 class _TransposedConv(tf.keras.layers.Conv1DTranspose):
-    """Transposed convolution up to the last frame's own samples, computed at the rate of frames.
+    """Computes a transposed convolution up to the last frame's own samples, at the frame rate.
 
-    All samples of a frame are channels of one convolution over the frames; XLA has no fast form of
-    transposed ones for CPUs.
+    All samples of a frame are channels of one convolution over the frames, since XLA has no fast
+    transposed convolution for CPUs.
     """
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        """[batch, frames, channels] to [batch, frames * stride, filters]."""
+        """Upsamples [batch, frames, channels] to [batch, frames * stride, filters]."""
         stride, channels = self.strides[0], inputs.shape[-1]
         kernel = tf.reshape(self.kernel, [-1, stride, self.filters, channels])
-        # From the earliest frame that reaches a sample to the present one.
+        # The first tap multiplies the earliest frame that affects a sample, the last tap the
+        # present frame.
         kernel = tf.transpose(tf.reverse(kernel, [0]), [0, 3, 1, 2])
         kernel = tf.reshape(kernel, [-1, channels, stride * self.filters])
         outputs = dilated_conv1d(inputs, kernel)

@@ -1,9 +1,11 @@
-"""Upsampling convolutions, computed at the rate of their input: all phases of a frame side by side.
+"""Upsampling convolutions at the rate of their input, with all phases of a frame computed at once.
 
-A filter over repeated frames, and a transposed one, give every output sample a few neighbouring
-frames, each with its own tap of the filter. So they are a convolution over frames with one output
-channel per phase. That is less work than a convolution over samples, and XLA has a fast form of it
-for CPUs, which it has not for transposed convolutions.
+Both a filter over repeated frames and a transposed filter compute an output sample from a few
+neighboring frames. Each of these frames is multiplied by taps of its own. Either filter is
+therefore a convolution over frames with one output channel per phase.
+
+The convolution over frames is less work than a convolution over samples. XLA also has a fast form
+of the convolution over frames for CPUs, but no fast form of transposed convolutions.
 """
 
 from __future__ import annotations
@@ -13,11 +15,15 @@ import tensorflow as tf
 
 
 def stretching(scale: int) -> np.ndarray:
-    """The frames that a filter of `2 * scale + 1` taps meets after each was repeated `scale` times.
+    """Computes which frame each tap of a filter multiplies after frames were repeated.
+
+    Args:
+        scale: int > 0, how often each frame is repeated. The filter has `2 * scale + 1` taps.
 
     Returns:
-        float32 [3, scale, 2 * scale + 1]: 1 where the tap of that number meets the frame before,
-        the present or the following one, in that phase.
+        float32 [3, scale, 2 * scale + 1], for each frame, phase and tap. The value is 1 where the
+        tap multiplies the frame in that phase, and 0 elsewhere. The three frames are the previous,
+        the present and the next frame.
     """
     meeting = np.zeros([3, scale, 2 * scale + 1], np.float32)
     for phase in range(scale):
@@ -27,14 +33,14 @@ def stretching(scale: int) -> np.ndarray:
 
 
 def transposed(scale: int, overlap: int) -> np.ndarray:
-    """The frames that a transposed filter of `overlap * scale` taps and that stride meets.
+    """Computes which frame each tap of a transposed filter multiplies.
 
     Args:
-        scale: the stride.
-        overlap: 1, or 2 with an even scale; half of the additional taps lie on each side.
+        scale: int > 0, the stride. The filter has `overlap * scale` taps.
+        overlap: 1, or 2 with an even scale. Half of the additional taps lie on each side.
 
     Returns:
-        float32 [3, scale, overlap * scale], as of `stretching`.
+        float32 [3, scale, overlap * scale], for each frame, phase and tap, as in `stretching`.
     """
     size = overlap * scale
     meeting = np.zeros([3, scale, size], np.float32)
@@ -47,15 +53,15 @@ def transposed(scale: int, overlap: int) -> np.ndarray:
 
 
 def upsampled(image: tf.Tensor, kernel: tf.Tensor, meeting: np.ndarray) -> tf.Tensor:
-    """Upsamples the time axis of an image by one filter for all of it.
+    """Upsamples the time axis of an image with one filter.
 
     Args:
-        image: [batch, frames, channels, 1].
-        kernel: [taps, extent over channels], centered over channels.
-        meeting: [3, scale, taps] from `stretching` or `transposed`.
+        image: float [batch, frames, channels, 1].
+        kernel: [taps, extent over channels] of the dtype of `image`, centered over channels.
+        meeting: float32 [3, scale, taps], the result of `stretching` or `transposed`.
 
     Returns:
-        [batch, frames * scale, channels, 1].
+        [batch, frames * scale, channels, 1] of the dtype of `image`.
     """
     phases = tf.einsum("jpk,kf->jfp", tf.cast(meeting, kernel.dtype), kernel)[:, :, tf.newaxis]
     outputs = tf.transpose(tf.nn.conv2d(image, phases, 1, "SAME"), [0, 1, 3, 2])

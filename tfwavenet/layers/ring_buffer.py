@@ -1,12 +1,14 @@
-"""The past of a causal convolution as a value: delay lines, the taps to be read next, cursor.
+"""State of a causal convolution: delay lines, the samples to be read next, and a cursor.
 
-Each past tap has a delay line of its own, a ring of `dilation` samples that is fed by the tap after
-it, so that every ring is written once and read once per step. A step writes first and then reads,
-from the ring just written, the sample that the *next* step needs; these reads travel in the state
-as small tensors. In the other order, or with two reads from one ring, XLA cannot update the rings
-in place and copies the whole of them at every step.
+Each past tap has a delay line of its own, a ring of `dilation` samples. The following tap feeds the
+ring, so that every ring is written once and read once per step.
 
-A loop over many steps holds the lines as arrays, see `opened`.
+A step first writes to the rings. From each ring just written it then reads the sample that the
+*next* step needs. The state holds these samples as small tensors. If a step read first, or read
+twice from one ring, XLA could not update the rings in place. XLA would then copy the whole rings at
+every step.
+
+In a loop over many steps the lines are arrays, see `opened`.
 """
 
 from __future__ import annotations
@@ -16,23 +18,23 @@ from typing import Any
 
 import tensorflow as tf
 
-# {"lines": one [dilation, batch, ...] per past tap, oldest first, or a tf.TensorArray of that
-#  size, "taps": one [batch, ...] each, "cursor": int32 []}, or () for a kernel of one tap, which
-#  has no past.
+# {"lines": a tensor [dilation, batch, ...] per past tap, oldest first, or a tf.TensorArray of that
+#  size; "taps": a tensor [batch, ...] per past tap; "cursor": int32 []}. A kernel of one tap has no
+#  past, and its state is ().
 State = Any
 
 
 def initial_state(
     sample_shape: Sequence[int], kernel_size: int, dilation: int, dtype: Any, fill: float = 0
 ) -> State:
-    """The state that a past of constant samples leaves.
+    """Returns the state after a past of constant samples.
 
     Args:
         sample_shape: shape of one time step, [batch, ...].
-        kernel_size: number of taps, the present one included.
-        dilation: samples between taps.
-        dtype: of the samples.
-        fill: the value of the past samples.
+        kernel_size: int > 0, number of taps, the present tap included.
+        dilation: int > 0, samples between taps.
+        dtype: dtype of the samples.
+        fill: value of the past samples.
 
     Returns:
         The state before the first step.
@@ -44,26 +46,33 @@ def initial_state(
 
 
 def state_after(inputs: tf.Tensor, kernel_size: int, dilation: int, fill: float = 0) -> State:
-    """The state that pushing `inputs` [batch, time, ...] one by one leaves."""
+    """Computes the state after all samples of a sequence, as `push` would for one after another.
+
+    Args:
+        inputs: [batch, time, ...], the sequence.
+        kernel_size: int > 0, number of taps, the present tap included.
+        dilation: int > 0, samples between taps.
+        fill: value of the samples before the sequence.
+    """
     if kernel_size == 1:
         return ()
     size = (kernel_size - 1) * dilation
     sequence = tf.transpose(inputs, [1, 0, *range(2, inputs.shape.rank)])
     before = tf.fill(tf.concat([[size], tf.shape(sequence)[1:]], 0), tf.cast(fill, inputs.dtype))
     recent = tf.concat([before, sequence], axis=0)[-size:]
-    # Sample t lives in slot t % dilation of whichever line it has reached.
+    # Sample t is in slot t % dilation of the line that holds the sample.
     cursor = tf.shape(inputs)[1] % dilation
     lines = [tf.roll(line, cursor, axis=0) for line in tf.split(recent, kernel_size - 1)]
     return _with_taps(lines, cursor)
 
 
 def taps(state: State) -> list[tf.Tensor]:
-    """The past samples that this step's convolution needs, oldest first, each [batch, ...]."""
+    """Returns the past samples that this step needs, oldest first, each [batch, ...]."""
     return state["taps"] if state else []
 
 
 def push(state: State, x_t: tf.Tensor) -> State:
-    """The state after one more sample `x_t` [batch, ...]."""
+    """Returns the state after one more sample `x_t` [batch, ...]."""
     if not state:
         return ()
     cursor, entering = state["cursor"], [*state["taps"][1:], x_t]
@@ -72,10 +81,10 @@ def push(state: State, x_t: tf.Tensor) -> State:
 
 
 def opened(state: State) -> State:
-    """The state for a loop of `push`, with its lines as arrays.
+    """Returns the state for a loop of `push`, with each line as a `tf.TensorArray`.
 
-    Of a row of a tensor XLA cannot know that its number is one that exists: it reads what is there
-    before it writes, number by number, which took a fifth of the time of a step.
+    XLA cannot know that the index of a tensor's row is in range. Before XLA writes to the row, it
+    therefore reads the old row, number by number. That took a fifth of the time of a step.
     """
     if not state:
         return ()
@@ -83,21 +92,22 @@ def opened(state: State) -> State:
 
 
 def closed(state: State) -> State:
-    """What `opened` was given, after the loop: the lines as tensors."""
+    """Returns the state after a loop, with each line as a tensor again: the inverse of `opened`."""
     if not state:
         return ()
     return {**state, "lines": [line.stack() for line in state["lines"]]}
 
 
 def where(rows: tf.Tensor, state: State, other: State) -> State:
-    """`state` for the rows of the batch that are True, `other` for those that are False.
+    """Returns `state` for the rows of the batch that are True, and `other` for the other rows.
 
-    The cursor is that of `other`, whose rows stay where they are.
+    The result has the cursor of `other`, so that the samples of `other` keep their slots. The
+    samples of `state` are rotated to that cursor.
 
     Args:
         rows: bool [batch].
-        state: a state of some number of steps.
-        other: a state of the same convolution after another number of steps.
+        state: a state after some number of steps.
+        other: a state of the same convolution, possibly after another number of steps.
     """
     if not state:
         return ()

@@ -9,23 +9,26 @@ import tensorflow as tf
 
 @tf.keras.saving.register_keras_serializable("tfwavenet")
 class SpeakerEmbedding(tf.keras.layers.Embedding):
-    """A learned vector per speaker; vectors given in place of numbers pass through.
+    """Looks up a learned vector per speaker.
+
+    Vectors that are given in place of speaker numbers are returned as they are.
 
     Args:
-        speakers: number of speakers, positive.
-        channels: size of a speaker vector, positive.
+        speakers: int > 0, number of speakers.
+        channels: int > 0, size of a speaker vector.
 
     Call arguments:
-        inputs: int [batch], speaker numbers in 0 .. speakers - 1, or float [batch, channels],
-            vectors from elsewhere, such as a speaker encoder.
+        inputs: int [batch], speaker numbers in 0 .. speakers - 1. Alternatively float
+            [batch, channels], vectors from another source, such as a speaker encoder.
 
     Returns:
-        [batch, channels].
+        [batch, channels] of the compute dtype.
 
     Raises:
-        ValueError: if a number is out of range and the call is eager.
-        tf.errors.InvalidArgumentError: if a number is out of range in a graph, as in `fit`. What
-            XLA compiles has no checks.
+        ValueError: If `speakers` or `channels` is not positive. Also if a speaker number is out of
+            range in an eager call.
+        tf.errors.InvalidArgumentError: If a speaker number is out of range in a graph, as in `fit`.
+            Programs that XLA compiles do not check the range.
 
     Example:
         >>> SpeakerEmbedding(6, 16)(tf.constant([0, 5])).shape
@@ -39,27 +42,27 @@ class SpeakerEmbedding(tf.keras.layers.Embedding):
         super().__init__(speakers, channels, **kwargs)
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        """Looks the vectors up."""
+        """Looks up the vectors of speaker numbers, or returns given vectors."""
         inputs = tf.convert_to_tensor(inputs)
         if inputs.dtype.is_floating:
             return tf.cast(inputs, self.compute_dtype)
         return super().call(self._in_range(inputs))
 
     def _in_range(self, numbers: tf.Tensor) -> tf.Tensor:
-        """The numbers, which exist in a graph only when they have passed the check."""
+        """Returns the speaker numbers; in a graph their computation waits for the range check."""
         fits = tf.reduce_all((numbers >= 0) & (numbers < self.input_dim))
         sentence = f"Expected speaker numbers in 0 .. {self.input_dim - 1}. Received: speaker="
         if tf.executing_eagerly():
             if not bool(fits):
                 raise ValueError(f"{sentence}{numbers.numpy().tolist()}")
             return numbers
-        # The sentence is not formatted: XLA drops assertions, but not what they would print.
+        # The sentence is not formatted: XLA drops assertions, but not the formatting of messages.
         check = tf.debugging.Assert(fits, [sentence, numbers], summarize=-1)
         with tf.control_dependencies([check]):
             return tf.identity(numbers)
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor arguments."""
+        """Returns the constructor arguments."""
         config = tf.keras.layers.Layer.get_config(self)
         config.pop("batch_input_shape", None)
         return {**config, "speakers": self.input_dim, "channels": self.output_dim}

@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 
 FrequencyOrder = Literal["ascending", "descending", "one_based"]
 
-# Frequencies 10 ** (4 * i / 63) as the published network computed them, as bits of float32: most
-# differ from the correctly rounded value in the last place, which steps up to 50 make visible.
+# Frequencies 10 ** (4 * i / 63) as the published network computed them, as bits of float32. Most
+# differ from the correctly rounded value in the last place; multiplied by steps up to 50, the
+# difference is visible.
 _ASCENDING_BITS = """
 3f800000 3f94266f 3fab78ec 3fc6774d 3fe5b589 4004ef6f 4019dcc3 40321574
 404e1e48 406e90e6 408a0f96 409fcb79 40b8f33f 40d610c9 40f7c3af 410f6253
@@ -29,7 +30,7 @@ _ASCENDING_BITS = """
 
 
 def frequencies(order: FrequencyOrder) -> np.ndarray:
-    """float32 [64], in radians per step."""
+    """Returns the frequencies of an order, float32 [64], in radians per step."""
     if order == "ascending":
         bits = np.array([int(word, 16) for word in _ASCENDING_BITS.split()], np.uint32)
         return bits.view(np.float32)
@@ -42,32 +43,33 @@ def frequencies(order: FrequencyOrder) -> np.ndarray:
 
 @tf.keras.saving.register_keras_serializable("tfwavenet")
 class DiffusionStepEmbedding(tf.keras.layers.Layer):
-    """Sines and cosines of the diffusion step, through two dense layers.
+    """Embeds diffusion steps as sines and cosines that pass through two dense layers.
 
-    A fractional step takes the interpolation of its neighbours' sines and cosines.
+    The sines and cosines of a fractional step are interpolated between the two neighboring steps.
 
     Args:
-        steps: number of diffusion steps, positive.
-        channels: of the dense layers, positive. Defaults to 512.
-        order: "ascending", frequencies from 1 to 10 000, "descending", from 1 to 1/10 000, or
-            "one_based", ascending with the steps counted from 1. Defaults to "ascending".
+        steps: int > 0, number of diffusion steps.
+        channels: int > 0, outputs of each dense layer. Defaults to 512.
+        order: order of the frequencies. "ascending" means from 1 to 10 000, and "descending" from 1
+            to 1/10 000. "one_based" is ascending with steps counted from 1. Defaults to
+            "ascending".
 
     Call arguments:
         inputs: int or float [batch], steps in 0 .. steps - 1.
 
     Returns:
-        [batch, channels].
+        [batch, channels] of the compute dtype.
 
     Raises:
-        ValueError: if an argument is out of range.
+        ValueError: If `steps` or `channels` is not positive, or `order` is unknown.
 
     Example:
         >>> DiffusionStepEmbedding(50)(tf.constant([3.5])).shape
         TensorShape([1, 512])
 
-    Source: Kong et al., "DiffWave", arXiv:2009.09761, section 3.1, whose frequencies are
-    ascending; descending in philsyn/DiffWave-Vocoder, as in "Attention Is All You Need"; counted
-    from 1 in revsic/tf-diffwave.
+    Source: Kong et al., "DiffWave", arXiv:2009.09761, section 3.1, for ascending frequencies.
+    philsyn/DiffWave-Vocoder has descending frequencies, as "Attention Is All You Need".
+    revsic/tf-diffwave counts steps from 1.
     """
 
     def __init__(
@@ -95,7 +97,7 @@ class DiffusionStepEmbedding(tf.keras.layers.Layer):
         ]
 
     def build(self, input_shape: Any) -> None:
-        """Creates the dense layers."""
+        """Creates the table of sines and cosines and the weights of the dense layers."""
         steps = np.arange(self.steps, dtype=np.float32) + np.float32(self.order == "one_based")
         angles = steps[:, np.newaxis] * frequencies(self.order)
         exact = angles.astype(np.float64)
@@ -105,7 +107,7 @@ class DiffusionStepEmbedding(tf.keras.layers.Layer):
         super().build(input_shape)
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        """Looks the sines up, between rows where the step is fractional."""
+        """Looks up and interpolates the sines and cosines, and applies the dense layers."""
         position = tf.cast(inputs, tf.float32)
         below = tf.floor(position)
         fraction = (position - below)[:, tf.newaxis]
@@ -118,6 +120,6 @@ class DiffusionStepEmbedding(tf.keras.layers.Layer):
         return x
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor arguments."""
+        """Returns the constructor arguments."""
         config = {"steps": self.steps, "channels": self.channels, "order": self.order}
         return {**super().get_config(), **config}

@@ -1,4 +1,4 @@
-"""Upsampling by nearest-neighbour stretching and smoothing."""
+"""Upsampling by nearest-neighbor stretching and smoothing."""
 
 from __future__ import annotations
 
@@ -19,26 +19,33 @@ if TYPE_CHECKING:
 
 @tf.keras.saving.register_keras_serializable("tfwavenet")
 class StretchUpsampler(Upsampler):
-    """Repeats each frame and smooths along time, stage by stage, one filter for all channels.
+    """Repeats each frame and smooths along time, stage by stage, with one filter for all channels.
 
-    With `input_context=True` a convolution over whole frames, of `2 * padding_frames + 1` taps
-    and without padding of its own, comes first. Without it the outermost `padding_frames` are
-    upsampled with the others and then cut off.
+    With `input_context=True`, the layer begins with a convolution over whole frames. That
+    convolution has `2 * padding_frames + 1` taps and no padding. With `input_context=False`, the
+    outermost `padding_frames` are upsampled with the other frames and then cut off.
 
     Args:
-        scales: upsampling factor of each stage. A stage's filter spans `2 * scale + 1` samples.
-        padding_frames: further frames taken at each end. Defaults to 0.
-        input_context: whether the convolution over frames comes first. Defaults to False.
-        frequency_kernel_size: odd extent of the smoothing filters over channels. Defaults to 1.
-        activation: applied after each stage. Defaults to None.
+        scales: sequence of int > 0, upsampling factor of each stage. The filter of a stage spans
+            `2 * scale + 1` samples.
+        padding_frames: int >= 0, additional input frames at each end. Defaults to 0.
+        input_context: whether the layer begins with a convolution over frames. Defaults to False.
+        frequency_kernel_size: int > 0, odd, extent of the smoothing filters over channels. Defaults
+            to 1.
+        activation: activation function after each stage, or its Keras name. Defaults to None.
         weight_norm: whether the smoothing filters are weight normalized. Defaults to True.
 
     Call arguments:
-        inputs: [batch, frames + 2 * padding_frames, channels].
-        mask: optional bool [batch, frames].
+        inputs: float [batch, frames + 2 * padding_frames, channels].
+        mask: bool [batch, frames], False for frames outside of the sequence. If None, all frames
+            belong to the sequence.
 
     Returns:
-        [batch, frames * hop_samples, channels].
+        [batch, frames * hop_samples, channels] of the compute dtype.
+
+    Raises:
+        ValueError: If a scale is not positive, `padding_frames` is negative, or
+            `frequency_kernel_size` is even.
 
     Example:
         >>> layer = StretchUpsampler((4, 4), padding_frames=2, input_context=True)
@@ -87,7 +94,7 @@ class StretchUpsampler(Upsampler):
         return WeightNormalization(layer) if self.weight_norm else layer
 
     def build(self, input_shape: Any) -> None:
-        """Creates the filters."""
+        """Creates the filters of all stages, and of the convolution over frames if there is one."""
         channels = input_shape[-1]
         if self.input_context:
             self.input_conv = tf.keras.layers.Conv1D(
@@ -100,12 +107,12 @@ class StretchUpsampler(Upsampler):
 
     @property
     def left_context_frames(self) -> int:
-        """Earlier frames that the samples of a frame depend on, beyond `padding_frames`."""
+        """Number of earlier frames that a frame's samples depend on, beyond `padding_frames`."""
         return context_of(self.scales)
 
     @property
     def right_context_frames(self) -> int:
-        """Later frames that the samples of a frame depend on, beyond `padding_frames`."""
+        """Number of later frames that a frame's samples depend on, beyond `padding_frames`."""
         return context_of(self.scales)
 
     def call(self, inputs: tf.Tensor, mask: tf.Tensor | None = None) -> tf.Tensor:
@@ -122,7 +129,11 @@ class StretchUpsampler(Upsampler):
         return outputs if self.input_context else self._cut(outputs)
 
     def _with_padding_frames(self, mask: tf.Tensor) -> tf.Tensor:
-        """The mask of the frames and of those at their ends, which are part of the sequence too."""
+        """Extends the mask [batch, frames] to [batch, frames + 2 * padding_frames].
+
+        The result is True within `padding_frames` of each frame of the sequence, since the padding
+        frames belong to the sequence too.
+        """
         reach = 2 * self.padding_frames
         padded = tf.pad(mask, [[0, 0], [reach, reach]])
         length = tf.shape(mask)[1] + reach
@@ -133,7 +144,7 @@ class StretchUpsampler(Upsampler):
         return outputs[:, margin : tf.shape(outputs)[1] - margin]
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor arguments."""
+        """Returns the constructor arguments."""
         config = {
             "padding_frames": self.padding_frames,
             "input_context": self.input_context,
@@ -145,7 +156,7 @@ class StretchUpsampler(Upsampler):
 
 
 class _SmoothedStretching(tf.keras.layers.Conv2D):
-    """Convolution of an image [batch, frames, channels, 1] whose frames are repeated first."""
+    """Repeats the frames of an image [batch, frames, channels, 1] and convolves the result."""
 
     def __init__(self, scale: int, frequency_kernel_size: int, **kwargs: Any) -> None:
         size = (2 * scale + 1, frequency_kernel_size)
@@ -154,6 +165,6 @@ class _SmoothedStretching(tf.keras.layers.Conv2D):
         self._meeting = polyphase.stretching(scale)
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        """[batch, frames, channels, 1] to [batch, frames * scale, channels, 1]."""
+        """Upsamples [batch, frames, channels, 1] to [batch, frames * scale, channels, 1]."""
         image = polyphase.upsampled(inputs, self.kernel[:, :, 0, 0], self._meeting)
         return self.activation(image)

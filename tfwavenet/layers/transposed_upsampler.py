@@ -19,22 +19,30 @@ if TYPE_CHECKING:
 
 @tf.keras.saving.register_keras_serializable("tfwavenet")
 class TransposedUpsampler(Upsampler):
-    """Transposed convolutions of one channel over the (time, frequency) image, stage by stage.
+    """Upsamples by transposed convolutions of the (time, frequency) image, stage by stage.
+
+    The image has one channel: the feature channels are the frequency axis.
 
     Args:
-        scales: upsampling factor (stride) of each stage.
-        overlap: extent of a stage's filter in time, in units of its stride: 1, where the samples
-            of a frame depend on that frame only, or 2. Defaults to 1.
-        frequency_kernel_size: odd extent of the filters over channels. Defaults to 3.
-        negative_slope: slope of the leaky ReLU after each stage; 0 is a ReLU. Defaults to 0.
+        scales: sequence of int > 0, upsampling factor (stride) of each stage.
+        overlap: 1 or 2, extent of a stage's filter in time, in units of the stride. With 1, the
+            samples of a frame depend on that frame only. With 2, the scales must be even. Defaults
+            to 1.
+        frequency_kernel_size: int > 0, odd, extent of the filters over channels. Defaults to 3.
+        negative_slope: float, slope of the leaky ReLU after each stage. With 0, the leaky ReLU is a
+            ReLU. Defaults to 0.
         weight_norm: whether the filters are weight normalized. Defaults to True.
 
     Call arguments:
-        inputs: [batch, frames, channels].
-        mask: optional bool [batch, frames].
+        inputs: float [batch, frames, channels].
+        mask: bool [batch, frames], False for frames outside of the sequence. If None, all frames
+            belong to the sequence.
 
     Returns:
-        [batch, frames * hop_samples, channels].
+        [batch, frames * hop_samples, channels] of the compute dtype.
+
+    Raises:
+        ValueError: If a scale is not positive, or `overlap` is neither 1 nor 2 with even scales.
 
     Example:
         >>> TransposedUpsampler((16, 16), overlap=2, negative_slope=0.4)(tf.ones([1, 3, 80])).shape
@@ -73,23 +81,23 @@ class TransposedUpsampler(Upsampler):
         return WeightNormalization(layer) if self.weight_norm else layer
 
     def build(self, input_shape: Any) -> None:
-        """Creates the filters."""
+        """Creates the filters of all stages."""
         for stage in self.stages:
             stage.build([None, None, None, 1])
         super().build([None, None, input_shape[-1]])
 
     @property
     def left_context_frames(self) -> int:
-        """Earlier frames that the samples of a frame depend on."""
+        """Number of earlier frames that a frame's samples depend on."""
         return context_of(self.scales) if self.overlap > 1 else 0
 
     @property
     def right_context_frames(self) -> int:
-        """Later frames that the samples of a frame depend on."""
+        """Number of later frames that a frame's samples depend on."""
         return self.left_context_frames
 
     def call(self, inputs: tf.Tensor, mask: tf.Tensor | None = None) -> tf.Tensor:
-        """Convolves stage by stage."""
+        """Upsamples stage by stage."""
         image, rate = inputs[..., tf.newaxis], 1
         for scale, stage in zip(self.scales, self.stages):
             image = tf.nn.leaky_relu(stage(masked(image, mask, rate)), self.negative_slope)
@@ -97,7 +105,7 @@ class TransposedUpsampler(Upsampler):
         return tf.squeeze(image, -1)
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor arguments."""
+        """Returns the constructor arguments."""
         config = {
             "overlap": self.overlap,
             "frequency_kernel_size": self.frequency_kernel_size,
@@ -108,7 +116,7 @@ class TransposedUpsampler(Upsampler):
 
 
 class _TransposedStage(tf.keras.layers.Conv2DTranspose):
-    """Transposed convolution of an image [batch, frames, channels, 1] along its frames."""
+    """Convolves an image [batch, frames, channels, 1] along its frames, transposed."""
 
     def __init__(self, scale: int, overlap: int, frequency_kernel_size: int, **kwargs: Any) -> None:
         size = (overlap * scale, frequency_kernel_size)
@@ -116,7 +124,7 @@ class _TransposedStage(tf.keras.layers.Conv2DTranspose):
         self._meeting = polyphase.transposed(scale, overlap)
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        """[batch, frames, channels, 1] to [batch, frames * scale, channels, 1]."""
-        # A transposed filter is turned round over channels, too.
+        """Upsamples [batch, frames, channels, 1] to [batch, frames * scale, channels, 1]."""
+        # A transposed filter is reversed over channels, too.
         kernel = tf.reverse(self.kernel[:, :, 0, 0], [1])
         return polyphase.upsampled(inputs, kernel, self._meeting) + self.bias

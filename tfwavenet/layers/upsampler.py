@@ -1,4 +1,4 @@
-"""What the conditioning upsamplers have in common."""
+"""Base class of the conditioning upsamplers, and functions that they share."""
 
 from __future__ import annotations
 
@@ -10,29 +10,32 @@ import tensorflow as tf
 
 
 class Upsampler(tf.keras.layers.Layer):
-    """Base of the layers that bring conditioning frames to the sample rate.
+    """Upsamples conditioning frames to the sample rate; base class of all such layers.
 
-    Frames are upsampled in stages; the product of their `scales` is `hop_samples`, the samples per
-    frame. A window of a longer sequence gives exactly the samples that the whole sequence gives
-    there, if it is called with `left_context_frames` and `right_context_frames` further frames,
-    which are then cut off: see `upsample_window`.
+    Frames are upsampled in stages. The product of the stages' `scales` is `hop_samples`, the number
+    of samples per frame.
+
+    A window of a longer sequence can be upsampled alone, with exactly the samples of the whole
+    sequence. The window then needs `left_context_frames` and `right_context_frames` more frames,
+    whose samples are cut off: see `upsample_window`.
 
     Args:
-        scales: upsampling factor of each stage, positive; none for features at the sample rate.
+        scales: sequence of int > 0, upsampling factor of each stage. The sequence is empty for
+            features at the sample rate.
 
     Call arguments:
-        inputs: [batch, frames + 2 * padding_frames, channels].
-        mask: optional bool [batch, frames], False for frames that are not part of the sequence:
-            they act as the nothing that lies beyond its ends.
+        inputs: float [batch, frames + 2 * padding_frames, channels].
+        mask: bool [batch, frames], False for frames outside of the sequence. Such frames act like
+            the region beyond the ends of a sequence. If None, all frames belong to the sequence.
 
     Returns:
-        [batch, frames * hop_samples, output channels].
+        [batch, frames * hop_samples, output channels] of the compute dtype.
 
     Raises:
-        ValueError: if a scale is not positive.
+        ValueError: If a scale is not positive.
     """
 
-    # Frames that the layer takes at each end beyond those it has output for.
+    # Number of input frames at each end for which the layer has no output.
     padding_frames: int = 0
 
     def __init__(self, scales: Sequence[int], **kwargs: Any) -> None:
@@ -43,26 +46,27 @@ class Upsampler(tf.keras.layers.Layer):
 
     @property
     def hop_samples(self) -> int:
-        """Samples per conditioning frame."""
+        """Number of samples per conditioning frame."""
         return math.prod(self.scales)
 
     @property
     def left_context_frames(self) -> int:
-        """Earlier frames that the samples of a frame depend on, beyond `padding_frames`."""
+        """Number of earlier frames that a frame's samples depend on, beyond `padding_frames`."""
         return 0
 
     @property
     def right_context_frames(self) -> int:
-        """Later frames that the samples of a frame depend on, beyond `padding_frames`."""
+        """Number of later frames that a frame's samples depend on, beyond `padding_frames`."""
         return 0
 
     def upsample_window(self, inputs: tf.Tensor, mask: tf.Tensor | None = None) -> tf.Tensor:
-        """Upsamples a window of a longer sequence, exactly as the whole sequence would be.
+        """Upsamples a window of a longer sequence to exactly the samples of the whole sequence.
 
         Args:
-            inputs: [batch, left + frames + right + 2 * padding_frames, channels], where left and
-                right are the context frames.
-            mask: bool [batch, left + frames + right], False beyond the ends of the sequence.
+            inputs: float [batch, left + frames + right + 2 * padding_frames, channels], where left
+                and right are the numbers of context frames.
+            mask: bool [batch, left + frames + right], False beyond the ends of the sequence. If
+                None, all frames belong to the sequence.
 
         Returns:
             [batch, frames * hop_samples, output channels].
@@ -73,15 +77,22 @@ class Upsampler(tf.keras.layers.Layer):
         return outputs[:, start:stop]
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor arguments."""
+        """Returns the constructor arguments."""
         return {**super().get_config(), "scales": self.scales}
 
 
 def get(identifier: Any) -> Upsampler | None:
-    """The upsampler that is meant: None, a layer, or its `{"class_name", "config"}`.
+    """Returns the upsampler of an identifier.
+
+    Args:
+        identifier: an upsampler, None, or a mapping with the keys "class_name" and "config".
+
+    Returns:
+        The upsampler. If `identifier` is None, the result is None.
 
     Raises:
-        ValueError: if the class is not an upsampler, or its arguments are not valid.
+        ValueError: If `identifier` is something else, the class is not an upsampler, or its
+            arguments are not valid.
     """
     if identifier is None or isinstance(identifier, Upsampler):
         return identifier
@@ -95,21 +106,21 @@ def get(identifier: Any) -> Upsampler | None:
     if class_name not in known:
         raise ValueError(f"Expected an upsampler of {sorted(known)}. Received: {class_name!r}")
     try:
-        # Not by `from_config`, of which Keras makes a page of every error.
+        # Not by `from_config`: Keras would extend every error message to a page.
         return known[class_name](**identifier["config"])
     except TypeError as error:
         raise ValueError(f"Expected arguments of {class_name}. Received: {error}") from error
 
 
 def serialize(upsampler: Upsampler | None) -> dict[str, Any] | None:
-    """What `get` makes an equal upsampler of, built or not."""
+    """Returns the mapping from which `get` creates an equal upsampler; None if there is none."""
     if upsampler is None:
         return None
     return {"class_name": type(upsampler).__name__, "config": upsampler.get_config()}
 
 
 def context_of(scales: Sequence[int]) -> int:
-    """Frames of context when each stage looks one of its own input frames to each side."""
+    """Computes the context frames on each side if each stage reads one input frame per side."""
     reach, rate = 0.0, 1
     for scale in scales:
         reach += 1 / rate
@@ -118,7 +129,16 @@ def context_of(scales: Sequence[int]) -> int:
 
 
 def masked(image: tf.Tensor, mask: tf.Tensor | None, rate: int) -> tf.Tensor:
-    """Zeroes `image` [batch, frames * rate, ...] where `mask` bool [batch, frames] is False."""
+    """Sets the frames of an image outside of a sequence to zero.
+
+    Args:
+        image: [batch, frames * rate, ...].
+        mask: bool [batch, frames]. If None, the image is returned unchanged.
+        rate: int > 0, rows of the image per frame.
+
+    Returns:
+        The image, of the same shape and dtype.
+    """
     if mask is None:
         return image
     keep = tf.cast(tf.repeat(mask, rate, axis=1), image.dtype)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 SkipMode = Literal["sum", "scaled", "recursive"]
 
-# The conditioning of each block, [batch, time or 1, gate_channels]; None without conditions.
+# The conditioning of each block, [batch, time or 1, gate_channels].
 Conditioning = list[tf.Tensor]
 
 _ARGUMENTS = (
@@ -53,7 +53,7 @@ _ARGUMENTS = (
 
 @tf.keras.saving.register_keras_serializable("tfwavenet")
 class WaveNetStack(tf.keras.layers.Layer):
-    """Maps values to a number of outputs per time step, each from the values up to that step.
+    """Maps values to outputs per time step that depend on the values up to that step only.
 
     The layer holds weights only. It knows neither audio nor a loss. `call` computes a whole
     sequence in parallel; `step` computes one time step from the state of the step before. Both
@@ -61,7 +61,7 @@ class WaveNetStack(tf.keras.layers.Layer):
 
     Args:
         output_channels: int > 0, outputs per time step.
-        input_codes: int > 0, number of codes where the values are integers; None for floats.
+        input_codes: int > 0, number of codes of integer values. If None, the values are floats.
             Defaults to None.
         num_layers: int > 0, number of residual blocks. Defaults to 20.
         dilation_cycle: int > 0; block i has dilation `2 ** (i % dilation_cycle)`. Defaults to 10.
@@ -71,7 +71,8 @@ class WaveNetStack(tf.keras.layers.Layer):
         kernel_size: int > 0, taps of the dilated convolutions. Defaults to 2.
         input_kernel_size: int > 0, taps of the input convolution. Defaults to 1.
         input_bias: whether the input convolution has a bias. Defaults to True.
-        input_activation: activation after the input convolution. Defaults to None.
+        input_activation: activation function after the input convolution, or its Keras name.
+            Defaults to None.
         head_channels: int > 0, channels between the two convolutions of the head. If None,
             `skip_channels`.
         head_bias: whether the convolutions of the head have biases. Defaults to True.
@@ -82,8 +83,8 @@ class WaveNetStack(tf.keras.layers.Layer):
             `(sum so far + skip) * sqrt(1/2)` from the second block on. Defaults to "scaled".
         local_channels: int > 0, channels of the local conditioning. If None, there is none.
         project_local: whether each block projects the local conditioning. If False, the
-            conditioning holds `gate_channels` for the first block, then those of the second, and
-            so on. Defaults to True.
+            conditioning holds the `gate_channels` of all blocks, one block after another. Defaults
+            to True.
         local_bias: whether the local projections have biases. Defaults to False.
         global_channels: int > 0, channels of the global conditioning. If None, there is none.
         global_bias: whether the global projections have biases. Defaults to False.
@@ -95,15 +96,16 @@ class WaveNetStack(tf.keras.layers.Layer):
 
     Call arguments:
         inputs: float32 [batch, time], or int32 [batch, time] with `input_codes`.
-        local_inputs: [batch, time, local_channels], with `local_channels`.
-        global_inputs: [batch, global_channels], with `global_channels`.
+        local_inputs: float [batch, time, local_channels], with `local_channels`.
+        global_inputs: float [batch, global_channels], with `global_channels`.
         dropout_seed: int32 [2]. If None, there is no dropout.
 
     Returns:
         float32 [batch, time, output_channels].
 
     Raises:
-        ValueError: If a size is out of its range, or what is not projected has other channels.
+        ValueError: If a size is out of its range, or `skip_mode` is unknown. Also if
+            `local_channels` differs from `num_layers * gate_channels` without `project_local`.
 
     Example:
         >>> stack = WaveNetStack(2, num_layers=4, dilation_cycle=2)
@@ -145,7 +147,7 @@ class WaveNetStack(tf.keras.layers.Layer):
         output_bias_initializer: Any = "zeros",
         **kwargs: Unpack[KerasArguments],
     ) -> None:
-        # Samples keep their precision under a mixed policy: layers cast what they may.
+        # No autocast: samples keep their precision under a mixed policy, and layers cast inputs.
         super().__init__(autocast=False, **kwargs)
         _check(
             skip_mode, num_layers=num_layers, dilation_cycle=dilation_cycle, kernel_size=kernel_size
@@ -190,7 +192,7 @@ class WaveNetStack(tf.keras.layers.Layer):
         self.head = [self._head_layer(head_channels or skip_channels), self._output_layer()]
 
     def _input_layer(self) -> tf.keras.layers.Layer:
-        # In float32 whatever the policy: half precision would lose the low bits of the audio.
+        # float32 under every policy: half precision would lose the low bits of the audio.
         settings = {"use_bias": self.input_bias, "activation": self.input_activation}
         settings.update(kernel_size=self.input_kernel_size, dtype="float32")
         if self.input_codes is None:
@@ -248,7 +250,7 @@ class WaveNetStack(tf.keras.layers.Layer):
 
     @property
     def receptive_field(self) -> int:
-        """Number of values, the latest included, that one output depends on."""
+        """Number of values that one output depends on, the latest value included."""
         dilated = sum(block.receptive_field - 1 for block in self.blocks)
         return dilated + self.input_kernel_size
 
@@ -271,7 +273,7 @@ class WaveNetStack(tf.keras.layers.Layer):
         dropout_seed: tf.Tensor | None = None,
         past_inputs: list[tf.Tensor] | None = None,
     ) -> tuple[tf.Tensor, list[tf.Tensor]]:
-        """Computes the outputs of `call`, and returns what each layer was given.
+        """Computes the outputs of `call`, and also returns the inputs of each layer.
 
         Args:
             inputs: values, as in `call`.
@@ -279,7 +281,7 @@ class WaveNetStack(tf.keras.layers.Layer):
             global_inputs: global conditioning, as in `call`.
             dropout_seed: seed of dropout, as in `call`.
             past_inputs: for each block [batch, receptive_field - 1, residual_channels], the
-                inputs that precede. If None, zeros precede.
+                inputs that precede this sequence. If None, zeros precede.
 
         Returns:
             The outputs [batch, time, output_channels], and a list of the inputs of the input
@@ -319,14 +321,16 @@ class WaveNetStack(tf.keras.layers.Layer):
     def conditioning(
         self, local_inputs: tf.Tensor | None, global_inputs: tf.Tensor | None
     ) -> Conditioning | None:
-        """Computes what each block adds before its gate.
+        """Computes the term that each block adds before its gate.
 
         Args:
-            local_inputs: [batch, time, local_channels], or None.
-            global_inputs: [batch, global_channels], or None.
+            local_inputs: float [batch, time, local_channels]. If None, there is no local
+                conditioning.
+            global_inputs: float [batch, global_channels]. If None, there is no global
+                conditioning.
 
         Returns:
-            For each block [batch, time or 1, gate_channels]; None without conditions.
+            For each block [batch, time or 1, gate_channels], or None without conditions.
         """
         if local_inputs is None and global_inputs is None:
             return None
@@ -334,7 +338,7 @@ class WaveNetStack(tf.keras.layers.Layer):
         return [block.conditioning(local, global_inputs) for block, local in rows]
 
     def initial_state(self, batch_size: int | tf.Tensor) -> list[Any]:
-        """Returns the state before the first step, as if zeros had gone before."""
+        """Returns the state before the first step, with a past of zeros."""
         return [layer.initial_state(batch_size) for layer in (self.input_conv, *self.blocks)]
 
     def state_after(
@@ -343,17 +347,17 @@ class WaveNetStack(tf.keras.layers.Layer):
         local_inputs: tf.Tensor | None = None,
         global_inputs: tf.Tensor | None = None,
     ) -> list[Any]:
-        """Computes in parallel the state that steps over `inputs` [batch, time] leave."""
+        """Computes the state after `inputs` [batch, time] in parallel, as after that many steps."""
         _, layer_inputs = self.trace(inputs, local_inputs, global_inputs)
         layers = (self.input_conv, *self.blocks)
         return [layer.state_after(given) for layer, given in zip(layers, layer_inputs)]
 
     def merged_state(self, rows: tf.Tensor, state: list[Any], other: list[Any]) -> list[Any]:
-        """Returns `state` for the rows bool [batch] that are True, `other` for the others."""
+        """Returns `state` where `rows` bool [batch] is True, and `other` where it is False."""
         return [ring_buffer.where(rows, one, kept) for one, kept in zip(state, other)]
 
     def folded_weights(self) -> dict[str, Any]:
-        """Computes the weights as `step` takes them, once for many steps."""
+        """Computes the weights in the form of `step`, once for many steps."""
         return {
             "input": self.input_conv.folded_weights(),
             "blocks": [block.folded_weights() for block in self.blocks],
@@ -371,12 +375,13 @@ class WaveNetStack(tf.keras.layers.Layer):
 
         Args:
             value_t: [batch], the present value.
-            state: from `initial_state`, `state_after` or the step before.
-            conditioning_t: for each block [batch, gate_channels], this step of `conditioning`.
-            weights: from `folded_weights`. If None, the weights are folded here.
+            state: the result of `initial_state`, `state_after` or the previous step.
+            conditioning_t: for each block [batch, gate_channels], this step of `conditioning`. If
+                None, there are no conditions.
+            weights: the result of `folded_weights`. If None, the weights are folded in this step.
 
         Returns:
-            The outputs [batch, output_channels], and the next state.
+            The outputs float32 [batch, output_channels], and the next state.
         """
         weights = self.folded_weights() if weights is None else weights
         conditions = [None] * self.num_layers if conditioning_t is None else conditioning_t

@@ -1,4 +1,4 @@
-"""Weight normalization: the one module that knows tensorflow-addons."""
+"""Weight normalization, in the only module that imports tensorflow-addons."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import tensorflow as tf
 
 with warnings.catch_warnings():
-    # The package announces the end of its releases at import; its version is pinned on purpose.
+    # At import the package warns of the end of its releases. Its version is pinned on purpose.
     warnings.filterwarnings("ignore", module="tensorflow_addons.utils.tfa_eol_msg")
     import tensorflow_addons as tfa
 
@@ -25,24 +25,28 @@ _TRANSPOSED = (
 class WeightNormalization(tfa.layers.WeightNormalization):
     """Decouples the length of each filter from its direction: `kernel = g * v / ||v||`.
 
-    `tfa.layers.WeightNormalization` without its data-dependent initialization and with these
-    repairs: `g` is the norm of the kernel from `build` on, so that wrapping a layer does not
-    change what it computes; mixed precision works, with the normalization itself in float32; the
-    filters of transposed convolutions are normalized over their own axis; a filter that starts
-    at zero keeps `g = 0` but gets a random direction, so that it can be trained; and
-    `layer.kernel` is always the variable `v` again after a call.
+    The class is `tfa.layers.WeightNormalization` without the data-dependent initialization, and
+    differs in these points:
+
+    - `g` is the norm of the kernel from `build` on, so that wrapping a layer does not change its
+      outputs.
+    - Mixed precision works, with the normalization itself in float32.
+    - The filters of transposed convolutions are normalized over the axis of their filters.
+    - A filter that is initialized to zero keeps `g = 0` but gets a random direction, so that it can
+      be trained.
+    - `layer.kernel` is always the variable `v` again after a call.
 
     Args:
         layer: a layer with a `kernel`, such as Dense, Conv1D, Conv2DTranspose or `CausalConv1D`.
 
     Call arguments:
-        inputs: whatever `layer` takes.
+        inputs: the inputs of `layer`, such as float [batch, time, channels].
 
     Returns:
-        What `layer` returns under the normalized kernel.
+        The outputs of `layer` with the normalized kernel, such as [batch, time, filters].
 
     Raises:
-        ValueError: if `layer` has no kernel, or is recurrent.
+        ValueError: If `layer` has no kernel, or is recurrent.
 
     Example:
         >>> layer = WeightNormalization(tf.keras.layers.Dense(10))
@@ -57,13 +61,13 @@ class WeightNormalization(tfa.layers.WeightNormalization):
             raise ValueError(
                 f"Expected a layer with one kernel, not a recurrent one. Received: layer={layer}"
             )
-        # The wrapper itself computes in float32 and leaves its inputs alone; `layer` casts them.
+        # The wrapper itself computes in float32 and does not cast the inputs; `layer` casts them.
         kwargs.update(dtype="float32", autocast=False)
         super().__init__(layer, data_init=False, **kwargs)
 
     @property
     def v(self) -> tf.Variable:
-        """The direction of the filters, which is the kernel variable of `layer`."""
+        """Directions of the filters: the kernel variable of `layer`."""
         return self.layer.kernel
 
     def build(self, input_shape: Any) -> None:
@@ -91,7 +95,7 @@ class WeightNormalization(tfa.layers.WeightNormalization):
         return tf.cast(tf.reshape(norms, shape), dtype or norms.dtype)
 
     def effective_kernel(self) -> tf.Tensor:
-        """The normalized kernel, in the dtype that `layer` computes in."""
+        """Computes the normalized kernel, in the compute dtype of `layer`."""
         return tf.cast(self._float_kernel(), self.layer.compute_dtype)
 
     def _float_kernel(self) -> tf.Tensor:
@@ -100,7 +104,7 @@ class WeightNormalization(tfa.layers.WeightNormalization):
 
     @contextlib.contextmanager
     def _effective_kernel_in_place(self) -> Iterator[None]:
-        # Past Keras' attribute tracking, which would take the variable off the layer's weights.
+        # Set in `__dict__`: Keras' attribute tracking would remove the variable from the weights.
         kernel, variable = self.effective_kernel(), self.layer.kernel
         self.layer.__dict__["kernel"] = kernel
         try:
@@ -109,35 +113,44 @@ class WeightNormalization(tfa.layers.WeightNormalization):
             self.layer.__dict__["kernel"] = variable
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        """Calls `layer` under the normalized kernel."""
+        """Calls `layer` with the normalized kernel."""
         with self._effective_kernel_in_place():
             return self.layer(inputs)
 
     def folded_weights(self) -> Any:
-        """What `step` of the wrapped layer needs, with the normalization folded in."""
+        """Computes the weights for `step` of the wrapped layer, with normalization folded in."""
         with self._effective_kernel_in_place():
             return self.layer.folded_weights()
 
     def initial_state(self, batch_size: int) -> Any:
-        """The state of the wrapped layer before the first sample."""
+        """Returns the state of the wrapped layer before the first sample."""
         return self.layer.initial_state(batch_size)
 
     def state_after(self, inputs: tf.Tensor) -> Any:
-        """The state of the wrapped layer after `inputs` [batch, time, channels]."""
+        """Computes the state of the wrapped layer after `inputs` [batch, time, channels]."""
         return self.layer.state_after(inputs)
 
     def step(self, x_t: tf.Tensor, state: Any, weights: Any = None) -> tuple[tf.Tensor, Any]:
-        """One time step of the wrapped layer, see there."""
+        """Computes one time step of the wrapped layer.
+
+        Args:
+            x_t: [batch, channels], the present sample.
+            state: the result of `initial_state`, `state_after` or the previous step.
+            weights: the result of `folded_weights`. If None, the weights are folded in this step.
+
+        Returns:
+            The output [batch, filters] and the next state.
+        """
         weights = self.folded_weights() if weights is None else weights
         return self.layer.step(x_t, state, weights)
 
     @property
     def receptive_field(self) -> int:
-        """The receptive field of the wrapped layer, in samples."""
+        """Number of input samples that one output sample of the wrapped layer depends on."""
         return self.layer.receptive_field
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor arguments."""
+        """Returns the constructor arguments."""
         config = super().get_config()
         for name in ("data_init", "dtype", "autocast"):
             config.pop(name, None)
@@ -145,21 +158,24 @@ class WeightNormalization(tfa.layers.WeightNormalization):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> WeightNormalization:
-        """The layer of a configuration."""
+        """Creates the layer from its configuration."""
         layer = tf.keras.saving.deserialize_keras_object(config["layer"])
         return cls(**{**config, "layer": layer})
 
     def remove(self) -> None:
-        """Not offered: use `effective_kernel` to obtain the folded weights.
+        """Raises an error, since removal is not supported: use `effective_kernel` instead.
 
         Raises:
-            NotImplementedError: always; the inherited method would leave the model inconsistent.
+            NotImplementedError: Always. The inherited method would leave the model inconsistent.
         """
         raise NotImplementedError("Use `effective_kernel()` to obtain the folded kernel.")
 
 
 def weights_of(layer: tf.keras.layers.Layer) -> tuple[tf.Tensor, tf.Tensor]:
-    """The kernel and the bias of a layer with or without normalization, as variables are read."""
+    """Returns the kernel and the bias of a layer with or without normalization, as tensors.
+
+    The dtype is the dtype of the variables.
+    """
     if isinstance(layer, WeightNormalization):
         return layer._float_kernel(), tf.convert_to_tensor(layer.layer.bias)
     return tf.convert_to_tensor(layer.kernel), tf.convert_to_tensor(layer.bias)
