@@ -18,6 +18,7 @@ from tfwavenet.data.splits import Split
 from tfwavenet.diffusion import NoiseSchedule
 from tfwavenet.evaluation import schedule_search
 from tfwavenet.models import DiffWave, ParallelWaveNet
+from tfwavenet.models.audio_model import AudioModel
 from tfwavenet.training import run_training, teacher
 from tfwavenet.training import workdir as workdirs
 from tfwavenet.training.config import Config, resolve
@@ -283,7 +284,9 @@ class Run:
         return best.schedule
 
 
-def speaker_number(model: Any, speaker: Optional[str], speakers: Sequence[str]) -> Optional[int]:
+def speaker_number(
+    model: AudioModel, speaker: Optional[str], speakers: Sequence[str]
+) -> Optional[int]:
     """Returns the number of a speaker or label that is given by name or number.
 
     Args:

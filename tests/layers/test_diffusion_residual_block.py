@@ -103,7 +103,11 @@ def plain_advance(block, carried, step, conditioning, mask, *, gain):
     residual, total = carried[..., :channels] / gain, carried[..., channels:]
     offset = (step @ block.step_projection.kernel + block.step_projection.bias)[:, tf.newaxis]
     shifted = (residual + offset) * mask
-    z = tf.nn.conv1d(shifted, block.conv.kernel, 1, "SAME", dilations=2) + block.conv.bias
+    # Tap by tap: without AVX-512, TensorFlow has no gradient of a dilated convolution.
+    padded = tf.pad(shifted, [[0, 0], [2, 2], [0, 0]])
+    length = shifted.shape[1]
+    taps = [padded[:, 2 * tap :][:, :length] @ block.conv.kernel[tap] for tap in range(3)]
+    z = tf.add_n(taps) + block.conv.bias
     first, second = tf.split(z + conditioning, 2, axis=-1)
     y = tf.tanh(first) * tf.sigmoid(second)
     to_residual, to_skip = (

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from tfwavenet.evaluation.utterances import Utterance, mel_of, speaker_of
+from tfwavenet.models.audio_model import AudioModel
 
 
 def generate_again(
-    model: Any, utterances: Sequence[Utterance], *, seed: int = 0, **options: Any
+    model: AudioModel, utterances: Sequence[Utterance], *, seed: int = 0, **options: Any
 ) -> list[np.ndarray]:
     """Generates every utterance again from its mel and its speaker.
 

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from tfwavenet.evaluation import statistics
 from tfwavenet.evaluation.utterances import Utterance, mel_of, speaker_of
+from tfwavenet.models.audio_model import AudioModel
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,7 +50,7 @@ class HeldOutLoss:
         return statistics.ratio_ci95(self.totals, self.samples)
 
 
-def held_out_loss(model: Any, utterances: Iterable[Utterance]) -> HeldOutLoss:
+def held_out_loss(model: AudioModel, utterances: Iterable[Utterance]) -> HeldOutLoss:
     """Computes the loss of whole utterances; for a WaveNet it is their exact likelihood.
 
     Every utterance is one parallel pass of the network, with batch 1 and without padding. So no
@@ -80,7 +81,7 @@ def held_out_loss(model: Any, utterances: Iterable[Utterance]) -> HeldOutLoss:
     )
 
 
-def batch_of(model: Any, utterance: Utterance) -> dict[str, tf.Tensor]:
+def batch_of(model: AudioModel, utterance: Utterance) -> dict[str, tf.Tensor]:
     """Returns an utterance as a batch of one for the model, with the mel frames of its padding.
 
     Args:
@@ -100,7 +101,7 @@ def batch_of(model: Any, utterance: Utterance) -> dict[str, tf.Tensor]:
     return batch
 
 
-def _program(model: Any) -> Any:
+def _program(model: AudioModel) -> Any:
     """Returns `model.sample_loss` as one graph for all lengths."""
     signature: dict[str, tf.TensorSpec] = {
         "audio": tf.TensorSpec([1, None], model.codec.signal_dtype)

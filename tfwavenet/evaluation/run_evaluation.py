@@ -15,6 +15,7 @@ from tfwavenet.audio import audio_files
 from tfwavenet.evaluation import page, report, synthesis, text_continuation
 from tfwavenet.evaluation.loss import held_out_loss
 from tfwavenet.evaluation.utterances import Utterance
+from tfwavenet.models.audio_model import AudioModel
 
 REPORT = "report.json"
 PAGE = "index.html"
@@ -22,7 +23,7 @@ AUDIO = "audio"
 
 
 def evaluate(
-    model: Any,
+    model: AudioModel,
     utterances: Iterable[Utterance],
     *,
     output_dir: files.PathLike,
@@ -138,7 +139,7 @@ def _write(output_dir: files.PathLike, result: Mapping[str, Any], html: str) -> 
     logging.info("evaluation: see %s", os.path.join(output_dir, PAGE))
 
 
-def _describe(model: Any) -> dict[str, Any]:
+def _describe(model: AudioModel) -> dict[str, Any]:
     """Returns what a reader of the report needs to know of the model."""
     return {
         "class": type(model).__name__,

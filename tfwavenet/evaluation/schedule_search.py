@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple, Optional
+from typing import NamedTuple, Optional
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from tfwavenet.diffusion import NoiseSchedule
 from tfwavenet.evaluation.copy_synthesis import generate_again
 from tfwavenet.evaluation.synthesis import recordings
 from tfwavenet.evaluation.utterances import Utterance
+from tfwavenet.models.audio_model import AudioModel
 
 # Where the first and the last step may lie, as shares of the training schedule; and how the steps
 # between are spread: evenly in the logarithm of the signal-to-noise ratio at 1, denser towards the
@@ -57,7 +58,7 @@ def candidates(training: NoiseSchedule, steps: int) -> Iterator[NoiseSchedule]:
 
 
 def search(
-    model: Any,
+    model: AudioModel,
     utterances: Sequence[Utterance],
     *,
     steps: int,

@@ -17,6 +17,7 @@ from tfwavenet.evaluation.copy_synthesis import generate_again
 from tfwavenet.evaluation.speed import Speedometer
 from tfwavenet.evaluation.utterances import Utterance, mel_of
 from tfwavenet.models import DiffWave, ParallelWaveNet
+from tfwavenet.models.audio_model import AudioModel
 
 _FOLDING = ("fold_frames", "overlap_frames")
 
@@ -58,7 +59,7 @@ def recordings(utterances: Sequence[Utterance], recipe: FeatureRecipe) -> list[n
 
 
 def model_system(
-    model: Any,
+    model: AudioModel,
     utterances: Sequence[Utterance],
     *,
     seed: int = 0,
@@ -161,7 +162,9 @@ def griffin_lim_system(
     )
 
 
-def quantized_system(model: Any, utterances: Sequence[Utterance], recipe: FeatureRecipe) -> System:
+def quantized_system(
+    model: AudioModel, utterances: Sequence[Utterance], recipe: FeatureRecipe
+) -> System:
     """Turns the recordings into the model's codes and back, which bounds what the model can do.
 
     Args:
@@ -183,7 +186,7 @@ def quantized_system(model: Any, utterances: Sequence[Utterance], recipe: Featur
 
 
 def systems(
-    model: Any,
+    model: AudioModel,
     utterances: Sequence[Utterance],
     *,
     seed: int = 0,

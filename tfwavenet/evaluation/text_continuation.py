@@ -13,6 +13,7 @@ from tfwavenet.evaluation import page, report, statistics
 from tfwavenet.evaluation.html_templates import Html, fill, join
 from tfwavenet.evaluation.loss import HeldOutLoss
 from tfwavenet.evaluation.utterances import Utterance
+from tfwavenet.models.audio_model import AudioModel
 from tfwavenet.text import UNKNOWN, TextRecipe, spelled_out_bits
 
 _CONTINUATIONS = 6
@@ -21,7 +22,7 @@ _CHARACTERS = 400
 
 
 def evaluate(
-    model: Any,
+    model: AudioModel,
     texts: Sequence[Utterance],
     *,
     loss: HeldOutLoss,
@@ -89,7 +90,7 @@ def measure(recipe: TextRecipe, texts: Sequence[Utterance], loss: HeldOutLoss) -
 
 
 def continuations(
-    model: Any, texts: Sequence[Utterance], *, seed: int = 0, **sampling: Any
+    model: AudioModel, texts: Sequence[Utterance], *, seed: int = 0, **sampling: Any
 ) -> list[dict[str, str]]:
     """Lets the model continue the beginnings of some texts, which are spread evenly.
 

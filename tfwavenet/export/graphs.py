@@ -12,6 +12,7 @@ from tfwavenet.generation import chunk, reverse_diffusion, stream
 from tfwavenet.generation.conditioning_windows import window_of
 from tfwavenet.generation.protocols import ChunkModel, GenerativeModel
 from tfwavenet.generation.reverse_diffusion import Layout, ReverseDiffusion, layout
+from tfwavenet.models.audio_model import AudioModel
 
 # A dictionary: under "steps" the state of `generation.stream`, and under "filter" the state of the
 # de-emphasis filter, float64 [batch].
@@ -51,15 +52,16 @@ class StreamGraph:
 
         Args:
             seeds: int32 [batch, 2].
-            prompt: float32 [batch, samples] in the network's domain, at least one sample. If None,
-                there is no prompt.
+            prompt: recordings, float32 [batch, samples], at least one sample, for a model without
+                features. Silence at their ends is not trimmed. If None, there is no prompt.
             speaker: int32 [batch] or float32 [batch, channels]. If None, the model has no speakers.
             **sampling: `temperature` float32 []. For a network that predicts codes also `top_p`
                 float32 [].
         """
         steps = self._steps.start(seeds, sampling, speaker)
         if prompt is not None:
-            steps = self._steps.start_after(steps, self._model.codec.encode(prompt))
+            signal = _signal(self._model, prompt)
+            steps = self._steps.start_after(steps, self._model.codec.encode(signal))
         return {"steps": steps, "filter": tf.zeros([tf.shape(seeds)[0]], tf.float64)}
 
     def push(self, state: State, mel: tf.Tensor, is_last: tf.Tensor) -> tuple[tf.Tensor, State]:
@@ -129,7 +131,7 @@ class DiffusionGraph:
             sizes per octave, and each size is compiled once.
     """
 
-    def __init__(self, model: Any, *, chunk_samples: int, jit_compile: bool) -> None:
+    def __init__(self, model: AudioModel, *, chunk_samples: int, jit_compile: bool) -> None:
         self._model = model
         self._most_samples = chunk_samples
         self._rounded = jit_compile
@@ -214,6 +216,14 @@ class DiffusionGraph:
             lambda: kept,
             lambda: compute(number * count - around, count + 2 * around),
         )
+
+
+def _signal(model: GenerativeModel, audio: tf.Tensor) -> tf.Tensor:
+    """Returns recordings [batch, samples] as the network sees them."""
+    if model.recipe is None:
+        return audio
+    prepared = signal_chain.prepare_graph(audio, recipe=model.recipe)
+    return signal_chain.to_signal_graph(prepared, recipe=model.recipe)
 
 
 def _decoded(

@@ -16,12 +16,13 @@ from tfwavenet import files
 from tfwavenet.export import warmup
 from tfwavenet.export.checks import Axis
 from tfwavenet.export.signatures import Limits, Signature, signatures_of
+from tfwavenet.models.audio_model import AudioModel
 
 Form = Literal["portable", "xla"]
 
 
 def export_saved_model(
-    model: Any,
+    model: AudioModel,
     output_dir: files.PathLike,
     *,
     form: Form = "portable",
@@ -44,8 +45,8 @@ def export_saved_model(
       `samples` or both `mel` and `is_last` bool []. It returns the `audio` that is complete and the
       next `state_bytes`. The client keeps the state, and any server of the model can continue with
       it. Both exist for all models except DiffWave.
-    - `stream_prompt` takes `prompt` float32 [batch, samples] in the network's domain, like the
-      prompt of `generate`. It returns the `state_bytes` with which `stream_step` continues after
+    - `stream_prompt` takes `prompt` float32 [batch, samples], recordings like the prompt of
+      `generate`, whose ends are not trimmed. It returns the `state_bytes` with which `stream_step` continues after
       the prompt. It exists for networks that generate sample by sample without features.
     - `recipe` returns `recipe` string [], the feature recipe as JSON. It exists for models with a
       recipe. The file `assets.extra/recipe.json` holds the recipe too.
@@ -123,7 +124,7 @@ def _check_at_least(least: int, **counts: int) -> None:
             raise ValueError(f"{name} must be at least {least}. Received: {name}={value}")
 
 
-def _least_samples(model: Any) -> int:
+def _least_samples(model: AudioModel) -> int:
     """Returns the length of the shortest utterance that all signatures accept, in samples."""
     if model.upsampler is None:
         return 1
@@ -136,7 +137,7 @@ def _next_version(folder: pathlib.Path) -> int:
     return 1 + max((int(name) for name in names if name.isdecimal()), default=0)
 
 
-def _save(model: Any, signatures: Mapping[str, Signature], folder: pathlib.Path) -> None:
+def _save(model: AudioModel, signatures: Mapping[str, Signature], folder: pathlib.Path) -> None:
     """Writes the signatures and the weights, without variables and gradients of training."""
     module = tf.Module()
     module.weights = model.weights

@@ -16,6 +16,7 @@ from tfwavenet.export.graphs import DiffusionGraph, StreamGraph
 from tfwavenet.export.state import StateCodec
 from tfwavenet.generation.stream import fingerprint
 from tfwavenet.models import DiffWave
+from tfwavenet.models.audio_model import AudioModel
 
 Tensors = dict[str, tf.Tensor]
 Shapes = dict[str, tuple[checks.Axis, ...]]
@@ -59,7 +60,7 @@ class Limits(NamedTuple):
 
 
 def signatures_of(
-    model: Any, *, chunk_samples: int, limits: Limits, jit_compile: bool
+    model: AudioModel, *, chunk_samples: int, limits: Limits, jit_compile: bool
 ) -> dict[str, Signature]:
     """Creates the signatures of a model, see `export_saved_model`.
 
@@ -85,7 +86,7 @@ def signatures_of(
 class _Maker:
     """Creates the signatures of one model, which share inputs and limits."""
 
-    def __init__(self, model: Any, limits: Limits) -> None:
+    def __init__(self, model: AudioModel, limits: Limits) -> None:
         self._model = model
         self._hop = 1 if model.upsampler is None else model.upsampler.hop_samples
         self._limits = limits

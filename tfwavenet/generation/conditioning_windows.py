@@ -23,8 +23,8 @@ def window_of(
 ) -> dict[str, tf.Tensor]:
     """Cuts the features around a stretch of frames, which may reach beyond both ends.
 
-    An utterance is extended by copies of its first and of its last frame, as the input of a
-    network that takes padding frames is defined. Beyond the padding frames are zeros.
+    An utterance is extended by padding frames, copies of its first and of its last frame. Beyond
+    the padding frames are zeros.
 
     Args:
         upsampler: the upsampler of the model, which says how much context a window needs.

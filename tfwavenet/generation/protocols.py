@@ -1,4 +1,4 @@
-"""What generation needs of a model; the classes of `models` document these members."""
+"""Declares the members of a model that generation uses; the classes of `models` document them."""
 
 from __future__ import annotations
 

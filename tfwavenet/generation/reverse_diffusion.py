@@ -62,8 +62,8 @@ def layout(model: NoisePredictor, samples: Any, most_samples: int, *, rounded: b
 class ReverseDiffusion:
     """The reverse steps of a batch of utterances, in operations that graphs can hold too.
 
-    Every chunk is computed with as much signal around it as the network looks at, step by step
-    for all chunks, so that the result does not depend on their size.
+    A step is computed for all chunks before the next step begins. Every chunk has as much signal
+    around it as the network looks at, so that the result does not depend on the size of chunks.
 
     Args:
         model: the model.

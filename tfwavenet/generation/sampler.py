@@ -1,4 +1,4 @@
-"""How a value is drawn from a predicted distribution."""
+"""Draws values from predicted distributions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many sequences to generate side by side, so that all are done soonest."""
+"""Chooses the number of sequences that are generated side by side, so that all end soonest."""
 
 from __future__ import annotations
 

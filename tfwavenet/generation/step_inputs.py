@@ -1,4 +1,4 @@
-"""What the steps of a chunk need beside the past: conditioning and noise, made block by block."""
+"""Makes the inputs of a chunk's steps beside the past: conditioning and noise, block by block."""
 
 from __future__ import annotations
 

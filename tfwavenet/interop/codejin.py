@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Collection
-from typing import Any
+from typing import Any, cast
 
 from tfwavenet.audio import recipes
 from tfwavenet.audio.features import FeatureRecipe
@@ -99,7 +99,7 @@ def _recipe(sound: Hyperparameters, mels: int, upsampler: StretchUpsampler) -> F
     )
 
 
-def _assign(model: Any, tensors: Tensors, stacks: int) -> None:
+def _assign(model: WaveNet, tensors: Tensors, stacks: int) -> None:
     first = "First/layer_with_weights-0"
     _assign_layer(model.input_conv, tensors, first, first)
     for index, block in enumerate(model.blocks):
@@ -116,7 +116,7 @@ def _assign(model: Any, tensors: Tensors, stacks: int) -> None:
         _assign_layer(layer, tensors, f"Last/layer_with_weights-{index}")
     for index, layer in enumerate(model.upsampler.smoothing):
         _assign_layer(layer, tensors, _SMOOTHING.format(index) + "/layer", _SMOOTHING.format(index))
-    tensors.assign(model.speaker_embedding.embeddings, _EMBEDDINGS)
+    tensors.assign(cast(Any, model.speaker_embedding).embeddings, _EMBEDDINGS)
 
 
 def _assign_layer(layer: Any, tensors: Tensors, name: str, gain: str = "") -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Collection
-from typing import Any
 
 import tensorflow as tf
 
@@ -94,7 +93,7 @@ def _cycle(hyper: Hyperparameters, layers: int) -> int:
     return cycle
 
 
-def _assign(model: Any, tensors: Tensors, has_biases: bool) -> None:
+def _assign(model: WaveNet, tensors: Tensors, has_biases: bool) -> None:
     tensors.assign(model.input_conv.kernel, _ROOT + "causal_layer/filter")
     for index, block in enumerate(model.blocks):
         prefix = _LAYER.format(index)

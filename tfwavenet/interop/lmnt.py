@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Collection
-from typing import Any
 
 import numpy as np
 
@@ -103,7 +102,7 @@ def _recipe(
     )
 
 
-def _assign(model: Any, tensors: Tensors) -> None:
+def _assign(model: DiffWave, tensors: Tensors) -> None:
     assign_torch_layer(model.input_conv, tensors, "input_projection")
     for index, layer in enumerate(model.step_embedding.dense, start=1):
         assign_torch_layer(layer, tensors, f"diffusion_embedding.projection{index}")

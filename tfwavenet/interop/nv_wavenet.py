@@ -153,7 +153,7 @@ def _hyperparameters(source: Source) -> Hyperparameters:
     return hyper.section("wavenet_config") if "wavenet_config" in hyper else hyper
 
 
-def _assign(model: Any, tensors: Tensors) -> None:
+def _assign(model: WaveNet, tensors: Tensors) -> None:
     model.input_conv.kernel.assign(tensors.take("embed.weight")[np.newaxis])
     assign_torch_layer(model.upsampler.conv, tensors, "upsample")
     for index, block in enumerate(model.blocks):

@@ -112,7 +112,7 @@ def _recipe(
     return dataclasses.replace(recipes.get("philsyn"), **changes)
 
 
-def _assign(model: Any, tensors: Tensors) -> None:
+def _assign(model: DiffWave, tensors: Tensors) -> None:
     assign_torch_layer(model.input_conv, tensors, "init_conv.0.conv")
     for index, dense in enumerate(model.step_embedding.dense, start=1):
         assign_torch_layer(dense, tensors, f"residual_layer.fc_t{index}")

@@ -201,7 +201,7 @@ def _recipe(
     return recipe if statistics is None else recipe.with_statistics(*statistics)
 
 
-def _assign(model: Any, tensors: Tensors, legacy: bool) -> None:
+def _assign(model: WaveNet, tensors: Tensors, legacy: bool) -> None:
     assign_torch_layer(model.input_conv, tensors, "first_conv")
     for index, block in enumerate(model.blocks):
         prefix = f"conv_layers.{index}."

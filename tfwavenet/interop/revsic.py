@@ -99,7 +99,7 @@ def _recipe(
     return dataclasses.replace(recipes.get("revsic"), **changes)
 
 
-def _assign(model: Any, tensors: Tensors) -> None:
+def _assign(model: DiffWave, tensors: Tensors) -> None:
     _assign_layer(model.input_conv, tensors, "proj")
     for index, layer in enumerate(model.step_embedding.dense):
         _assign_layer(layer, tensors, f"proj_embed/{index}")

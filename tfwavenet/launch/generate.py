@@ -31,11 +31,12 @@ An unfinished file has `.partial` behind its name, and can be listened to, or re
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Optional, cast
+from typing import Optional, cast
 
 from absl import flags
 
 from tfwavenet.launch import app, generation_job, sampling, text_job
+from tfwavenet.models.audio_model import AudioModel
 from tfwavenet.run import Run
 from tfwavenet.training.workdir import Weights
 
@@ -116,7 +117,7 @@ def _generate() -> None:
         _generate_audio(run)
 
 
-def _generate_text(model: Any) -> None:
+def _generate_text(model: AudioModel) -> None:
     _refuse(_OF_AUDIO, "this one writes text")
     text_job.run(
         model,

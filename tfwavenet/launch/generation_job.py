@@ -23,6 +23,7 @@ from tfwavenet.audio.wav_writer import WavPipe, WavWriter
 from tfwavenet.evaluation.speed import Speedometer
 from tfwavenet.generation.request import prompt_values
 from tfwavenet.models import DiffWave, WaveNet
+from tfwavenet.models.audio_model import AudioModel
 from tfwavenet.run import speaker_number
 
 STANDARD_OUTPUT = "-"
@@ -49,7 +50,7 @@ class Job:
     @classmethod
     def create(
         cls,
-        model: Any,
+        model: AudioModel,
         *,
         output: files.PathLike,
         mel_paths: Sequence[str] = (),
@@ -103,7 +104,9 @@ class Job:
         )
 
 
-def run(model: Any, job: Job, *, seed: int = 0, batch_size: int = 8, **sampling: Any) -> None:
+def run(
+    model: AudioModel, job: Job, *, seed: int = 0, batch_size: int = 8, **sampling: Any
+) -> None:
     """Generates and writes every file of a job, with progress on stderr.
 
     Args:
@@ -238,7 +241,7 @@ def analyze(path: files.PathLike, recipe: FeatureRecipe) -> tuple[np.ndarray, np
         raise ValueError(f"{os.fspath(path)!r} cannot be used: {error}") from error
 
 
-def read_prompt(path: files.PathLike, model: Any) -> tuple[np.ndarray, int]:
+def read_prompt(path: files.PathLike, model: AudioModel) -> tuple[np.ndarray, int]:
     """Reads a recording that a model continues.
 
     Args:
@@ -300,14 +303,17 @@ def _check_nothing_given_is_replaced(paths: Sequence[str], given: Sequence[str])
             )
 
 
-def _recipe(model: Any) -> FeatureRecipe:
+def _recipe(model: AudioModel) -> FeatureRecipe:
     if model.recipe is None:
         raise ValueError("a model with a feature recipe is expected. Received: recipe=None")
     return model.recipe
 
 
 def _check_source(
-    model: Any, mel_paths: Sequence[str], audio_paths: Sequence[str], seconds: Optional[float]
+    model: AudioModel,
+    mel_paths: Sequence[str],
+    audio_paths: Sequence[str],
+    seconds: Optional[float],
 ) -> None:
     given = [
         name

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from absl import flags
 
 from tfwavenet import diffusion
+from tfwavenet.models.audio_model import AudioModel
 
 _DIFFUSION = ("schedule", "eta")
 
@@ -73,7 +74,7 @@ def define_flags(flag_values: flags.FlagValues) -> Flags:
     return Flags(schedule, eta, top_k, top_p, fold_frames, overlap_frames)
 
 
-def arguments(model: Any, **given: Any) -> dict[str, Any]:
+def arguments(model: AudioModel, **given: Any) -> dict[str, Any]:
     """Returns what the flags add to the arguments of a model's `generate`.
 
     Args:

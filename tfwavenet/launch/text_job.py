@@ -12,12 +12,13 @@ from typing import Any, BinaryIO, Optional
 from absl import logging
 
 from tfwavenet import files, text
+from tfwavenet.models.audio_model import AudioModel
 
 DEFAULT_CHARACTERS = 500
 
 
 def run(
-    model: Any,
+    model: AudioModel,
     *,
     prompt: Optional[str] = None,
     num_characters: int = DEFAULT_CHARACTERS,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -28,11 +28,14 @@ class AudioModel(tf.keras.Model):
     recipe: Any
     codec: Codec
     network: Any
-    local_channels: int | None
+    local_channels: Any  # int; None without features
     num_speakers: int | None
     speaker_channels: int | None
     speaker_embedding: SpeakerEmbedding | None
     seed: int
+    receptive_field: Any  # int, a property of each model
+    generate: Callable[..., Any]
+    stream: Callable[..., Any]
 
     def __init__(self, **kwargs: Any) -> None:
         # Audio keeps its precision under a mixed policy: layers cast what they may.
