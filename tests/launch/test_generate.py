@@ -251,7 +251,7 @@ def _contents(folder):
         ("single", ["--mel={}/ok.npy", "--audio=x"], "Received: --mel, --audio"),
         ("single", ["--mel={}/ok.npy", "--speaker=ann"], "knows no speakers"),
         ("single", ["--mel={}/ok.npy", "--prompt={}/ok.wav"], "cover prompt too"),
-        ("single", ["--mel={}/ok.npy", "--prompt={}/short.wav"], "a frame of 80 samples"),
+        ("single", ["--mel={}/ok.npy", "--prompt={}/short.wav"], "one frame of 80 samples"),
         ("single", ["--mel={}/ok.npy", "--prompt={}/none.wav"], "none.wav"),
         ("single", ["--mel={}/ok.npy", "--output={}/ok.npy"], "the file output='{}/ok.npy'"),
         ("single", ["--mel={}/ok.npy,{}/ok.npy", "--output=x.wav"], "a folder for 2 utterances"),

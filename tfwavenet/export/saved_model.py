@@ -46,8 +46,8 @@ def export_saved_model(
       next `state_bytes`. The client keeps the state, and any server of the model can continue with
       it. Both exist for all models except DiffWave.
     - `stream_prompt` takes `prompt` float32 [batch, samples], recordings like the prompt of
-      `generate`, whose ends are not trimmed. It returns the `state_bytes` with which `stream_step` continues after
-      the prompt. It exists for networks that generate sample by sample without features.
+      `generate`, whose ends are not trimmed. It returns the `state_bytes` with which `stream_step`
+      continues after the prompt. It exists for networks that generate sample by sample without features.
     - `recipe` returns `recipe` string [], the feature recipe as JSON. It exists for models with a
       recipe. The file `assets.extra/recipe.json` holds the recipe too.
 
