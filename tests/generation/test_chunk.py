@@ -136,7 +136,8 @@ def test_on_chunk_sees_the_audio_as_it_is_made():
 @pytest.mark.parametrize("upsampler", [None, "stretch"])
 @pytest.mark.parametrize("primed_frames", [0, 2])
 def test_utterances_that_wait_for_a_slot_equal_themselves_alone(primed_frames, upsampler):
-    model = tiny("MixtureOfLogistics", upsampler, num_speakers=4, kernel_size=3)
+    # Not a mixture of logistics: between batches a rounding may choose the next of its levels.
+    model = tiny("Gaussian", upsampler, num_speakers=4, kernel_size=3)
     frames = [5, 9, 3, 7, 4] if upsampler else [5] * 5
     prompt = 0.1 * mel(5)[:, :1] + np.zeros([1, primed_frames * HOP], np.float32)
     options = [

@@ -238,8 +238,8 @@ def test_what_does_not_fit_is_refused(upsampler, use, message):
     ("options", "message"),
     [
         ({"batch_size": 0}, "integer of at least 1"),
-        ({"seed": 1.5}, "Expected a integer from .* Received: seed=1.5"),
-        ({"seed": None}, "Expected a integer from .* Received: seed=None"),
+        ({"seed": 1.5}, "seed must be an integer from .* Received: seed=1.5"),
+        ({"seed": None}, "seed must be an integer from .* Received: seed=None"),
         ({"temperature": float("inf")}, "temperature of 0 or more"),
         ({"temperature": -1.0}, "temperature of 0 or more"),
         ({"temperature": float("nan")}, "temperature of 0 or more"),
