@@ -14,18 +14,18 @@ class SpeakerEmbedding(tf.keras.layers.Embedding):
     Vectors that are given in place of speaker numbers are returned as they are.
 
     Args:
-        speakers: int > 0, number of speakers.
+        num_speakers: int > 0, number of speakers.
         channels: int > 0, size of a speaker vector.
 
     Call arguments:
-        inputs: int [batch], speaker numbers in 0 .. speakers - 1. Alternatively float
+        inputs: int [batch], speaker numbers in 0 .. num_speakers - 1. Alternatively float
             [batch, channels], vectors from another source, such as a speaker encoder.
 
     Returns:
         [batch, channels] of the compute dtype.
 
     Raises:
-        ValueError: If `speakers` or `channels` is not positive. Also if a speaker number is out of
+        ValueError: If `num_speakers` or `channels` is not positive, or a speaker number is out of
             range in an eager call.
         tf.errors.InvalidArgumentError: If a speaker number is out of range in a graph, as in `fit`.
             Programs that XLA compiles do not check the range.
@@ -35,11 +35,11 @@ class SpeakerEmbedding(tf.keras.layers.Embedding):
         TensorShape([2, 16])
     """
 
-    def __init__(self, speakers: int, channels: int, **kwargs: Any) -> None:
-        for name, value in (("speakers", speakers), ("channels", channels)):
+    def __init__(self, num_speakers: int, channels: int, **kwargs: Any) -> None:
+        for name, value in (("num_speakers", num_speakers), ("channels", channels)):
             if value < 1:
                 raise ValueError(f"`{name}` must be positive. Received: {name}={value}")
-        super().__init__(speakers, channels, **kwargs)
+        super().__init__(num_speakers, channels, **kwargs)
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         """Looks up the vectors of speaker numbers, or returns given vectors."""
@@ -65,4 +65,4 @@ class SpeakerEmbedding(tf.keras.layers.Embedding):
         """Returns the constructor arguments."""
         config = tf.keras.layers.Layer.get_config(self)
         config.pop("batch_input_shape", None)
-        return {**config, "speakers": self.input_dim, "channels": self.output_dim}
+        return {**config, "num_speakers": self.input_dim, "channels": self.output_dim}
