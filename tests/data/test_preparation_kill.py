@@ -51,9 +51,9 @@ _WITH_WORKERS = textwrap.dedent("""
     from tfwavenet.data import preparation
 
     if __name__ == "__main__":
-        prepare._SHARD_FILES = 1
-        prepare.prepare("folder", root=sys.argv[1], output_dir=sys.argv[2], recipe=RECIPE,
-                        num_workers=int(sys.argv[3]))
+        preparation._SHARD_FILES = 1
+        preparation.prepare("folder", root=sys.argv[1], output_dir=sys.argv[2], recipe=RECIPE,
+                            num_workers=int(sys.argv[3]))
 """)
 
 
