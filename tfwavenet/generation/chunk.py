@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Sequence
 from typing import Any, cast
 
+import numpy as np
 import tensorflow as tf
 
 from tfwavenet import rng
@@ -219,6 +220,7 @@ class Program:
     ) -> None:
         self.model = model
         self.chunk_samples = whole_frames(model, chunk_samples)
+        self._whole = tf.constant(self.chunk_samples)
         self._given: dict[str, Any] = {"sampling": sampler.tensors(model.codec)}
         if not model.computes_in_parallel:
             self._given["weights"] = compiled_folding(cast(StepModel, model))()
@@ -234,7 +236,7 @@ class Program:
         state: State,
         window: dict[str, tf.Tensor],
         seeds: Sequence[int] | tf.Tensor,
-        stop: tf.Tensor | int | None = None,
+        stop: int | None = None,
     ) -> tuple[tf.Tensor, State]:
         """Generates the values [batch, chunk_samples] of the next chunk, see `advance`."""
         return self._advance(*self.arguments(state, window, seeds, stop))
@@ -244,10 +246,11 @@ class Program:
         state: State,
         window: dict[str, tf.Tensor],
         seeds: Sequence[int] | tf.Tensor,
-        stop: tf.Tensor | int | None = None,
+        stop: int | None = None,
     ) -> tuple[Any, ...]:
         """Returns the arguments of `compiled_advance` for the next chunk."""
         if not tf.is_tensor(seeds):
             seeds = tf.stack([rng.make_seed(seed) for seed in seeds])
-        stop = tf.constant(self.chunk_samples if stop is None else stop, tf.int32)
+        whole = stop is None or (isinstance(stop, int) and stop == self.chunk_samples)
+        stop = self._whole if whole else tf.constant(np.array(stop, np.int32))
         return state, window, seeds, {**self._given, "stop": stop}, self.chunk_samples

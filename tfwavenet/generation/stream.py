@@ -29,7 +29,8 @@ _SETTINGS = ("batch_size", "temperature", "top_k", "top_p", "chunk_samples", "ji
 # {"chunk": of `generation.chunk`; "seeds": int32 [batch, 2]; "sampling": from `Sampler.tensors`;
 #  "speaker": if the model takes one; and for models with features
 #  "mel": float32 [batch, kept frames, channels], the latest; "frames": int32 [], how many so far;
-#  "ended": int32 [], 1 after the last frame}
+#  "done": int32 [], how many were generated; "ended": int32 [], 1 after the last frame.
+#  Run eagerly, the three numbers are Python's: an operation on them would cost memory, see below}
 State = dict[str, Any]
 
 
@@ -44,15 +45,36 @@ class StreamSteps:
         advance: computes a chunk: takes the state of the chunk, the window, the seeds, the
             sampling and the number of samples to generate, int32 []; returns values
             [batch, chunk_samples] and the next state.
+        whole_chunks: whether samples of a chunk that is not full wait until the last frame.
     """
 
     def __init__(
-        self, model: ChunkModel, chunk_samples: int, advance: Callable[..., tuple[tf.Tensor, Any]]
+        self,
+        model: ChunkModel,
+        chunk_samples: int,
+        advance: Callable[..., tuple[tf.Tensor, Any]],
+        *,
+        whole_chunks: bool = False,
     ) -> None:
         self._model = model
+        self._whole_chunks = whole_chunks
         self._chunk = chunk_samples
         self._hop = hop_of(model)
         self._advance = advance
+        if model.upsampler is not None:
+            mel = tf.TensorSpec([None, None, model.local_channels])
+            # One operation where it runs eagerly: every one leaves some bytes in TensorFlow.
+            self._window = tf.function(
+                lambda mel, numbers: window_of(
+                    model.upsampler,
+                    mel,
+                    numbers[0],
+                    numbers[1],
+                    chunk_samples // self._hop,
+                    dropped=numbers[2],
+                ),
+                input_signature=[mel, tf.TensorSpec([3], tf.int32)],
+            )
 
     def start(
         self,
@@ -76,8 +98,9 @@ class StreamSteps:
         if speaker is not None:
             state["speaker"] = speaker
         if self._model.upsampler is not None:
-            shape = [batch, self._context_frames, self._model.local_channels]
-            state.update(mel=tf.zeros(shape), frames=tf.constant(0), ended=tf.constant(0))
+            shape = [batch, self._kept_frames, self._model.local_channels]
+            zero = 0 if tf.executing_eagerly() else tf.constant(0)
+            state.update(mel=tf.zeros(shape), frames=zero, done=zero, ended=zero)
         return state
 
     def start_after(self, state: State, values: tf.Tensor) -> State:
@@ -91,41 +114,44 @@ class StreamSteps:
         first = tf.maximum(0, tf.shape(values)[1] - model.receptive_field)
         return {**state, "chunk": chunks.state_after(model, values, _conditions(state), first)}
 
-    def push(
-        self, state: State, mel: tf.Tensor, is_last: tf.Tensor, *, whole_chunks: bool = False
-    ) -> tuple[tf.Tensor, State]:
+    def push(self, state: State, mel: tf.Tensor, is_last: tf.Tensor) -> tuple[tf.Tensor, State]:
         """Takes further frames and generates all samples whose look-ahead has arrived.
 
         Args:
             state: from `start` or the step before.
             mel: float32 [batch, frames, channels], any number of frames.
-            is_last: bool [], whether these are the last frames: the rest is generated.
-            whole_chunks: whether samples of a chunk that is not full wait, unless `is_last`.
+            is_last: bool or bool [], whether these are the last frames: the rest is generated.
 
         Returns:
             Values [batch, samples], and the next state.
         """
-        upsampler = self._model.upsampler
         latest = tf.concat([state["mel"], mel], axis=1)
-        frames = state["frames"] + tf.shape(mel)[1]
-        dropped = frames - tf.shape(latest)[1]
-        done = tf.cast(state["chunk"]["position"][0] // self._hop, tf.int32)
-        arrived = tf.maximum(tf.where(is_last, frames, frames - self.look_ahead_frames) - done, 0)
+        arrived = tf.shape(mel)[1] if mel.shape[1] is None else mel.shape[1]
+        frames, done = state["frames"] + arrived, state["done"]
+        dropped = state["frames"] - self._kept_frames
+        ready = _chosen(is_last, frames, frames - self.look_ahead_frames) - done
+        ready = _chosen(ready > 0, ready, 0)
         unit = self._chunk // self._hop
-        ready = tf.where(is_last, arrived, arrived // unit * unit) if whole_chunks else arrived
+        if self._whole_chunks:
+            ready = _chosen(is_last, ready, ready // unit * unit)
 
-        def window(first_sample: tf.Tensor) -> dict[str, tf.Tensor]:
+        def window(first_sample: Any) -> dict[str, tf.Tensor]:
             first = done + first_sample // self._hop
-            return window_of(upsampler, latest, frames, first, unit, dropped=dropped)
+            return self._window(latest, _tensor([frames, first, dropped]))
 
         values, state = self._generated(state, ready * self._hop, window)
-        kept = latest[:, tf.shape(latest)[1] - self._context_frames - (arrived - ready) :]
-        if not whole_chunks:
-            kept = tf.ensure_shape(kept, [None, self._context_frames, None])
-        ended = tf.cast(is_last, tf.int32)
-        return values, {**state, "mel": kept, "frames": frames, "ended": ended}
+        kept = latest[:, arrived:]
+        if tf.is_tensor(arrived):
+            kept = tf.ensure_shape(kept, [None, self._kept_frames, None])
+        return values, {
+            **state,
+            "mel": kept,
+            "frames": frames,
+            "done": done + ready,
+            "ended": _chosen(is_last, 1, 0),
+        }
 
-    def pull(self, state: State, samples: tf.Tensor) -> tuple[tf.Tensor, State]:
+    def pull(self, state: State, samples: tf.Tensor | int) -> tuple[tf.Tensor, State]:
         """Generates values [batch, samples] with a model without features."""
         return self._generated(state, samples, lambda first_sample: {})
 
@@ -136,34 +162,75 @@ class StreamSteps:
         return 0 if layer is None else layer.right_context_frames + layer.padding_frames
 
     @property
-    def _context_frames(self) -> int:
-        """Earlier frames that the next window may need."""
+    def _kept_frames(self) -> int:
+        """Earlier frames that the next windows may need, those of a chunk that waits included."""
         layer = self._model.upsampler
-        return layer.left_context_frames + layer.right_context_frames + 2 * layer.padding_frames
+        context = layer.left_context_frames + layer.right_context_frames
+        waiting = self._chunk // self._hop if self._whole_chunks else 0
+        return context + 2 * layer.padding_frames + waiting
 
     def _generated(
-        self, state: State, samples: tf.Tensor, window_at: Callable[[tf.Tensor], dict]
+        self, state: State, samples: Any, window_at: Callable[[Any], dict[str, tf.Tensor]]
     ) -> tuple[tf.Tensor, State]:
         """Generates `samples` more samples, chunk by chunk, the last of which may be cut short."""
-        batch, number = tf.shape(state["seeds"])[0], -(-samples // self._chunk)
-        dtype = state["chunk"]["previous"].dtype
-        # One row more, so that there is always one.
-        rows = tf.TensorArray(dtype, size=number + 1, element_shape=[None, self._chunk])
-        rows = rows.write(number, tf.zeros([batch, self._chunk], dtype))
+        number = -(-samples // self._chunk)
 
-        def next_chunk(index: tf.Tensor, chunk: Any, rows: tf.TensorArray) -> tuple[Any, ...]:
+        def next_chunk(index: Any, chunk: Any) -> tuple[tf.Tensor, Any]:
             first = index * self._chunk
             window = {**window_at(first), **_conditions(state)}
-            stop = tf.minimum(self._chunk, samples - first)
-            new, chunk = self._advance(chunk, window, state["seeds"], state["sampling"], stop)
-            return index + 1, chunk, rows.write(index, new)
+            missing = samples - first
+            stop = _chosen(missing < self._chunk, missing, self._chunk)
+            return self._advance(chunk, window, state["seeds"], state["sampling"], stop)
 
-        _, chunk, rows = tf.while_loop(
-            lambda index, *_: index < number, next_chunk, (tf.constant(0), state["chunk"], rows)
-        )
-        values = tf.transpose(rows.stack(), [1, 0, 2])
-        values = tf.reshape(values, [batch, (number + 1) * self._chunk])
+        loop = _eager_chunks if isinstance(number, int) else _graph_chunks
+        values, chunk = loop(next_chunk, number, state["chunk"], self._chunk)
         return values[:, :samples], {**state, "chunk": chunk}
+
+
+def _eager_chunks(
+    next_chunk: Callable[..., Any], number: int, chunk: Any, size: int
+) -> tuple[tf.Tensor, Any]:
+    """Returns the values [batch, number * size] of chunks one after the other, and the state."""
+    parts = []
+    for index in range(number):
+        values, chunk = next_chunk(index, chunk)
+        parts.append(values)
+    previous = chunk["previous"]
+    return tf.concat(parts, 1) if parts else tf.zeros([previous.shape[0], 0], previous.dtype), chunk
+
+
+def _graph_chunks(
+    next_chunk: Callable[..., Any], number: tf.Tensor, chunk: Any, size: int
+) -> tuple[tf.Tensor, Any]:
+    """Returns the result of `_eager_chunks` as a loop in a graph, and a chunk of zeros behind."""
+    batch, dtype = tf.shape(chunk["previous"])[0], chunk["previous"].dtype
+    # One row more, so that there is always one.
+    rows = tf.TensorArray(dtype, size=number + 1, element_shape=[None, size])
+    rows = rows.write(number, tf.zeros([batch, size], dtype))
+
+    def body(index: tf.Tensor, chunk: Any, rows: tf.TensorArray) -> tuple[Any, ...]:
+        values, chunk = next_chunk(index, chunk)
+        return index + 1, chunk, rows.write(index, values)
+
+    _, chunk, rows = tf.while_loop(
+        lambda index, *_: index < number, body, (tf.constant(0), chunk, rows)
+    )
+    values = tf.transpose(rows.stack(), [1, 0, 2])
+    return tf.reshape(values, [batch, (number + 1) * size]), chunk
+
+
+def _chosen(condition: Any, value: Any, other: Any) -> Any:
+    """Returns one of two numbers, as an operation where the condition is a tensor."""
+    if tf.is_tensor(condition):
+        return tf.where(condition, value, other)
+    return value if condition else other
+
+
+def _tensor(numbers: list[Any]) -> tf.Tensor:
+    """Returns numbers as int32 [n]. TensorFlow keeps a copy of every Python number for good."""
+    if any(tf.is_tensor(number) for number in numbers):
+        return tf.stack(numbers)
+    return tf.constant(np.array(numbers, np.int32))
 
 
 def _conditions(state: State) -> dict[str, tf.Tensor]:
@@ -238,7 +305,9 @@ class Stream:
         self._program = Program(
             model, sampler=sampler, chunk_samples=chunk_samples, jit_compile=jit_compile
         )
-        self._steps = StreamSteps(model, self._program.chunk_samples, self._timed_chunk)
+        self._steps = StreamSteps(
+            model, self._program.chunk_samples, self._timed_chunk, whole_chunks=True
+        )
         self._state = self._steps.start(
             tf.stack([rng.make_seed(one) for one in self._seeds]),
             sampler.tensors(model.codec),
@@ -282,7 +351,7 @@ class Stream:
         """
         if self._model.upsampler is None:
             raise ValueError("This network takes no features: use `pull`. Received: mel")
-        if int(self._state["ended"]):
+        if self._state["ended"]:
             raise ValueError("This stream has ended. Received: mel after `finish`")
         return self._pushed(self._checked(mel), is_last=False)
 
@@ -303,7 +372,7 @@ class Stream:
         missing = whole_number("samples", samples, 1) - self._computed.shape[1]
         if missing > 0:
             unit = self._program.chunk_samples
-            wanted = tf.constant(-(-missing // unit) * unit)
+            wanted = -(-missing // unit) * unit
             values, self._state = self._steps.pull(self._state, wanted)
             new = self._decoder(values.numpy())
             self._computed = np.concatenate([self._computed, new], axis=1)
@@ -325,9 +394,7 @@ class Stream:
         return self._pushed(none, is_last=True)
 
     def _pushed(self, mel: np.ndarray, *, is_last: bool) -> np.ndarray:
-        values, self._state = self._steps.push(
-            self._state, tf.constant(mel), tf.constant(is_last), whole_chunks=True
-        )
+        values, self._state = self._steps.push(self._state, tf.constant(mel), is_last)
         return self._returned(self._decoder(values.numpy()))
 
     def _returned(self, audio: np.ndarray) -> np.ndarray:
@@ -409,6 +476,8 @@ class Stream:
     def _restore(self, description: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
         leaves = [
             tf.io.parse_tensor(arrays[f"state_{index}"].tobytes(), leaf.dtype)
+            if tf.is_tensor(leaf)
+            else int(tf.io.parse_tensor(arrays[f"state_{index}"].tobytes(), tf.int32))
             for index, leaf in enumerate(tf.nest.flatten(self._state))
         ]
         self._state = tf.nest.pack_sequence_as(self._state, leaves)
