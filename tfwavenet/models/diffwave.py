@@ -242,6 +242,11 @@ class DiffWave(AudioModel):
         return self.network.receptive_field
 
     @property
+    def reach(self) -> int:
+        """Number of samples ahead, and also back, that one prediction of the noise depends on."""
+        return self.network.reach
+
+    @property
     def loss_name(self) -> str:
         """Name of the quantity that `sample_loss` returns."""
         return "denoising error"
