@@ -14,7 +14,7 @@ from tfwavenet.export import checks
 from tfwavenet.export.checks import Field, Range
 from tfwavenet.export.graphs import DiffusionGraph, StreamGraph
 from tfwavenet.export.state import StateCodec
-from tfwavenet.generation.stream import fingerprint
+from tfwavenet.generation.fingerprints import fingerprint
 from tfwavenet.models import DiffWave
 from tfwavenet.models.audio_model import AudioModel
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import collections
-import hashlib
 import json
 import time
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,6 +18,7 @@ from tfwavenet.generation import chunk as chunks
 from tfwavenet.generation.batching import Decoder
 from tfwavenet.generation.chunk import Program, hop_of
 from tfwavenet.generation.conditioning_windows import window_of
+from tfwavenet.generation.fingerprints import fingerprint
 from tfwavenet.generation.protocols import ChunkModel, StepModel
 from tfwavenet.generation.request import Request
 from tfwavenet.generation.sampler import Sampler
@@ -484,21 +484,3 @@ class Stream:
         self._decoder.filter = arrays.get("filter")
         self._computed = arrays["computed"]
         self.samples = description["samples"]
-
-
-def fingerprint(model: Any) -> str:
-    """Returns a digest of a model's configuration and weights, equal in every process."""
-    config = json.loads(
-        json.dumps(model.get_config(), default=tf.keras.saving.serialize_keras_object)
-    )
-    digest = hashlib.sha256(json.dumps(_without_names(config), sort_keys=True).encode())
-    for weight in model.weights:
-        digest.update(weight.numpy().tobytes())
-    return digest.hexdigest()
-
-
-def _without_names(config: Any) -> Any:
-    """Returns a configuration without the names of layers, which count the layers of a process."""
-    if isinstance(config, Mapping):
-        return {key: _without_names(value) for key, value in config.items() if key != "name"}
-    return config
