@@ -17,7 +17,7 @@ import tensorflow as tf
 
 from tfwavenet import training
 from tfwavenet.text import TextRecipe
-from tfwavenet.training import building
+from tfwavenet.training import building, fine_tuning
 from tfwavenet.training.config import recipe_of, resolve
 from tfwavenet.training.smoke import in_form
 
@@ -64,9 +64,10 @@ def forms_of(module):
 
 
 def config_of(module, form):
-    """A resolved config in one of `forms_of`."""
+    """A resolved config in one of `forms_of`, with the network of the preset that it starts from."""
     takes_form = bool(inspect.signature(module.get_config).parameters)
-    return resolve(module.get_config(form) if takes_form else module.get_config())
+    config = module.get_config(form) if takes_form else module.get_config()
+    return fine_tuning.completed(resolve(config))
 
 
 def built(config):
@@ -144,7 +145,8 @@ def test_the_smallest_run_goes_through_everything(tmp_path):
 @pytest.mark.parametrize("name", CONFIGS)
 def test_docstring_is_a_lab_note(name):
     module = load(name)
-    assert f"configs/{name}.py" in module.__doc__ or "tfwavenet-quickstart" in module.__doc__
+    launched = (f"configs/{name}.py", "tfwavenet-quickstart", "--preset=")
+    assert any(text in module.__doc__ for text in launched)
     assert "--workdir=" in module.__doc__
     assert re.search(r"\b(GPU|CPU cores)\b", module.__doc__)
 

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from tfwavenet.export import export_saved_model
     from tfwavenet.layers import LearnedUpsampler, StretchUpsampler, TransposedUpsampler
     from tfwavenet.models import DiffWave, ParallelWaveNet, WaveNet
+    from tfwavenet.models.presets import from_preset, presets
     from tfwavenet.run import Run
     from tfwavenet.text import TextRecipe
 
@@ -75,7 +76,9 @@ _HOMES: dict[str, str] = {
     "audio_files_dataset": "tfwavenet.data.audio_dataset",
     "evaluate": "tfwavenet.evaluation",
     "export_saved_model": "tfwavenet.export",
+    "from_preset": "tfwavenet.models.presets",
     "prepare": "tfwavenet.data.preparation",
+    "presets": "tfwavenet.models.presets",
 }
 
 __all__ = [
@@ -97,7 +100,9 @@ __all__ = [
     "audio_files_dataset",
     "evaluate",
     "export_saved_model",
+    "from_preset",
     "prepare",
+    "presets",
 ]
 
 

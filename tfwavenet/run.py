@@ -12,18 +12,22 @@ import tensorflow as tf
 from absl import logging
 
 from tfwavenet import evaluation, export, files
+from tfwavenet.audio.features import FeatureRecipe
+from tfwavenet.data.analysis import Analysis
 from tfwavenet.data.pipeline import Records
 from tfwavenet.data.preparation import prepare_from_config
-from tfwavenet.data.splits import Split
+from tfwavenet.data.splits import Split, Utterance
 from tfwavenet.diffusion import NoiseSchedule
 from tfwavenet.evaluation import schedule_search
+from tfwavenet.evaluation.utterances import Recording
 from tfwavenet.models import DiffWave, ParallelWaveNet
 from tfwavenet.models.audio_model import AudioModel
-from tfwavenet.training import run_training, teacher
+from tfwavenet.training import fine_tuning, run_training, teacher, trained
 from tfwavenet.training import workdir as workdirs
 from tfwavenet.training.config import Config, resolve
 
 _LISTED_SPEAKERS = 20
+_LONGEST_PIECE = 20.0  # seconds
 
 
 class Run:
@@ -48,7 +52,28 @@ class Run:
     def __init__(self, workdir: files.PathLike, *, weights: workdirs.Weights = "ema") -> None:
         self._folder = workdirs.Workdir(workdir)
         self._weights: workdirs.Weights = weights
+        self._preset: Optional[files.PathLike] = None
         self._cached: Optional[workdirs.Loaded] = None
+
+    @classmethod
+    def from_preset(cls, preset: files.PathLike, workdir: files.PathLike = ".") -> Run:
+        """Gives a preset the methods of a training run.
+
+        Data, evaluations and exports are written to a folder, as those of a run. Data that are not
+        prepared yet are the bundled speech.
+
+        Args:
+            preset: name, path or handle of a preset, see `tfwavenet.from_preset`.
+            workdir: folder to write to.
+
+        Raises:
+            ValueError: If there is no such preset, or it is damaged.
+            OSError: If a file cannot be read.
+        """
+        run = cls(workdir)
+        run._preset = preset
+        run._cached = trained.load_trained(preset)
+        return run
 
     @property
     def path(self) -> pathlib.Path:
@@ -62,7 +87,7 @@ class Run:
         Raises:
             ValueError: If the folder has no config yet.
         """
-        config = self._folder.config()
+        config = self._loaded.config if self._preset else self._folder.config()
         if config is None:
             raise ValueError(
                 "a new workdir needs a config (--config of the commands); only a workdir that was "
@@ -96,6 +121,9 @@ class Run:
         Raises:
             ValueError: If the data are missing or damaged.
         """
+        if self._preset:
+            data = self.path / "data"
+            return Records(data if data.exists() else self.prepare())
         config = self._folder.config()
         return Records((config and config.data.records) or self.path / "data")
 
@@ -119,6 +147,7 @@ class Run:
             OSError: If a file cannot be read or written.
         """
         resolved = self.config if config is None else resolve(config)
+        resolved = fine_tuning.completed(resolved, self._folder.config())
         return pathlib.Path(prepare_from_config(teacher.with_statistics(resolved), self.path))
 
     def train(
@@ -140,6 +169,11 @@ class Run:
             ValueError: If there is no config, or `training.run` raises it.
             OSError: If a file cannot be read or written.
         """
+        if self._preset:
+            raise ValueError(
+                "a preset is trained further by a run whose config names it, training.init. "
+                f"Received: preset={str(self._preset)!r}"
+            )
         chosen = self.config if config is None else config
         history = run_training.run(chosen, self.path, extra_callbacks=extra_callbacks)
         self._cached = None
@@ -176,6 +210,7 @@ class Run:
         split: Split = "test",
         *,
         max_utterances: Optional[int] = None,
+        audio: Sequence[files.PathLike] = (),
         output_dir: Optional[files.PathLike] = None,
         **options: Any,
     ) -> dict[str, Any]:
@@ -184,6 +219,7 @@ class Run:
         Args:
             split: "train", "validation" or "test".
             max_utterances: number of utterances, spread evenly over the split. If None, all.
+            audio: further recordings, in front of the utterances; for a model without speakers.
             output_dir: folder to write. If None, `<workdir>/evaluation/<split>`.
             **options: further arguments of `tfwavenet.evaluate`, such as `temperature`.
 
@@ -202,6 +238,12 @@ class Run:
                 "the data must have been prepared by the recipe of the model, "
                 f"{metadata.recipe.fingerprint()}. Received: {records.recipe.fingerprint()}"
             )
+        if audio and model.speaker_channels:
+            raise ValueError(
+                "recordings of unknown speakers are for a model without speakers. "
+                f"Received: audio={[os.fspath(path) for path in audio]}"
+            )
+        own = [piece for path in audio for piece in _analyzed(path, model.recipe)]
         numbers = _spread(records.count(split), max_utterances)
         if not numbers:
             raise ValueError(
@@ -213,7 +255,7 @@ class Run:
         options.setdefault("title", f"{type(model).__name__}, {config.data.corpus}")
         return evaluation.evaluate(
             model,
-            (records.utterance(split, number) for number in numbers),
+            [*own, *(records.utterance(split, number) for number in numbers)],
             output_dir=os.fspath(output_dir or self._folder.evaluation / split),
             speakers=metadata.speakers or records.speakers,
             settings={"split": split, "weights": self._weights, "step": metadata.step},
@@ -237,6 +279,22 @@ class Run:
         """
         return export.export_saved_model(self.model, output_dir or self.path / "export", **options)
 
+    def save_to_preset(self, folder: files.PathLike, **options: Any) -> pathlib.Path:
+        """Writes the model as a preset, with the names of its speakers.
+
+        Args:
+            folder: the folder to make.
+            **options: `weights_dtype` and `card` of the model's `save_to_preset`.
+
+        Returns:
+            The folder.
+
+        Raises:
+            ValueError: If there is no model, or the model's `save_to_preset` raises it.
+            OSError: If the folder exists already, or cannot be written.
+        """
+        return self.model.save_to_preset(folder, speakers=self.speakers, step=self.step, **options)
+
     def find_schedule(
         self,
         steps: int = 6,
@@ -247,7 +305,8 @@ class Run:
     ) -> NoiseSchedule:
         """Searches a schedule of few steps for a diffusion model, and stores it in the folder.
 
-        From then on the model of the folder is sampled by this schedule.
+        From then on the model of the folder is sampled by this schedule. That of a preset is not
+        stored.
 
         Args:
             steps: number of steps.
@@ -279,7 +338,8 @@ class Run:
         )
         logging.info("The best schedule:")
         _log_candidate(best)
-        logging.info("wrote %s", self._folder.store_inference_schedule(best.schedule))
+        if not self._preset:
+            logging.info("wrote %s", self._folder.store_inference_schedule(best.schedule))
         self.model.inference_schedule = best.schedule
         return best.schedule
 
@@ -327,6 +387,17 @@ def _spread(count: int, wanted: Optional[int]) -> list[int]:
     """
     chosen = count if wanted is None else min(count, wanted)
     return [index * count // chosen for index in range(chosen)]
+
+
+def _analyzed(path: files.PathLike, recipe: FeatureRecipe) -> list[Recording]:
+    """Returns the records of a recording, pieces of at most 20 seconds, without a speaker."""
+    name = pathlib.Path(path).stem
+    source = Utterance(path=os.fspath(path), name=name, speaker="")
+    try:
+        pieces = Analysis(recipe, max_seconds=_LONGEST_PIECE).records(source, 0)
+    except ValueError as error:
+        raise ValueError(f"{os.fspath(path)!r} cannot be used: {error}") from error
+    return [Recording(piece.name, piece.signal, piece.mel) for piece in pieces]
 
 
 def _log_candidate(candidate: schedule_search.Candidate) -> None:

@@ -61,7 +61,7 @@ def test_defaults_are_those_of_the_function(run):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "--workdir must have a value"),
+        ([], "--workdir=FOLDER of a training run or --preset=NAME is expected"),
         (["--workdir=a", "--form=jit"], "--form=jit"),
         (["--workdir=a", "--version=0"], "--version=0"),
         (["--workdir=a", "--max_batch=0"], "--max_batch=0"),

@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import ml_collections
@@ -43,6 +43,7 @@ def prepare(
     validation: float = 0.05,
     test: float = 0.05,
     seed: int = 0,
+    first_speakers: Sequence[str] = (),
     num_workers: int | None = None,
 ) -> dict[str, Any]:
     """Prepares a corpus for training.
@@ -63,6 +64,8 @@ def prepare(
         validation: share held back for validation, see `corpora.read_corpus`.
         test: share held back for testing.
         seed: chooses the files that are held back.
+        first_speakers: names of the speakers that a trained model knows: they keep its numbers,
+            and speakers that are new get the numbers behind.
         num_workers: number of processes; 0 works in this process. If None, there is one process
             per core, and none for a small corpus.
 
@@ -93,6 +96,8 @@ def prepare(
     analysis = _analysis(corpus, recipes.of_any_kind(recipe), float(max_seconds), bool(with_mel))
     chosen: dict[str, Any] = {"validation": validation, "test": test, "seed": int(seed)}
     settings = _settings(corpus, source, analysis, chosen)
+    if first_speakers:
+        settings["first_speakers"] = list(first_speakers)
     with progress.exclusive(folder):
         state = progress.Progress(folder)
         finished = state.metadata()
@@ -115,7 +120,7 @@ def prepare_from_config(config: ml_collections.ConfigDict, workdir: files.PathLi
 
     Args:
         config: has `recipe` and `data` (`corpus`, `root`, and optionally `max_seconds`,
-            `with_mel`, `validation`, `test`, `split_seed`). If `data.records` is not empty, it
+            `with_mel`, `validation`, `test`, `split_seed`, `first_speakers`). If `data.records` is not empty, it
             names a folder of prepared data to use instead.
         workdir: folder of the run; the data go to `<workdir>/data`.
 
@@ -135,6 +140,8 @@ def prepare_from_config(config: ml_collections.ConfigDict, workdir: files.PathLi
     options = {name: data[name] for name in optional if name in data}
     if "split_seed" in data:
         options["seed"] = data.split_seed
+    if data.get("first_speakers"):
+        options["first_speakers"] = tuple(data.first_speakers)
     prepare(
         data.corpus,
         output_dir=output_dir,
@@ -216,7 +223,9 @@ def _prepare(
     crew: workers.Crew,
 ) -> dict[str, Any]:
     """Runs the passes that are needed and writes the files that describe all shards."""
-    speakers = sorted({item.speaker for item in corpus.utterances})
+    known = settings.get("first_speakers", [])
+    found = {item.speaker for item in corpus.utterances}
+    speakers = [*known, *sorted(found.difference(known))]
     shards = _plan(corpus, speakers)
     if analysis.needs_statistics:
         training = [shard for shard in shards if shard.split == "train"]

@@ -34,6 +34,7 @@ def evaluate(
     join_seconds: float = 4.0,
     page_segments: int = 8,
     griffin_lim_iterations: int = 60,
+    others: Optional[Mapping[str, AudioModel]] = None,
     sampling: Optional[Mapping[str, Any]] = None,
     title: str = "WaveNet",
     settings: Optional[Mapping[str, Any]] = None,
@@ -64,6 +65,8 @@ def evaluate(
             are measured, see `utterances.joined`. If 0, each is measured by itself.
         page_segments: number of (joined) utterances on the page.
         griffin_lim_iterations: number of iterations of Griffin-Lim.
+        others: further models that take the same features, by the label that they get on the
+            page. They generate the utterances too.
         sampling: further arguments of the model's `generate`.
         title: title of the page.
         settings: further facts for the report, such as split, weights and step.
@@ -107,6 +110,7 @@ def evaluate(
         sampling=sampling,
         batch_size=batch_size,
         griffin_lim_iterations=griffin_lim_iterations,
+        others=others,
     )
     found = report.segments(
         items,

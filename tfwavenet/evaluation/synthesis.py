@@ -194,8 +194,9 @@ def systems(
     sampling: Optional[Mapping[str, Any]] = None,
     batch_size: int = 8,
     griffin_lim_iterations: int = 60,
+    others: Optional[Mapping[str, AudioModel]] = None,
 ) -> list[System]:
-    """Runs all systems that make sense for a model: its own first, then a student's teacher.
+    """Runs all systems that make sense for a model: its own first, then further models.
 
     Args:
         model: a model with a recipe.
@@ -206,6 +207,7 @@ def systems(
             systems of the model, one whole and one folded.
         batch_size: number of utterances that the model generates together.
         griffin_lim_iterations: number of iterations of Griffin-Lim.
+        others: further models by label. A student's teacher is one without being named.
     """
     given = dict(sampling or {})
     whole = {name: value for name, value in given.items() if name not in _FOLDING}
@@ -214,9 +216,12 @@ def systems(
     if whole != given:
         options.update(name="folded", label="Folded")
         found.append(model_system(model, utterances, sampling=given, **options))
-    if isinstance(model, ParallelWaveNet):
-        options.update(name="teacher", label="Teacher")
-        found.append(model_system(model.teacher, utterances, **options))
+    beside = dict(others or {})
+    if isinstance(model, ParallelWaveNet) and model.teacher is not None:
+        beside["Teacher"] = model.teacher
+    for label, other in beside.items():
+        options.update(name=label.lower().replace(" ", "_"), label=label)
+        found.append(model_system(other, utterances, **options))
     if model.upsampler is not None:
         logging.info("evaluation: Griffin-Lim for %d utterances", len(utterances))
         found.append(

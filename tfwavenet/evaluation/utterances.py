@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Optional, Protocol
+from typing import NamedTuple, Optional, Protocol
 
 import numpy as np
 
@@ -30,6 +30,16 @@ class Utterance(Protocol):
     @property
     def text(self) -> Optional[str]:
         """Returns the sentence that is said, or None if it is unknown."""
+
+
+class Recording(NamedTuple):
+    """A recording that is no part of prepared data, as an `Utterance`."""
+
+    name: str
+    signal: np.ndarray
+    mel: Optional[np.ndarray]
+    speaker: Optional[int] = None
+    text: Optional[str] = None
 
 
 def mel_of(utterance: Utterance) -> np.ndarray:

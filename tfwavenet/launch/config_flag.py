@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Optional
 
+import ml_collections
 from absl import flags
 from ml_collections import config_flags
 
@@ -29,6 +31,50 @@ def define(help_string: str, flag_values: flags.FlagValues) -> Any:
     return config_flags.DEFINE_config_file(
         "config", None, described, lock_config=True, flag_values=flag_values
     )
+
+
+def define_preset(flag_values: flags.FlagValues) -> Any:
+    """Defines `--preset`, another way to set `--config.training.init`.
+
+    Args:
+        flag_values: the flags to which it is added.
+
+    Returns:
+        The flag's holder.
+    """
+    return flags.DEFINE_string(
+        "preset",
+        None,
+        "Trained model to start from, like --config.training.init: name of a preset, folder of a "
+        "preset or of a training run, or hf://user/model.",
+        flag_values=flag_values,
+    )
+
+
+def with_fine_tuning(argv: Sequence[str]) -> list[str]:
+    """Returns the command line with the config of fine-tuning, where a preset comes without one.
+
+    Args:
+        argv: the command line, program name first.
+    """
+    names = [argument.split("=")[0].lstrip("-") for argument in argv[1:]]
+    if "preset" in names and "config" not in names:
+        return [argv[0], "--config=configs/fine_tuning.py", *argv[1:]]
+    return list(argv)
+
+
+def with_preset(config: Any, preset: Optional[str]) -> Any:
+    """Returns the config with the model that training starts from.
+
+    Args:
+        config: value of `--config`.
+        preset: value of `--preset`.
+    """
+    if preset is None or config is None:
+        return config
+    chosen = ml_collections.ConfigDict(config.to_dict(), type_safe=False)
+    chosen.training = {**config.to_dict().get("training", {}), "init": preset}
+    return chosen
 
 
 class _LiteralParser(flags.ArgumentParser):

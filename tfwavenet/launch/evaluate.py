@@ -1,11 +1,13 @@
 """Evaluates a trained model on held-out utterances or texts.
 
     tfwavenet-evaluate --workdir=runs/digits
+    tfwavenet-evaluate --preset=wavenet_speech_16k --audio=mine.wav
 
 Computes the loss, and lets the model generate the utterances again from their features. Compares
 these and the output of Griffin-Lim with the recordings. Writes `report.json`, `index.html` (open it
 in a browser) and WAV files into `<workdir>/evaluation/<split>`. A model over text is measured in
-bits per character, and its page shows continuations of held-out texts.
+bits per character, and its page shows continuations of held-out texts. Of a preset the data are the
+bundled speech, unless `tfwavenet-prepare` put others into `<workdir>/data`.
 """
 
 from __future__ import annotations
@@ -16,14 +18,10 @@ from absl import flags, logging
 
 from tfwavenet.data.splits import SPLITS, Split
 from tfwavenet.evaluation.report import summary_lines
-from tfwavenet.launch import app, sampling
-from tfwavenet.run import Run
-from tfwavenet.training.workdir import Weights
+from tfwavenet.launch import app, model_flags, sampling
 
 FLAGS = flags.FlagValues()
-_WORKDIR = flags.DEFINE_string(
-    "workdir", None, "Folder of a training run.", required=True, flag_values=FLAGS
-)
+_MODEL = model_flags.define(FLAGS)
 _SPLIT = flags.DEFINE_enum("split", "test", SPLITS, "Utterances to use.", flag_values=FLAGS)
 _MAX_UTTERANCES = flags.DEFINE_integer(
     "max_utterances",
@@ -31,6 +29,9 @@ _MAX_UTTERANCES = flags.DEFINE_integer(
     "Number of utterances to use, spread evenly over the split; default: all.",
     lower_bound=1,
     flag_values=FLAGS,
+)
+_AUDIO = flags.DEFINE_list(
+    "audio", [], "Recordings to evaluate too, separated by commas.", flag_values=FLAGS
 )
 _TEMPERATURE = flags.DEFINE_float(
     "temperature",
@@ -44,24 +45,18 @@ _SEED = flags.DEFINE_integer("seed", 0, "Seed of the first utterance.", flag_val
 _BATCH_SIZE = flags.DEFINE_integer(
     "batch_size", 8, "Number of utterances generated together.", lower_bound=1, flag_values=FLAGS
 )
-_WEIGHTS = flags.DEFINE_enum(
-    "weights",
-    "ema",
-    ["ema", "raw"],
-    "ema: averaged weights; raw: last weights.",
-    flag_values=FLAGS,
-)
 _OUTPUT_DIR = flags.DEFINE_string(
     "output_dir", None, "Folder to write; default: <workdir>/evaluation/<split>.", flag_values=FLAGS
 )
 
 
 def _evaluate() -> None:
-    run = Run(_WORKDIR.value, weights=cast(Weights, _WEIGHTS.value))
+    run = _MODEL.run()
     report = run.evaluate(
         cast(Split, _SPLIT.value),
         output_dir=_OUTPUT_DIR.value,
         max_utterances=_MAX_UTTERANCES.value,
+        audio=_AUDIO.value,
         temperature=_TEMPERATURE.value,
         seed=_SEED.value,
         batch_size=_BATCH_SIZE.value,

@@ -13,14 +13,10 @@ from typing import cast, get_args
 from absl import flags, logging
 
 from tfwavenet import export
-from tfwavenet.launch import app
-from tfwavenet.run import Run
-from tfwavenet.training.workdir import Weights
+from tfwavenet.launch import app, model_flags
 
 FLAGS = flags.FlagValues()
-_WORKDIR = flags.DEFINE_string(
-    "workdir", None, "Folder of a training run.", required=True, flag_values=FLAGS
-)
+_MODEL = model_flags.define(FLAGS)
 _OUTPUT_DIR = flags.DEFINE_string(
     "output_dir", None, "Folder of all versions; default: <workdir>/export.", flag_values=FLAGS
 )
@@ -33,9 +29,6 @@ _FORM = flags.DEFINE_enum(
 )
 _VERSION = flags.DEFINE_integer(
     "version", None, "Number of the version; default: the next.", lower_bound=1, flag_values=FLAGS
-)
-_WEIGHTS = flags.DEFINE_enum(
-    "weights", "ema", ["ema", "raw"], "ema: averaged weights; raw: last weights.", flag_values=FLAGS
 )
 _CHUNK_SAMPLES = flags.DEFINE_integer(
     "chunk_samples", None, "Samples per call of the network.", lower_bound=1, flag_values=FLAGS
@@ -53,7 +46,7 @@ _MAX_BATCH = flags.DEFINE_integer(
 
 
 def _export() -> None:
-    path = Run(_WORKDIR.value, weights=cast(Weights, _WEIGHTS.value)).export(
+    path = _MODEL.run().export(
         _OUTPUT_DIR.value,
         form=cast(export.Form, _FORM.value),
         version=_VERSION.value,

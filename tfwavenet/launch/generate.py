@@ -4,6 +4,11 @@ From features, one NumPy file [frames, mels] each, made by the model's own recip
 
     tfwavenet-generate --workdir=runs/digits --label=theo --mel=a.npy,b.npy --output=out
 
+With a preset, a trained model that comes with the package, from recordings:
+
+    tfwavenet-generate --list_presets
+    tfwavenet-generate --preset=wavenet_speech_16k --audio=mine.wav --output=again.wav
+
 From recordings, whose features are computed first (copy synthesis):
 
     tfwavenet-generate --workdir=runs/digits --label=theo --audio=a.wav --output=a-again.wav
@@ -30,19 +35,21 @@ An unfinished file has `.partial` behind its name, and can be listened to, or re
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
-from typing import Optional, cast
+from typing import Optional
 
 from absl import flags
 
-from tfwavenet.launch import app, generation_job, sampling, text_job
+from tfwavenet.launch import app, generation_job, model_flags, sampling, text_job
 from tfwavenet.models.audio_model import AudioModel
+from tfwavenet.models.presets import presets
 from tfwavenet.run import Run
-from tfwavenet.training.workdir import Weights
 
 FLAGS = flags.FlagValues()
-_WORKDIR = flags.DEFINE_string(
-    "workdir", None, "Folder of a training run.", required=True, flag_values=FLAGS
+_MODEL = model_flags.define(FLAGS)
+_LIST_PRESETS = flags.DEFINE_boolean(
+    "list_presets", False, "Lists the presets of the package, and ends.", flag_values=FLAGS
 )
 _MEL = flags.DEFINE_list("mel", [], "Features: .npy files, separated by commas.", flag_values=FLAGS)
 _AUDIO = flags.DEFINE_list(
@@ -90,18 +97,11 @@ _SEED = flags.DEFINE_integer(
 _BATCH_SIZE = flags.DEFINE_integer(
     "batch_size", 8, "Number of utterances generated together.", lower_bound=1, flag_values=FLAGS
 )
-_WEIGHTS = flags.DEFINE_enum(
-    "weights",
-    "ema",
-    ["ema", "raw"],
-    "ema: averaged weights; raw: last weights.",
-    flag_values=FLAGS,
-)
 _OUTPUT = flags.DEFINE_string(
     "output",
     None,
     "For one utterance a .wav file, or - for standard output; otherwise a folder. Default: "
-    "<workdir>/samples/generated. For text a file; default: standard output.",
+    "<workdir>/samples/generated, with a preset samples/generated here. For text a file; default: standard output.",
     flag_values=FLAGS,
 )
 
@@ -110,11 +110,20 @@ _OF_AUDIO = (_MEL, _AUDIO, _SECONDS, _COUNT, _LABEL, _SPEAKER, _BATCH_SIZE)
 
 
 def _generate() -> None:
-    run = Run(_WORKDIR.value, weights=cast(Weights, _WEIGHTS.value))
+    if _LIST_PRESETS.value:
+        _list_presets()
+        return
+    run = _MODEL.run()
     if run.model.writes_text:
         _generate_text(run.model)
     else:
         _generate_audio(run)
+
+
+def _list_presets() -> None:
+    for name, entry in presets().items():
+        size = f"{entry['parameters'] / 1e6:.1f} million weights, {entry['sample_rate']} Hz"
+        sys.stdout.write(f"{name}: {entry['description']} {entry['class_name']}, {size}.\n")
 
 
 def _generate_text(model: AudioModel) -> None:

@@ -11,6 +11,8 @@ the statistics of the teacher normalize the features.
 
 from __future__ import annotations
 
+import sys
+
 from absl import flags, logging
 
 from tfwavenet.launch import app, config_flag
@@ -18,6 +20,7 @@ from tfwavenet.run import Run
 
 FLAGS = flags.FlagValues()
 _CONFIG = config_flag.define("Config file. If not given, the config in the workdir.", FLAGS)
+_PRESET = config_flag.define_preset(FLAGS)
 _WORKDIR = flags.DEFINE_string(
     "workdir",
     None,
@@ -29,11 +32,11 @@ _WORKDIR = flags.DEFINE_string(
 
 def main() -> None:
     """Runs the launcher with the flags of the command line."""
-    app.run(_prepare, flag_values=FLAGS)
+    app.run(_prepare, flag_values=FLAGS, argv=config_flag.with_fine_tuning(sys.argv))
 
 
 def _prepare() -> None:
-    folder = Run(_WORKDIR.value).prepare(_CONFIG.value)
+    folder = Run(_WORKDIR.value).prepare(config_flag.with_preset(_CONFIG.value, _PRESET.value))
     logging.info("Prepared data are in %s", folder.absolute())
 
 

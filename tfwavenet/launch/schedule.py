@@ -13,13 +13,10 @@ from typing import cast
 from absl import flags
 
 from tfwavenet.data.splits import SPLITS, Split
-from tfwavenet.launch import app
-from tfwavenet.run import Run
+from tfwavenet.launch import app, model_flags
 
 FLAGS = flags.FlagValues()
-_WORKDIR = flags.DEFINE_string(
-    "workdir", None, "Folder of a training run.", required=True, flag_values=FLAGS
-)
+_MODEL = model_flags.define(FLAGS)
 _STEPS = flags.DEFINE_integer("steps", 6, "Number of steps.", lower_bound=1, flag_values=FLAGS)
 _SPLIT = flags.DEFINE_enum("split", "validation", SPLITS, "Utterances to use.", flag_values=FLAGS)
 _MAX_UTTERANCES = flags.DEFINE_integer(
@@ -29,7 +26,7 @@ _SEED = flags.DEFINE_integer("seed", 0, "Seed of the first utterance.", flag_val
 
 
 def _search() -> None:
-    Run(_WORKDIR.value).find_schedule(
+    _MODEL.run().find_schedule(
         _STEPS.value,
         split=cast(Split, _SPLIT.value),
         max_utterances=_MAX_UTTERANCES.value,

@@ -4,11 +4,18 @@
     tfwavenet-train --config=configs/smoke.py --workdir=runs/smoke --config.training.steps=60
     tfwavenet-train --workdir=runs/smoke
 
-The second line trains longer; no other key may change in a workdir. The third line takes the config
-in the workdir. Watch with `tensorboard --logdir=runs/smoke/logs`.
+From a trained model, which is called fine-tuning:
+
+    tfwavenet-train --preset=wavenet_speech_16k --config.data.corpus=folder \
+        --config.data.root=recordings --workdir=runs/mine
+
+Of the first lines, the second trains longer; no other key may change in a workdir. The third line takes the config
+in the workdir. A preset without a config has that of configs/fine_tuning.py. Watch with `tensorboard --logdir=runs/smoke/logs`.
 """
 
 from __future__ import annotations
+
+import sys
 
 from absl import flags, logging
 
@@ -17,6 +24,7 @@ from tfwavenet.run import Run
 
 FLAGS = flags.FlagValues()
 _CONFIG = config_flag.define("Config file. If not given, the config in the workdir.", FLAGS)
+_PRESET = config_flag.define_preset(FLAGS)
 _WORKDIR = flags.DEFINE_string(
     "workdir", None, "Folder of the run; made if missing.", required=True, flag_values=FLAGS
 )
@@ -24,12 +32,12 @@ _WORKDIR = flags.DEFINE_string(
 
 def main() -> None:
     """Runs the launcher with the flags of the command line."""
-    app.run(_train, flag_values=FLAGS)
+    app.run(_train, flag_values=FLAGS, argv=config_flag.with_fine_tuning(sys.argv))
 
 
 def _train() -> None:
     run = Run(_WORKDIR.value)
-    run.train(_CONFIG.value)
+    run.train(config_flag.with_preset(_CONFIG.value, _PRESET.value))
     logging.info("The trained model is in %s", run.path.absolute())
 
 

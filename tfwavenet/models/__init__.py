@@ -1,4 +1,4 @@
-"""The networks, as Keras models."""
+"""The networks, as Keras models, and their presets."""
 
 from tfwavenet.models.diffwave import DiffWave
 from tfwavenet.models.parallel_wavenet import ParallelWaveNet

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import pathlib
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from tfwavenet import rng
+from tfwavenet import files, rng
 from tfwavenet.codecs import Characters, Codec
 from tfwavenet.layers import SpeakerEmbedding
 from tfwavenet.layers.fusion import fused_elementwise
+from tfwavenet.models import presets
 
 # Arguments of constructors under the names that saved models of earlier versions have.
 _FORMER_ARGUMENTS = {"layers": "num_layers", "speakers": "num_speakers"}
@@ -243,6 +245,58 @@ class AudioModel(tf.keras.Model):
         """Makes a model from `get_config()`, also from the config of an earlier version."""
         renamed = {_FORMER_ARGUMENTS.get(name, name): value for name, value in config.items()}
         return super().from_config(renamed, custom_objects)
+
+    @classmethod
+    def from_preset(cls, preset: files.PathLike, *, precision: str = "float32") -> Any:
+        """Makes a trained model from a preset.
+
+        Args:
+            preset: name of a preset that comes with the package (`tfwavenet.presets()` lists
+                them), path of a folder that `save_to_preset` wrote, or `hf://user/model` for a
+                model on Hugging Face.
+            precision: name of the Keras precision policy in which the model computes:
+                "float32", "mixed_bfloat16" or "mixed_float16".
+
+        Raises:
+            ValueError: If there is no such preset (names the nearest), it is damaged, or holds a
+                model of another class.
+            OSError: If a file cannot be read.
+        """
+        return presets.load(preset, cls, precision=precision)
+
+    def save_to_preset(
+        self,
+        folder: files.PathLike,
+        *,
+        speakers: Sequence[str] = (),
+        step: int = 0,
+        weights_dtype: presets.WeightsDtype = "float32",
+        card: str | None = None,
+    ) -> pathlib.Path:
+        """Writes the model as a preset, from which `from_preset` makes it again.
+
+        The folder holds the constructor arguments with the recipe, the weights, checksums and a
+        model card, and no code. It can be uploaded to Hugging Face as it is.
+
+        Args:
+            folder: the folder to make.
+            speakers: names of the speakers, in the order of their numbers. If empty, the numbers.
+            step: number of updates that the weights have seen.
+            weights_dtype: "float32", or "float16" for a file of half the size.
+            card: Markdown text of the model card, README.md. If None, a card to be completed.
+
+        Returns:
+            The folder.
+
+        Raises:
+            ValueError: If the number of names is not the number of speakers, or a weight is out
+                of the range of float16.
+            OSError: If the folder exists already, or cannot be written.
+        """
+        self.ensure_built()
+        return presets.save(
+            self, folder, speakers=speakers, step=step, weights_dtype=weights_dtype, card=card
+        )
 
     @property
     def layers(self) -> list[tf.keras.layers.Layer]:

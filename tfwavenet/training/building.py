@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, Optional
 
 import ml_collections
 import tensorflow as tf
 
 from tfwavenet.audio.recipes import Recipe
+from tfwavenet.models.precision import precision_policy
 from tfwavenet.training import schedules
 from tfwavenet.training.config import default_config, model_class, recipe_of
 from tfwavenet.training.optimizer import MeasuredAdam
@@ -79,12 +79,15 @@ def config_of(model: tf.keras.Model) -> dict[str, Any]:
     return {"recipe": model.recipe.get_config(), "model": {"class_name": name, **chosen}}
 
 
-def check_recipe(config: ml_collections.ConfigDict, recipe: Recipe) -> None:
-    """Checks that data were prepared by the recipe of a config.
+def check_recipe(
+    config: ml_collections.ConfigDict, recipe: Recipe, *, owner: str = "the prepared data"
+) -> None:
+    """Checks that data, or a model, have the recipe of a config.
 
     Args:
         config: a resolved config.
-        recipe: recipe of the data, with its statistics.
+        recipe: recipe of the data or model, with its statistics.
+        owner: what has the recipe, for the error.
 
     Raises:
         ValueError: If the recipes differ in a field that is not fitted to the data; names the
@@ -95,7 +98,7 @@ def check_recipe(config: ml_collections.ConfigDict, recipe: Recipe) -> None:
     for name, value in wanted.items():
         if value != found.get(name) and not (value is None and name in FITTED):
             raise ValueError(
-                f"config key 'recipe' must be that of the prepared data, which have {name}="
+                f"config key 'recipe' must be that of {owner}, with {name}="
                 f"{found.get(name)!r}. Received: recipe with {name}={value!r}"
             )
 
@@ -118,21 +121,6 @@ def compile_model(model: tf.keras.Model, config: ml_collections.ConfigDict) -> N
     )
     model.compile(optimizer, jit_compile=training.jit_compile)
     model.optimizer.build(model.trainable_variables)
-
-
-@contextlib.contextmanager
-def precision_policy(name: str) -> Iterator[None]:
-    """Sets Keras' global precision policy, and the old one again at the end.
-
-    Args:
-        name: "float32", "mixed_bfloat16" or "mixed_float16".
-    """
-    old = tf.keras.mixed_precision.global_policy()
-    tf.keras.mixed_precision.set_global_policy(name)
-    try:
-        yield
-    finally:
-        tf.keras.mixed_precision.set_global_policy(old)
 
 
 def padding_frames(model: Any) -> int:

@@ -16,9 +16,9 @@ from tfwavenet import models
 from tfwavenet.audio import recipes
 from tfwavenet.audio.recipes import Recipe
 from tfwavenet.checks import nearest_name
-from tfwavenet.models import ParallelWaveNet
+from tfwavenet.models import ParallelWaveNet, presets
 from tfwavenet.training import schedules
-from tfwavenet.training.config_keys import FOLDER, KEYS
+from tfwavenet.training.config_keys import FOLDER, KEYS, SOURCE
 
 Config = Union[ml_collections.ConfigDict, Mapping[str, Any]]
 
@@ -75,8 +75,11 @@ def resolve(config: Config) -> ml_collections.ConfigDict:
     _check(merged)
     for key in KEYS:
         section, _, name = key.name.rpartition(".")
-        if key.check is FOLDER and merged[section][name] is not None:
-            merged[section][name] = os.path.abspath(os.path.expanduser(merged[section][name]))
+        value = merged[section][name] if section else merged[name]
+        if value is not None and (
+            key.check is FOLDER or (key.check is SOURCE and not presets.is_named(value))
+        ):
+            merged[section][name] = os.path.abspath(os.path.expanduser(value))
     return ml_collections.ConfigDict(merged, type_safe=False).lock()
 
 
@@ -217,10 +220,10 @@ def _check(config: dict[str, Any]) -> None:
 def _check_together(model: dict[str, Any], data: dict[str, Any], training: dict[str, Any]) -> None:
     """Raises ValueError for the first values that do not fit each other."""
     is_student = issubclass(model_class(model["class_name"]), ParallelWaveNet)
-    if is_student != (training["teacher"] is not None):
+    if training["teacher"] is not None and not is_student:
         raise ValueError(
-            "config key 'training.teacher' must be the workdir of a trained model for a student, "
-            f"and None for other models. Received: training.teacher={training['teacher']!r} with "
+            "config key 'training.teacher' is for a student, and must be None for other models. "
+            f"Received: training.teacher={training['teacher']!r} with "
             f"model.class_name={model['class_name']!r}"
         )
     if model.get("contrastive_weight") and data["batch_size"] < 2:

@@ -71,6 +71,8 @@ _ANY_INTEGER, _COUNT = _whole(-(2**63)), _whole(1)
 _SHARE = _real(0.0, 1.0)
 _BOOLEAN = Check(lambda value: isinstance(value, bool), "True or False")
 FOLDER = Check(lambda value: value is None or isinstance(value, str), "a string or None", str)
+# A trained model: a workdir, or the name, path or handle of a preset.
+SOURCE = Check(lambda value: value is None or isinstance(value, str), "a string or None", str)
 _PRECISION = Check(lambda value: value in _PRECISIONS, f"one of {_PRECISIONS}")
 
 _HALVED = {
@@ -117,13 +119,33 @@ KEYS: tuple[Key, ...] = (
         _ANY_INTEGER,
         "Seed of the choice of the held-out recordings.",
     ),
+    Key(
+        "data.first_speakers",
+        None,
+        Check(
+            lambda value: (
+                value is None
+                or (isinstance(value, list) and all(isinstance(name, str) for name in value))
+            ),
+            "a list of names or None",
+            object,
+        ),
+        "Speakers that get the first numbers; with `training.init` those of the trained model.",
+    ),
     Key("data.batch_size", 8, _COUNT, "Number of crops per update."),
     Key("data.crop_frames", 40, _COUNT, "Length of a crop in frames of the recipe."),
     Key(
+        "training.init",
+        None,
+        SOURCE,
+        "Preset or workdir from which training starts; network and recipe are taken from there.",
+    ),
+    Key(
         "training.teacher",
         None,
-        FOLDER,
-        "Workdir of the teacher of a ParallelWaveNet; its statistics normalize the features.",
+        SOURCE,
+        "Preset or workdir of the teacher of a ParallelWaveNet; its statistics normalize the "
+        "features.",
     ),
     Key(
         "training.steps",

@@ -18,9 +18,9 @@ from tfwavenet.data.pipeline import Records
 from tfwavenet.data.preparation import prepare_from_config
 from tfwavenet.data.splits import Split
 from tfwavenet.text import TextRecipe
-from tfwavenet.training import building, callbacks, summaries
+from tfwavenet.training import building, callbacks, fine_tuning, summaries
 from tfwavenet.training import teacher as teachers
-from tfwavenet.training.checkpoints import Checkpoints
+from tfwavenet.training.checkpoints import Checkpoints, steps_in
 from tfwavenet.training.config import Config, resolve
 from tfwavenet.training.ema import ExponentialMovingAverage, UpdateAverage
 from tfwavenet.training.text_summaries import TextSummaries
@@ -46,7 +46,8 @@ def run(
     generators for the initial weights.
 
     Args:
-        config: see `training.config_keys`; absent keys take their defaults.
+        config: see `training.config_keys`; absent keys take their defaults. With `training.init`
+            training starts from a trained model.
         workdir: see `training.workdir`; made if missing.
         extra_callbacks: further Keras callbacks; they are called last.
 
@@ -62,6 +63,7 @@ def run(
     config = resolve(config)
     folder = Workdir(workdir)
     with folder.locked():
+        config = fine_tuning.completed(config, folder.config())
         folder.require_same_config(config)
         teacher = teachers.load_teacher(config)
         records = _prepared(config, folder, teacher)
@@ -98,6 +100,8 @@ class _Run:
         self._model = building.build_model(config, recipe=records.recipe, speakers=records.speakers)
         if teacher is not None:
             self._model.set_teacher(teacher)
+        if not steps_in(folder.checkpoints):
+            fine_tuning.copy_weights(self._model, config, records.speakers)
         building.compile_model(self._model, config)
         self._ema = self._average()
         objects = {"model": self._model, "optimizer": self._model.optimizer}

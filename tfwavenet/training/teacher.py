@@ -1,4 +1,4 @@
-"""Loads and checks the teacher of a student: the trained model in the workdir `training.teacher`.
+"""Loads and checks the teacher of a student: the trained model that `training.teacher` names.
 
 Every function takes the resolved config of any model, and does nothing for a model that is no
 student.
@@ -13,9 +13,10 @@ import ml_collections
 import tensorflow as tf
 
 from tfwavenet.audio import recipes
+from tfwavenet.models import ParallelWaveNet
 from tfwavenet.training import building
-from tfwavenet.training.config import recipe_of
-from tfwavenet.training.workdir import Workdir, load
+from tfwavenet.training.config import model_class, recipe_of
+from tfwavenet.training.trained import describe, load_trained
 
 
 def load_teacher(config: ml_collections.ConfigDict) -> Optional[tf.keras.Model]:
@@ -28,12 +29,12 @@ def load_teacher(config: ml_collections.ConfigDict) -> Optional[tf.keras.Model]:
         The teacher. If the model of the config is no student, None.
 
     Raises:
-        ValueError: If `training.teacher` is no workdir of a trained model.
+        ValueError: If a student has no `training.teacher`, or this is no trained model.
     """
     training = config.training
-    if training.teacher is None:
+    if not _is_student(config):
         return None
-    return load(training.teacher, precision=training.precision).model
+    return load_trained(training.teacher, precision=training.precision).model
 
 
 def with_statistics(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
@@ -46,12 +47,12 @@ def with_statistics(config: ml_collections.ConfigDict) -> ml_collections.ConfigD
         config: a resolved config; not changed.
 
     Raises:
-        ValueError: If `training.teacher` is no workdir of a trained model.
+        ValueError: If a student has no `training.teacher`, or this is no trained model.
     """
-    if config.training.teacher is None:
+    if not _is_student(config):
         return config
     own = recipe_of(config).get_config()
-    fitted = Workdir(config.training.teacher).metadata()[0].get_config()
+    fitted = describe(config.training.teacher).recipe.get_config()
     if own.get("n_mels") != fitted.get("n_mels"):
         return config
     open_fields = [name for name in building.FITTED if name in own and own[name] is None]
@@ -100,10 +101,21 @@ def check_speakers(config: ml_collections.ConfigDict, speakers: Sequence[str]) -
     """
     if config.training.teacher is None or not config.model.speaker_channels:
         return
-    _, expected = Workdir(config.training.teacher).metadata()
+    expected = describe(config.training.teacher).speakers
     numbers = [str(number) for number in range(len(expected))]
     if expected != numbers and expected[: len(speakers)] != list(speakers):
         raise ValueError(
             f"Expected data of the teacher's speakers, in its order: {expected}. "
             f"Received: speakers={list(speakers)}"
         )
+
+
+def _is_student(config: ml_collections.ConfigDict) -> bool:
+    """Tells whether the model of a config is a student, which must have a teacher."""
+    is_student = issubclass(model_class(config.model.class_name), ParallelWaveNet)
+    if is_student and config.training.teacher is None:
+        raise ValueError(
+            "config key 'training.teacher' must be a preset or the workdir of a trained model for "
+            "a student. Received: training.teacher=None"
+        )
+    return is_student
