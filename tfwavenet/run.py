@@ -250,7 +250,8 @@ class Run:
                 "the data have no utterances for this; choose another split. "
                 f"Received: split={split!r}"
             )
-        if isinstance(model, ParallelWaveNet) and model.teacher is None:
+        is_student = isinstance(model, ParallelWaveNet)
+        if is_student and model.teacher is None and not self._preset:
             model.set_teacher(teacher.load_teacher(config))
         options.setdefault("title", f"{type(model).__name__}, {config.data.corpus}")
         return evaluation.evaluate(
@@ -293,7 +294,9 @@ class Run:
             ValueError: If there is no model, or the model's `save_to_preset` raises it.
             OSError: If the folder exists already, or cannot be written.
         """
-        return self.model.save_to_preset(folder, speakers=self.speakers, step=self.step, **options)
+        # A model without speakers may have been trained on recordings of several.
+        names = self.speakers if self.model.speaker_channels else ()
+        return self.model.save_to_preset(folder, speakers=names, step=self.step, **options)
 
     def find_schedule(
         self,

@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 import soundfile
 
-from tests.support.clips import clip, diffusion_network, network
+from tests.support.clips import clip, diffusion_network, network, student_network
 from tfwavenet import evaluation
 from tfwavenet.audio import audio_files, comparison, recipes
 from tfwavenet.evaluation import page, statistics
+from tfwavenet.evaluation.report import summary_lines
 
 RECIPE = recipes.get("speech_8k")
 METRICS = [metric.name for metric in comparison.metrics_for(RECIPE.sample_rate)]
@@ -265,6 +266,26 @@ def test_a_diffusion_model_is_measured_by_its_denoising_error(tmp_path):
     text = (tmp_path / "index.html").read_text("utf-8")
     assert "Denoising error" in text
     assert "noise of 10 diffusion steps" in text
+
+
+def test_a_student_without_its_teacher_has_no_loss(tmp_path):
+    options = {"output_dir": tmp_path, "griffin_lim_iterations": 2}
+    report = evaluation.evaluate(student_network(), [clip("a", 0.5)], **options)
+    assert report["loss"]["per_sample"] is None
+    assert report["segments"][0]["loss_per_sample"] is None
+    assert report["systems"]["model"]["metrics"]["spectral_convergence"]["mean"] > 0
+    assert not [line for line in summary_lines(report) if "per sample" in line]
+    assert "per sample" not in (tmp_path / "index.html").read_text("utf-8")
+
+
+def test_further_models_are_columns_of_their_own(tmp_path):
+    model, other = network(), network("Gaussian")
+    options = {"output_dir": tmp_path, "griffin_lim_iterations": 2, "seed": 5}
+    evaluation.evaluate(model, [clip("a", 0.5)], others={"Before it": other}, **options)
+    made, _ = audio_files.read(tmp_path / "audio" / "a.before_it.wav")
+    expected = np.clip(other.generate(clip("a", 0.5).mel, seed=5), -1, 1)
+    np.testing.assert_allclose(made, expected, atol=1e-4)
+    assert "Before it" in (tmp_path / "index.html").read_text("utf-8")
 
 
 def test_missing_packages_are_explained(tmp_path, monkeypatch):

@@ -16,25 +16,13 @@ import numpy as np
 import pytest
 
 import tfwavenet
-from tests.support.clips import clip, diffusion_network, network
-from tfwavenet.audio import recipes
-from tfwavenet.models import DiffWave, ParallelWaveNet, WaveNet, presets
+from tests.support.clips import clip, diffusion_network, network, student_network
+from tfwavenet.models import DiffWave, WaveNet, presets
 
 LARGEST_BYTES, LARGEST_TOTAL_BYTES = 3_000_000, 8_000_000
 
 
-def student():
-    recipe = recipes.get("speech_8k")
-    upsampler = {"class_name": "StretchUpsampler", "config": {"scales": [8, 10]}}
-    model = ParallelWaveNet(
-        flow_layers=(2, 2), residual_channels=4, gate_channels=4, skip_channels=4, recipe=recipe,
-        upsampler=upsampler,
-    )  # fmt: skip
-    model.build()
-    return model
-
-
-MAKERS = {"WaveNet": network, "DiffWave": diffusion_network, "ParallelWaveNet": student}
+MAKERS = {"WaveNet": network, "DiffWave": diffusion_network, "ParallelWaveNet": student_network}
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import numpy as np
 
 from tfwavenet.audio import recipes
 from tfwavenet.layers import StretchUpsampler
-from tfwavenet.models import DiffWave, WaveNet
+from tfwavenet.models import DiffWave, ParallelWaveNet, WaveNet
 
 
 @dataclasses.dataclass
@@ -69,5 +69,14 @@ def diffusion_network(*, conditional=True, recipe="speech_8k", **options):
         **options,
     }
     model = DiffWave(recipe=recipe, upsampler=upsampler, **arguments)
+    model.build()
+    return model
+
+
+def student_network():
+    """A built student of a few hundred weights, without a teacher."""
+    upsampler = {"class_name": "StretchUpsampler", "config": {"scales": [8, 10]}}
+    channels = {"residual_channels": 4, "gate_channels": 4, "skip_channels": 4}
+    model = ParallelWaveNet(flow_layers=(2, 2), recipe="speech_8k", upsampler=upsampler, **channels)
     model.build()
     return model

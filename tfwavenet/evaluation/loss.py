@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from tfwavenet.evaluation import statistics
 from tfwavenet.evaluation.utterances import Utterance, mel_of, speaker_of
+from tfwavenet.models import ParallelWaveNet
 from tfwavenet.models.audio_model import AudioModel
 
 
@@ -20,7 +21,8 @@ class HeldOutLoss:
     """The loss of a set of utterances.
 
     Attributes:
-        totals: sum of the loss over the samples of each utterance.
+        totals: sum of the loss over the samples of each utterance. If the loss cannot be computed,
+            because a student has no teacher, empty.
         samples: number of samples of each utterance.
         name: name of the loss.
         unit: unit of the loss of a sample.
@@ -35,19 +37,28 @@ class HeldOutLoss:
     discrete: bool = False
 
     @property
-    def per_sample(self) -> float:
-        """Returns the mean over all samples of all utterances."""
-        return math.fsum(self.totals) / sum(self.samples)
+    def per_sample(self) -> Optional[float]:
+        """Returns the mean over all samples of all utterances, or None."""
+        return None if not self.totals else math.fsum(self.totals) / sum(self.samples)
 
     @property
     def bits_per_sample(self) -> Optional[float]:
         """Returns the mean in bits. If the distribution is not discrete, None."""
-        return self.per_sample / math.log(2) if self.discrete else None
+        per_sample = self.per_sample
+        return per_sample / math.log(2) if self.discrete and per_sample is not None else None
 
     @property
     def ci95(self) -> Optional[float]:
         """Returns half of the 95 % confidence interval of the mean. If there is one utterance, None."""
-        return statistics.ratio_ci95(self.totals, self.samples)
+        return None if not self.totals else statistics.ratio_ci95(self.totals, self.samples)
+
+    def mean_of(self, chosen: Iterable[int]) -> Optional[float]:
+        """Returns the mean over the samples of the utterances of these numbers, or None."""
+        if not self.totals:
+            return None
+        chosen = list(chosen)
+        total = math.fsum(self.totals[i] for i in chosen)
+        return total / sum(self.samples[i] for i in chosen)
 
 
 def held_out_loss(model: AudioModel, utterances: Iterable[Utterance]) -> HeldOutLoss:
@@ -63,6 +74,9 @@ def held_out_loss(model: AudioModel, utterances: Iterable[Utterance]) -> HeldOut
     Raises:
         ValueError: If there is no utterance, or the loss of one is not finite; names it.
     """
+    if isinstance(model, ParallelWaveNet) and model.teacher is None:
+        lengths = tuple(len(utterance.signal) for utterance in utterances)
+        return HeldOutLoss((), lengths, model.loss_name, model.loss_unit)
     program = _program(model)
     totals, samples = [], []
     for utterance in utterances:

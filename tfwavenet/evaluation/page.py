@@ -123,6 +123,8 @@ def _cards(report: Mapping[str, Any]) -> Html:
 
 
 def _loss_card(loss: Mapping[str, Any]) -> Html:
+    if loss["per_sample"] is None:
+        return _EMPTY
     label, value, unit = loss["name"].capitalize(), number(loss["per_sample"]), loss["unit"]
     note = "of a density, so it may be negative" if unit == "nats" else ""
     if loss["bits_per_sample"] is not None:

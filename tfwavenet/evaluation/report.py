@@ -221,15 +221,13 @@ def _segment(
     scores: Sequence[dict[str, comparison.Score]],
     loss: HeldOutLoss,
 ) -> dict[str, Any]:
-    total = sum(loss.totals[i] for i in item.utterances)
-    samples = sum(loss.samples[i] for i in item.utterances)
     return {
         "name": item.name,
         "speaker": item.speaker,
         "text": item.text,
         "utterances": len(item.utterances),
-        "samples": samples,
-        "loss_per_sample": total / samples,
+        "samples": sum(loss.samples[i] for i in item.utterances),
+        "loss_per_sample": loss.mean_of(item.utterances),
         "scores": {
             system.name: {name: value.value for name, value in row.items()}
             for system, row in zip(systems, scores)
@@ -248,7 +246,9 @@ def summary_lines(report: dict[str, Any]) -> list[str]:
     loss = report["loss"]
     bits = loss["bits_per_sample"]
     shown = "" if bits is None else f", {bits:.4f} bits"
-    lines = [f"{loss['name']}: {loss['per_sample']:.4f} {loss['unit']}{shown} per sample"]
+    lines = []
+    if loss["per_sample"] is not None:
+        lines.append(f"{loss['name']}: {loss['per_sample']:.4f} {loss['unit']}{shown} per sample")
     for metric in report["metrics"]:
         means = [
             f"{system['label']} {_shown(system['metrics'][metric['name']]['mean'])}"
