@@ -16,6 +16,7 @@ VERSION = re.search(
 # were built for is pinned here. Everything in this list has wheels: no compiler is needed.
 REQUIREMENTS = [
     "absl-py>=1.4",
+    "h5py>=3.8",
     "librosa>=0.10.1,<1",
     "matplotlib>=3.7",
     "ml_collections>=0.1.1",
@@ -35,11 +36,14 @@ EXTRAS = {
     "gpu": ["tensorflow[and-cuda]==2.15.*"],
     # A metric whose package compiles C on installation; evaluation leaves it out where absent.
     "evaluate": ["pesq>=0.0.4"],
+    # Presets by the handle hf://user/model.
+    "huggingface": ["huggingface_hub>=0.20"],
     "notebooks": ["ipywidgets>=8", "jupyterlab>=4", "nbclient>=0.9"],
     # For those who serve: the messages of TF Serving, and a cluster that answers them.
     "serving": ["ray[serve]>=2.40", SERVING_API],
     # ruff is pinned because its formatting changes with its version.
     "test": [
+        "huggingface_hub>=0.20",
         "ipykernel>=6.20",
         "mypy>=1.15",
         "nbclient>=0.9",
@@ -67,6 +71,7 @@ setup(
         "tfwavenet": ["py.typed"],
         "tfwavenet.data.bundled": ["*.flac", "*.json"],
         "tfwavenet.evaluation": ["templates/*"],
+        "tfwavenet.models": ["pretrained/*/*"],
     },
     python_requires=">=3.9,<3.12",
     install_requires=REQUIREMENTS,

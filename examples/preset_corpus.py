@@ -22,7 +22,7 @@ _OUTPUT = flags.DEFINE_string("output", None, "Folder to write.", required=True)
 SAMPLE_RATE = 16_000
 SPEED = 0.78
 # The shares by which configs/voice.py holds recordings out: of the same names, so the same ones.
-_HELD_OUT = {"validation": 0.01, "test": 0.02}
+_VALIDATION, _TEST = 0.01, 0.02
 _COPIES = 35
 
 
@@ -39,8 +39,10 @@ def write(source: str, target: pathlib.Path, *, speed: float = 1.0) -> None:
 
 
 def main(_: list[str]) -> None:
+    """Writes the folder."""
     output = pathlib.Path(_OUTPUT.value)
-    utterances = read_corpus("folder", root=_VOICES.value, **_HELD_OUT).utterances
+    corpus = read_corpus("folder", root=_VOICES.value, validation=_VALIDATION, test=_TEST)
+    utterances = corpus.utterances
     for utterance in utterances:
         write(utterance.path, output / f"{utterance.name}.wav")
     training = [utterance for utterance in utterances if utterance.split == "train"]

@@ -164,6 +164,7 @@ def test_licence_and_extras(metadata):
     assert set(metadata["extras_require"]) == {
         "evaluate",
         "gpu",
+        "huggingface",
         "notebooks",
         "serving",
         "test",

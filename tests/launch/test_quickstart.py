@@ -1,4 +1,4 @@
-"""The quickstart: one call from the bundled speech to a page, resumable like its parts."""
+"""The config of the quickstart; `test_presets` runs it."""
 
 from __future__ import annotations
 
@@ -7,22 +7,8 @@ import pathlib
 import pytest
 
 from tfwavenet.launch import app, quickstart
-from tfwavenet.run import Run
 
 REPOSITORY = pathlib.Path(__file__).parents[2]
-
-
-def test_quickstart_trains_and_evaluates(monkeypatch, tmp_path, caplog):
-    done = []
-    report = {"text": {"bits_per_character": 2.0, "ci95": None, "characters": 9}}
-    report["text"].update(unknown_share=0.0, bz2=3.0)
-    monkeypatch.setattr(Run, "train", lambda self, config: done.append(config.model.class_name))
-    monkeypatch.setattr(Run, "evaluate", lambda self, split: done.append(split) or report)
-    monkeypatch.setattr("sys.argv", ["tfwavenet-quickstart", f"--workdir={tmp_path}"])
-    with pytest.raises(SystemExit) as exit_:
-        quickstart.main()
-    assert (exit_.value.code, done) == (0, ["WaveNet", "test"])
-    assert str(tmp_path / "evaluation" / "test" / "index.html") in caplog.text
 
 
 def test_config_of_the_quickstart_is_the_default(tmp_path, monkeypatch):
