@@ -20,7 +20,7 @@ from tfwavenet.data.splits import Split, Utterance
 from tfwavenet.diffusion import NoiseSchedule
 from tfwavenet.evaluation import schedule_search
 from tfwavenet.evaluation.utterances import Recording
-from tfwavenet.models import DiffWave, ParallelWaveNet
+from tfwavenet.models import DiffWave, ParallelWaveNet, presets
 from tfwavenet.models.audio_model import AudioModel
 from tfwavenet.training import fine_tuning, run_training, teacher, trained
 from tfwavenet.training import workdir as workdirs
@@ -113,6 +113,11 @@ class Run:
     def speakers(self) -> list[str]:
         """Returns the names of the speakers, in the order of their numbers."""
         return self._loaded.metadata.speakers
+
+    @property
+    def sampling(self) -> dict[str, Any]:
+        """Returns the arguments of `generate` that a preset recommends; of a run, none."""
+        return presets.read(self._preset).sampling if self._preset else {}
 
     @property
     def records(self) -> Records:
@@ -285,7 +290,7 @@ class Run:
 
         Args:
             folder: the folder to make.
-            **options: `weights_dtype` and `card` of the model's `save_to_preset`.
+            **options: `weights_dtype`, `sampling` and `card` of the model's `save_to_preset`.
 
         Returns:
             The folder.

@@ -61,6 +61,23 @@ def test_generate_takes_a_preset(launch, preset, recording, tmp_path):
     np.testing.assert_allclose(made, expected, atol=1e-3)
 
 
+def test_what_a_preset_recommends_is_the_default(launch, recording, tmp_path):
+    model = network()
+    folder = model.save_to_preset(tmp_path / "preset", sampling={"temperature": 0.3, "top_p": 0.9})
+    assert Run.from_preset(folder).sampling == {"temperature": 0.3, "top_p": 0.9}
+    assert Run(tmp_path).sampling == {}
+    _, mel = model.recipe.analyze(audio_files.read(recording)[0])
+    options = [f"--preset={folder}", f"--audio={recording}", "--seed=3"]
+    for flags, expected in (
+        ([], {"temperature": 0.3, "top_p": 0.9}),
+        (["--temperature=1", "--top_p=1"], {}),
+    ):
+        assert launch(generate, *options, *flags, "--output=made.wav") == 0
+        made, _ = audio_files.read("made.wav")
+        wanted = np.clip(model.generate(mel, seed=3, **expected), -1, 1)
+        np.testing.assert_allclose(made, wanted, atol=1e-3)
+
+
 def test_presets_are_listed(launch, capsys):
     assert launch(generate, "--list_presets") == 0
     lines = capsys.readouterr().out.splitlines()

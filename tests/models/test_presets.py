@@ -116,6 +116,14 @@ def test_speakers_must_have_names(tmp_path):
     assert presets.read(folder).speakers == ["0", "1"]
 
 
+def test_recommended_sampling_must_be_known_to_the_model(tmp_path):
+    with pytest.raises(
+        ValueError, match=r"of WaveNet.generate \(did you mean 'top_p'\?\).*: top_q"
+    ):
+        network().save_to_preset(tmp_path / "preset", sampling={"top_q": 0.9})
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_another_class_is_refused(saved):
     with pytest.raises(ValueError, match=r"DiffWave.from_preset takes .* Received: .* a WaveNet"):
         DiffWave.from_preset(saved[0])

@@ -221,7 +221,9 @@ def systems(
         beside["Teacher"] = model.teacher
     for label, other in beside.items():
         options.update(name=label.lower().replace(" ", "_"), label=label)
-        found.append(model_system(other, utterances, **options))
+        # What is chosen for a model need not be known to one of another class.
+        same = whole if type(other) is type(model) else None
+        found.append(model_system(other, utterances, sampling=same, **options))
     if model.upsampler is not None:
         logging.info("evaluation: Griffin-Lim for %d utterances", len(utterances))
         found.append(

@@ -33,13 +33,6 @@ _MAX_UTTERANCES = flags.DEFINE_integer(
 _AUDIO = flags.DEFINE_list(
     "audio", [], "Recordings to evaluate too, separated by commas.", flag_values=FLAGS
 )
-_TEMPERATURE = flags.DEFINE_float(
-    "temperature",
-    1.0,
-    "Temperature of the sampling; 0: no randomness.",
-    lower_bound=0.0,
-    flag_values=FLAGS,
-)
 _SAMPLING = sampling.define_flags(FLAGS)
 _SEED = flags.DEFINE_integer("seed", 0, "Seed of the first utterance.", flag_values=FLAGS)
 _BATCH_SIZE = flags.DEFINE_integer(
@@ -52,15 +45,16 @@ _OUTPUT_DIR = flags.DEFINE_string(
 
 def _evaluate() -> None:
     run = _MODEL.run()
+    chosen = sampling.arguments(run, **_SAMPLING.values())
     report = run.evaluate(
         cast(Split, _SPLIT.value),
         output_dir=_OUTPUT_DIR.value,
         max_utterances=_MAX_UTTERANCES.value,
         audio=_AUDIO.value,
-        temperature=_TEMPERATURE.value,
         seed=_SEED.value,
         batch_size=_BATCH_SIZE.value,
-        sampling=sampling.arguments(run.model, **_SAMPLING.values()),
+        temperature=chosen.pop("temperature", 1.0),
+        sampling=chosen,
     )
     for line in summary_lines(report):
         logging.info("%s", line)

@@ -42,7 +42,6 @@ from typing import Optional
 from absl import flags
 
 from tfwavenet.launch import app, generation_job, model_flags, sampling, text_job
-from tfwavenet.models.audio_model import AudioModel
 from tfwavenet.models.presets import presets
 from tfwavenet.run import Run
 
@@ -83,13 +82,6 @@ _CHARACTERS = flags.DEFINE_integer(
     lower_bound=1,
     flag_values=FLAGS,
 )
-_TEMPERATURE = flags.DEFINE_float(
-    "temperature",
-    1.0,
-    "Temperature of the sampling; 0: no randomness.",
-    lower_bound=0.0,
-    flag_values=FLAGS,
-)
 _SAMPLING = sampling.define_flags(FLAGS)
 _SEED = flags.DEFINE_integer(
     "seed", 0, "Seed of the first utterance; each further utterance adds 1.", flag_values=FLAGS
@@ -115,7 +107,7 @@ def _generate() -> None:
         return
     run = _MODEL.run()
     if run.model.writes_text:
-        _generate_text(run.model)
+        _generate_text(run)
     else:
         _generate_audio(run)
 
@@ -126,16 +118,15 @@ def _list_presets() -> None:
         sys.stdout.write(f"{name}: {entry['description']} {entry['class_name']}, {size}.\n")
 
 
-def _generate_text(model: AudioModel) -> None:
+def _generate_text(run: Run) -> None:
     _refuse(_OF_AUDIO, "this one writes text")
     text_job.run(
-        model,
+        run.model,
         prompt=_PROMPT.value,
         num_characters=_CHARACTERS.value or text_job.DEFAULT_CHARACTERS,
         output=None if _OUTPUT.value == generation_job.STANDARD_OUTPUT else _OUTPUT.value,
-        temperature=_TEMPERATURE.value,
         seed=_SEED.value,
-        **sampling.arguments(model, **_SAMPLING.values()),
+        **sampling.arguments(run, **_SAMPLING.values()),
     )
 
 
@@ -176,10 +167,9 @@ def _generate_audio(run: Run) -> None:
     generation_job.run(
         run.model,
         job,
-        temperature=_TEMPERATURE.value,
         seed=_SEED.value,
         batch_size=_BATCH_SIZE.value,
-        **sampling.arguments(run.model, **_SAMPLING.values()),
+        **sampling.arguments(run, **_SAMPLING.values()),
     )
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 import pathlib
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from absl import flags, logging
 
@@ -31,20 +32,18 @@ _WORKDIR = flags.DEFINE_string(
     "workdir", None, "Folder of the run; made if missing.", required=True, flag_values=FLAGS
 )
 
-# Pieces of a second that are generated at the same time: an utterance takes as long as a piece.
-_FOLDING = {"fold_frames": 32, "overlap_frames": 8}
-
 
 def _quickstart() -> None:
     config = config_flag.with_preset(_CONFIG.value, _PRESET.value)
     run = Run(_WORKDIR.value)
     preset = Run.from_preset(config.training.init, run.path)
     logging.info("1 of 2: the preset %s says held-out sentences again", config.training.init)
-    preset.evaluate("test", audio=_AUDIO.value, output_dir=run.path / "evaluation" / "preset")
+    options: dict[str, Any] = {"audio": _AUDIO.value, "sampling": preset.sampling}
+    preset.evaluate("test", output_dir=run.path / "evaluation" / "preset", **options)
     _tell_page(run.path / "evaluation" / "preset")
     logging.info("2 of 2: training on in %s, then the sentences again", run.path)
     run.train(config)
-    report = run.evaluate("test", audio=_AUDIO.value, others={"Before training": preset.model})
+    report = run.evaluate("test", others={"Before training": preset.model}, **options)
     for line in summary_lines(report):
         logging.info("%s", line)
     _tell_page(run.path / "evaluation" / "test")

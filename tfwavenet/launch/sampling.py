@@ -1,4 +1,4 @@
-"""Defines the flags of sampling that only some models take."""
+"""Defines the flags of sampling, of which some models take only a part."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from absl import flags
 
 from tfwavenet import diffusion
-from tfwavenet.models.audio_model import AudioModel
+from tfwavenet.run import Run
 
 _DIFFUSION = ("schedule", "eta")
 
@@ -16,6 +16,7 @@ _DIFFUSION = ("schedule", "eta")
 class Flags(NamedTuple):
     """The flags that `define_flags` adds."""
 
+    temperature: flags.FlagHolder
     schedule: flags.FlagHolder
     eta: flags.FlagHolder
     top_k: flags.FlagHolder
@@ -30,6 +31,13 @@ class Flags(NamedTuple):
 
 def define_flags(flag_values: flags.FlagValues) -> Flags:
     """Adds the flags of sampling to the flags of a launcher."""
+    temperature = flags.DEFINE_float(
+        "temperature",
+        None,
+        "Temperature of the sampling; 0: no randomness; default: 1, or what a preset recommends.",
+        lower_bound=0.0,
+        flag_values=flag_values,
+    )
     schedule = flags.DEFINE_list(
         "schedule",
         None,
@@ -71,19 +79,20 @@ def define_flags(flag_values: flags.FlagValues) -> Flags:
         lower_bound=0,
         flag_values=flag_values,
     )
-    return Flags(schedule, eta, top_k, top_p, fold_frames, overlap_frames)
+    return Flags(temperature, schedule, eta, top_k, top_p, fold_frames, overlap_frames)
 
 
-def arguments(model: AudioModel, **given: Any) -> dict[str, Any]:
+def arguments(run: Run, **given: Any) -> dict[str, Any]:
     """Returns what the flags add to the arguments of a model's `generate`.
 
     Args:
-        model: the model that generates.
+        run: the run or preset whose model generates. What a preset recommends is the default.
         **given: values of the flags. If a flag is not given, None.
 
     Raises:
         ValueError: If a flag is for another kind of model, or its value is out of range.
     """
+    model = run.model
     chosen = {name: value for name, value in given.items() if value is not None}
     for name in chosen:
         if name not in inspect.signature(model.generate).parameters:
@@ -103,7 +112,7 @@ def arguments(model: AudioModel, **given: Any) -> dict[str, Any]:
         model.schedule.align(chosen["schedule"])
     if "eta" in chosen:
         model.schedule.update_coefficients(chosen["eta"])
-    return chosen
+    return {**run.sampling, **chosen}
 
 
 def _number(text: str) -> float:

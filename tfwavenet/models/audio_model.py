@@ -270,6 +270,7 @@ class AudioModel(tf.keras.Model):
         *,
         speakers: Sequence[str] = (),
         step: int = 0,
+        sampling: Mapping[str, Any] | None = None,
         weights_dtype: presets.WeightsDtype = "float32",
         card: str | None = None,
     ) -> pathlib.Path:
@@ -282,6 +283,8 @@ class AudioModel(tf.keras.Model):
             folder: the folder to make.
             speakers: names of the speakers, in the order of their numbers. If empty, the numbers.
             step: number of updates that the weights have seen.
+            sampling: recommended arguments of `generate`, such as {"top_p": 0.99}. The commands
+                take them by default; `tfwavenet.presets()` and the card tell them.
             weights_dtype: "float32", or "float16" for a file of half the size.
             card: Markdown text of the model card, README.md. If None, a card to be completed.
 
@@ -295,7 +298,13 @@ class AudioModel(tf.keras.Model):
         """
         self.ensure_built()
         return presets.save(
-            self, folder, speakers=speakers, step=step, weights_dtype=weights_dtype, card=card
+            self,
+            folder,
+            speakers=speakers,
+            step=step,
+            sampling=sampling,
+            weights_dtype=weights_dtype,
+            card=card,
         )
 
     @property

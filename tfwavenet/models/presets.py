@@ -13,6 +13,7 @@ The presets that come with the package lie in `models/pretrained`.
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 import pathlib
 from collections.abc import Mapping, Sequence
@@ -57,6 +58,11 @@ class Preset(NamedTuple):
         return list(self.metadata["speakers"])
 
     @property
+    def sampling(self) -> dict[str, Any]:
+        """Returns the arguments of `generate` that are recommended."""
+        return dict(self.metadata.get("sampling", {}))
+
+    @property
     def step(self) -> int:
         """Returns the number of updates that the weights have seen."""
         return int(self.metadata["step"])
@@ -66,8 +72,8 @@ def presets() -> dict[str, dict[str, Any]]:
     """Lists the presets that come with the package.
 
     Returns:
-        For the name of each preset a mapping with "class_name", "description", "parameters" and
-        "sample_rate" (in Hz; None for text).
+        For the name of each preset a mapping with "class_name", "description", "parameters",
+        "sample_rate" (in Hz; None for text) and "sampling" (recommended arguments of `generate`).
 
     Example:
         >>> for name, entry in presets().items():
@@ -189,6 +195,7 @@ def save(
     *,
     speakers: Sequence[str] = (),
     step: int = 0,
+    sampling: Mapping[str, Any] | None = None,
     weights_dtype: WeightsDtype = "float32",
     card: str | None = None,
 ) -> pathlib.Path:
@@ -199,6 +206,7 @@ def save(
         folder: the folder to make.
         speakers: names of the speakers, in the order of their numbers.
         step: number of updates that the weights have seen.
+        sampling: recommended arguments of the model's `generate`.
         weights_dtype: "float32", or "float16" for files of half the size.
         card: text of README.md. If None, a card that says how to load the model.
 
@@ -231,6 +239,7 @@ def save(
             "parameters": model.count_params(),
             "step": int(step),
             "speakers": names,
+            "sampling": _known_arguments(model, sampling or {}),
             "description": _first_sentence(card) if card else type(model).__name__,
             "checksums": {name: _checksum(target / name) for name in _CHECKED},
         }
@@ -238,6 +247,17 @@ def save(
         name = pathlib.Path(folder).name
         (target / CARD).write_text(card or _plain_card(model, name), encoding="utf-8")
     return pathlib.Path(folder)
+
+
+def _known_arguments(model: tf.keras.Model, sampling: Mapping[str, Any]) -> dict[str, Any]:
+    known = inspect.signature(model.generate).parameters
+    for name in sampling:
+        if name not in known:
+            raise ValueError(
+                f"sampling must hold arguments of {type(model).__name__}.generate"
+                f"{nearest_name(name, known)}. Received: {name}"
+            )
+    return dict(sampling)
 
 
 def _names() -> list[str]:
@@ -358,6 +378,7 @@ def _entry(preset: Preset) -> dict[str, Any]:
         "description": preset.metadata["description"],
         "parameters": preset.metadata["parameters"],
         "sample_rate": recipe.get("sample_rate"),
+        "sampling": preset.sampling,
     }
 
 
