@@ -30,7 +30,7 @@ def evaluate(
     speakers: Sequence[str] = (),
     temperature: float = 1.0,
     seed: int = 0,
-    batch_size: int = 8,
+    batch_size: Optional[int] = None,
     join_seconds: float = 4.0,
     page_segments: int = 8,
     griffin_lim_iterations: int = 60,
@@ -60,7 +60,7 @@ def evaluate(
         speakers: names of the speakers, by number.
         temperature: temperature of the sampling, see the model's `generate`.
         seed: seed of the first utterance; the i-th takes `seed + i`.
-        batch_size: number of utterances generated together.
+        batch_size: number of utterances generated together, see `synthesis.batch_size_for`.
         join_seconds: shorter utterances of one speaker are joined up to this length before they
             are measured, see `utterances.joined`. If 0, each is measured by itself.
         page_segments: number of (joined) utterances on the page.

@@ -19,6 +19,7 @@ from tfwavenet.evaluation.utterances import Utterance, mel_of
 from tfwavenet.models import DiffWave, ParallelWaveNet
 from tfwavenet.models.audio_model import AudioModel
 
+_DIFFUSION_BATCH = 8
 _FOLDING = ("fold_frames", "overlap_frames")
 
 
@@ -58,6 +59,17 @@ def recordings(utterances: Sequence[Utterance], recipe: FeatureRecipe) -> list[n
     return [_clipped(recipe.to_audio(one.signal)[0]) for one in utterances]
 
 
+def batch_size_for(model: AudioModel, batch_size: Optional[int]) -> Optional[int]:
+    """Returns how many utterances a model generates together.
+
+    Args:
+        model: the model.
+        batch_size: the number that was asked for. If None, the model chooses the fastest one; a
+            DiffWave, which would take all, takes 8, so that memory does not grow with them.
+    """
+    return _DIFFUSION_BATCH if batch_size is None and isinstance(model, DiffWave) else batch_size
+
+
 def model_system(
     model: AudioModel,
     utterances: Sequence[Utterance],
@@ -65,7 +77,7 @@ def model_system(
     seed: int = 0,
     temperature: float = 1.0,
     sampling: Optional[Mapping[str, Any]] = None,
-    batch_size: int = 8,
+    batch_size: Optional[int] = None,
     name: str = "model",
     label: str = "Model",
 ) -> System:
@@ -80,7 +92,7 @@ def model_system(
         seed: seed of the first utterance.
         temperature: temperature of the sampling, as `generate` takes it.
         sampling: further arguments of `generate`.
-        batch_size: number of utterances generated together.
+        batch_size: number of utterances generated together, see `batch_size_for`.
         name: name of the system.
         label: label of the system.
 
@@ -95,7 +107,7 @@ def model_system(
         model,
         utterances,
         seed=seed,
-        batch_size=batch_size,
+        batch_size=batch_size_for(model, batch_size),
         on_chunk=progress.add,
         **options,
     )
@@ -192,7 +204,7 @@ def systems(
     seed: int = 0,
     temperature: float = 1.0,
     sampling: Optional[Mapping[str, Any]] = None,
-    batch_size: int = 8,
+    batch_size: Optional[int] = None,
     griffin_lim_iterations: int = 60,
     others: Optional[Mapping[str, AudioModel]] = None,
 ) -> list[System]:
@@ -205,7 +217,7 @@ def systems(
         temperature: temperature of the model's sampling.
         sampling: further arguments of the model's `generate`. With `fold_frames` there are two
             systems of the model, one whole and one folded.
-        batch_size: number of utterances that the model generates together.
+        batch_size: number of utterances generated together, see `batch_size_for`.
         griffin_lim_iterations: number of iterations of Griffin-Lim.
         others: further models by label. A student's teacher is one without being named.
     """

@@ -36,7 +36,11 @@ _AUDIO = flags.DEFINE_list(
 _SAMPLING = sampling.define_flags(FLAGS)
 _SEED = flags.DEFINE_integer("seed", 0, "Seed of the first utterance.", flag_values=FLAGS)
 _BATCH_SIZE = flags.DEFINE_integer(
-    "batch_size", 8, "Number of utterances generated together.", lower_bound=1, flag_values=FLAGS
+    "batch_size",
+    None,
+    "Number of utterances generated together; default: as many as are fastest.",
+    lower_bound=1,
+    flag_values=FLAGS,
 )
 _OUTPUT_DIR = flags.DEFINE_string(
     "output_dir", None, "Folder to write; default: <workdir>/evaluation/<split>.", flag_values=FLAGS

@@ -87,7 +87,11 @@ _SEED = flags.DEFINE_integer(
     "seed", 0, "Seed of the first utterance; each further utterance adds 1.", flag_values=FLAGS
 )
 _BATCH_SIZE = flags.DEFINE_integer(
-    "batch_size", 8, "Number of utterances generated together.", lower_bound=1, flag_values=FLAGS
+    "batch_size",
+    None,
+    "Number of utterances generated together; default: as many as are fastest.",
+    lower_bound=1,
+    flag_values=FLAGS,
 )
 _OUTPUT = flags.DEFINE_string(
     "output",

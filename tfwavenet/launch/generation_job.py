@@ -21,6 +21,7 @@ from tfwavenet.audio import audio_files, wav_format
 from tfwavenet.audio.features import FeatureRecipe
 from tfwavenet.audio.wav_writer import WavPipe, WavWriter
 from tfwavenet.evaluation.speed import Speedometer
+from tfwavenet.evaluation.synthesis import batch_size_for
 from tfwavenet.generation.request import prompt_values
 from tfwavenet.models import DiffWave, WaveNet
 from tfwavenet.models.audio_model import AudioModel
@@ -105,7 +106,12 @@ class Job:
 
 
 def run(
-    model: AudioModel, job: Job, *, seed: int = 0, batch_size: int = 8, **sampling: Any
+    model: AudioModel,
+    job: Job,
+    *,
+    seed: int = 0,
+    batch_size: Optional[int] = None,
+    **sampling: Any,
 ) -> None:
     """Generates and writes every file of a job, with progress on stderr.
 
@@ -113,7 +119,7 @@ def run(
         model: the model that the job was made for.
         job: the job.
         seed: seed of the first utterance; the i-th takes `seed + i`.
-        batch_size: number of utterances generated together.
+        batch_size: number of utterances generated together, see `synthesis.batch_size_for`.
         **sampling: further arguments of the model's `generate`, such as `temperature`.
 
     Raises:
@@ -150,7 +156,7 @@ def run(
             samples=None if job.mels is not None else job.samples[0],
             speaker=job.speaker,
             seed=[seed + index for index in range(len(job.paths))],
-            batch_size=batch_size,
+            batch_size=batch_size_for(model, batch_size),
             on_chunk=on_chunk,
             **sampling,
         )

@@ -110,10 +110,61 @@ class AudioModel(tf.keras.Model):
     def _mean(
         self, values: tf.Tensor, batch: Mapping[str, tf.Tensor], tracker: tf.keras.metrics.Metric
     ) -> tf.Tensor:
-        """Returns and tracks the mean of values [batch, samples] over the samples that count."""
+        """Returns and tracks the mean of values [batch, samples] over the samples that count.
+
+        A weight of each row is a factor of its values, as in Keras' own losses.
+        """
         mask = tf.cast(batch["mask"], values.dtype) if "mask" in batch else tf.ones_like(values)
+        if "sample_weight" in batch:
+            weights = tf.cast(batch["sample_weight"], values.dtype)
+            values = values * tf.reshape(weights, [tf.shape(values)[0], 1])
         tracker.update_state(values, sample_weight=mask)
         return tf.math.divide_no_nan(tf.reduce_sum(values * mask), tf.reduce_sum(mask))
+
+    def compile(
+        self,
+        optimizer: Any = "rmsprop",
+        loss: Any = None,
+        metrics: Any = None,
+        loss_weights: Any = None,
+        weighted_metrics: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        """Configures the model for training; the loss is its own.
+
+        Args:
+            optimizer: optimizer, or its name.
+            loss: None; the model brings its loss, see `sample_loss`.
+            metrics: None; the model reports its loss.
+            loss_weights: None.
+            weighted_metrics: None.
+            **kwargs: further arguments of `tf.keras.Model.compile`, such as `jit_compile`.
+
+        Raises:
+            ValueError: If a loss, its weights or metrics are given.
+        """
+        given = {
+            "loss": loss,
+            "metrics": metrics,
+            "loss_weights": loss_weights,
+            "weighted_metrics": weighted_metrics,
+        }
+        for name, value in given.items():
+            if value is not None:
+                raise ValueError(
+                    f"A {type(self).__name__} brings its own loss, so compile takes no `{name}`; "
+                    f"further figures are for callbacks. Received: {name}={value!r}"
+                )
+        super().compile(optimizer, **kwargs)
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        """Compiles a loaded model; what earlier versions stored and did not use is left out."""
+        unused = ("loss", "metrics", "loss_weights", "weighted_metrics")
+        kept = {name: value for name, value in config.items() if name not in unused}
+        # Keras does the rest only for models whose `compile` is its own.
+        self.compile(**tf.keras.saving.deserialize_keras_object(kept))
+        if self.built and isinstance(self.optimizer, tf.keras.optimizers.Optimizer):
+            self.optimizer.build(self.trainable_variables)
 
     def make_train_function(self, force: bool = False) -> Any:
         """Makes Keras' training function for a model and an optimizer that have all variables.
@@ -129,7 +180,7 @@ class AudioModel(tf.keras.Model):
 
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
         """Updates the weights by the gradient of the loss on a batch; returns the metrics."""
-        batch, _, _ = tf.keras.utils.unpack_x_y_sample_weight(data)
+        batch = self._weighted_batch(data)
         with fused_elementwise():
             with tf.GradientTape() as tape:
                 # Optimizers add the gradients of the replicas up.
@@ -140,9 +191,14 @@ class AudioModel(tf.keras.Model):
 
     def test_step(self, data: Any) -> dict[str, tf.Tensor]:
         """Computes the loss on a batch; returns the metrics."""
-        batch, _, _ = tf.keras.utils.unpack_x_y_sample_weight(data)
-        self._loss(batch, training=False)
+        self._loss(self._weighted_batch(data), training=False)
         return self._results()
+
+    @staticmethod
+    def _weighted_batch(data: Any) -> dict[str, tf.Tensor]:
+        """Returns the batch in what Keras hands to a step, with the weights of its rows if given."""
+        batch, _, weights = tf.keras.utils.unpack_x_y_sample_weight(data)
+        return dict(batch) if weights is None else {**batch, "sample_weight": weights}
 
     def _results(self) -> dict[str, tf.Tensor]:
         return {metric.name: metric.result() for metric in self.metrics}

@@ -1,0 +1,102 @@
+"""What `fit` and `compile` are given beside the batch: weights count, other losses are refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.support.clips import diffusion_network, network, student_network
+
+
+def student():
+    model = student_network()
+    model.set_teacher(network("Gaussian"))
+    return model
+
+
+MAKERS = {"WaveNet": network, "DiffWave": diffusion_network, "ParallelWaveNet": student}
+
+
+def rows(count, frames=6):
+    """Batches of different rows, as `Records.dataset` makes them without padding frames."""
+    generator = np.random.default_rng(0)
+    audio = generator.uniform(-0.5, 0.5, (count, 80 * frames)).astype(np.float32)
+    mel = generator.uniform(0, 1, (count, frames, 40)).astype(np.float32)
+    return {"audio": audio, "mel": mel}
+
+
+def moved(make, batch, weights=None, **options):
+    """How each weight changes by one update of a fresh model."""
+    tf.keras.utils.set_random_seed(1)
+    model = make()
+    model.compile(tf.keras.optimizers.SGD(0.1), run_eagerly=True)
+    before = [one.numpy() for one in model.trainable_weights]
+    count = len(batch["audio"])
+    parts = (batch, tf.zeros([count], tf.int64))
+    parts += () if weights is None else (tf.constant(weights, tf.float32),)
+    history = model.fit(tf.data.Dataset.from_tensors(parts), verbose=0, **options).history
+    after = [one.numpy() for one in model.trainable_weights]
+    return history["loss"][0], [new - old for new, old in zip(after, before)]
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_rows_of_weight_zero_are_not_learned_from(name):
+    loss, changes = moved(MAKERS[name], rows(2), [0.0, 0.0])
+    assert loss == 0.0
+    assert max(np.abs(change).max() for change in changes) == 0.0
+
+
+def test_a_weight_is_a_factor_of_the_loss_of_its_row():
+    """Keras divides by the number of rows: weights (2, 0) leave the mean of the first row alone."""
+    both = rows(2)
+    first = {name: value[:1] for name, value in both.items()}
+    loss, changes = moved(network, both, [2.0, 0.0])
+    expected_loss, expected = moved(network, first)
+    assert loss == pytest.approx(expected_loss, rel=1e-5)
+    for ours, theirs in zip(changes, expected):
+        np.testing.assert_allclose(ours, theirs, atol=1e-6)
+
+
+def test_weights_of_classes_become_weights_of_rows():
+    loss, changes = moved(network, rows(2), class_weight={0: 0.0})
+    assert loss == 0.0
+    assert max(np.abs(change).max() for change in changes) == 0.0
+
+
+def test_evaluate_weighs_rows_too():
+    model = network()
+    model.compile("sgd")
+    batch = rows(2)
+    plain = model.evaluate(tf.data.Dataset.from_tensors(batch), verbose=0, return_dict=True)
+    halved = tf.data.Dataset.from_tensors((batch, tf.zeros([2]), tf.fill([2], 0.5)))
+    weighted = model.evaluate(halved, verbose=0, return_dict=True)
+    assert weighted["loss"] == pytest.approx(plain["loss"] / 2, rel=1e-5)
+
+
+@pytest.mark.parametrize("name", MAKERS)
+@pytest.mark.parametrize(
+    "given",
+    [{"loss": "mse"}, {"metrics": ["mae"]}, {"loss_weights": [1]}, {"weighted_metrics": ["mae"]}],
+)
+def test_another_loss_is_refused(name, given):
+    (argument,) = given
+    with pytest.raises(ValueError, match=f"brings its own loss.* Received: {argument}="):
+        MAKERS[name]().compile("sgd", **given)
+
+
+def test_a_saved_model_is_compiled_as_it_was(tmp_path):
+    model = network()
+    model.compile(tf.keras.optimizers.Adam(0.02, global_clipnorm=1.0))
+    model.fit(rows(2), verbose=0)
+    model.save(tmp_path / "model.keras")
+    again = tf.keras.models.load_model(tmp_path / "model.keras")
+    assert again.optimizer.get_config() == model.optimizer.get_config()
+    for ours, theirs in zip(again.optimizer.variables, model.optimizer.variables):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_a_loss_that_earlier_versions_stored_and_ignored_does_no_harm():
+    model = network()
+    model.compile_from_config({"optimizer": "sgd", "loss": "mse", "metrics": ["mae"]})
+    assert model.optimizer.name == "SGD"
