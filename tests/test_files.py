@@ -193,3 +193,28 @@ def test_json_keeps_names_of_files_that_are_no_utf8(tmp_path):
     name = os.fsdecode(b"\xff\xfe \xe4\xb8\xad")
     files.write_json(tmp_path / "a.json", {name: name})
     assert files.read_json(tmp_path / "a.json") == {name: name}
+
+
+LONG = "録音資料集" * 8 + "/" + "第一巻" * 14 + "/"
+LATIN1 = os.fsdecode(b"Andr\xe9/1")
+
+
+@pytest.mark.parametrize(
+    ("names", "stems"),
+    [
+        (["a/b 1", "é-2.x", "../up"], ["a_b_1", "é-2.x", ".._up"]),
+        (["anna/1", "anna_1", "anna 1"], ["anna_1", "anna_1-2", "anna_1-3"]),
+        ([LATIN1], ["Andr_udce9_1"]),
+    ],
+)
+def test_names_of_utterances_become_names_of_files(names, stems):
+    assert files.file_stems(names) == stems
+
+
+def test_long_names_are_cut_and_told_apart(tmp_path):
+    stems = files.file_stems([f"{LONG}{number}" for number in range(30)])
+    assert len(set(stems)) == 30
+    for stem in stems:
+        with files.atomic_write(tmp_path / f"{stem}.before_training.wav") as file:
+            file.write(b"x")
+    assert len(list(tmp_path.iterdir())) == 30

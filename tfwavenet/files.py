@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import json
 import os
 import pathlib
+import re
 import shutil
 from collections.abc import Iterator, Sequence
 from typing import IO, Any, BinaryIO, Union
@@ -15,6 +17,9 @@ try:
     import fcntl
 except ImportError:  # not POSIX: two writers at once are then the user's to avoid
     fcntl = None  # type: ignore[assignment]
+
+# Bytes of a file's name are limited to 255; some are for extensions and for `.tmp-<pid>`.
+_LONGEST_STEM = 180
 
 PathLike = Union[str, "os.PathLike[str]"]
 
@@ -168,6 +173,40 @@ def _is_at(file: BinaryIO, path: str) -> bool:
         return os.path.samestat(os.fstat(file.fileno()), os.stat(path))
     except FileNotFoundError:
         return False
+
+
+def printable(name: str) -> str:
+    """Returns a name that UTF-8 can express; bytes of another encoding become their escapes.
+
+    Args:
+        name: a name as Python reads it from a folder.
+    """
+    return name.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def file_stems(names: Sequence[str]) -> list[str]:
+    """Returns names for files in one folder, without extensions, one for each of the given names.
+
+    What is no letter, digit, dot, dash or underscore becomes an underscore. A long name is cut, and
+    the digits of a checksum tell which it was. A repeated name gets a number.
+
+    Args:
+        names: names of utterances; they may be paths.
+
+    Example:
+        >>> file_stems(["anna/1", "anna_1"])
+        ['anna_1', 'anna_1-2']
+    """
+    return distinct([_file_stem(name) for name in names])
+
+
+def _file_stem(name: str) -> str:
+    clean = re.sub(r"[^\w.-]+", "_", printable(name))
+    if len(clean.encode("utf-8")) <= _LONGEST_STEM:
+        return clean
+    digest = hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()[:8]
+    kept = clean.encode("utf-8")[: _LONGEST_STEM - len(digest) - 1].decode("utf-8", "ignore")
+    return f"{kept}-{digest}"
 
 
 def distinct(names: Sequence[str]) -> list[str]:

@@ -6,6 +6,7 @@ import base64
 import html.parser
 import io
 import json
+import os
 import re
 import sys
 
@@ -286,6 +287,19 @@ def test_further_models_are_columns_of_their_own(tmp_path):
     expected = np.clip(other.generate(clip("a", 0.5).mel, seed=5), -1, 1)
     np.testing.assert_allclose(made, expected, atol=1e-4)
     assert "Before it" in (tmp_path / "index.html").read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    "name", ["録音資料集" * 8 + "/" + "第一巻" * 14, os.fsdecode(b"Andr\xe9/1")]
+)
+def test_any_name_of_a_recording_can_be_written(name, tmp_path):
+    item = clip(name, 0.5)
+    item.text = os.fsdecode(b"caf\xe9")
+    options = {"output_dir": tmp_path, "griffin_lim_iterations": 2}
+    evaluation.evaluate(network(), [item], **options)
+    assert json.loads((tmp_path / "report.json").read_text("utf-8"))["segments"]
+    assert (tmp_path / "index.html").exists()
+    assert len(list((tmp_path / "audio").glob("*.model.wav"))) == 1
 
 
 def test_missing_packages_are_explained(tmp_path, monkeypatch):

@@ -129,16 +129,16 @@ def evaluate(
         sample_rate=recipe.sample_rate,
         about=about,
     )
-    _write_audio(os.path.join(output_dir, AUDIO), items, recordings, systems, recipe.sample_rate)
     html = page.render(result, found[:page_segments], systems, config=config)
     _write(output_dir, result, html)
+    _write_audio(os.path.join(output_dir, AUDIO), items, recordings, systems, recipe.sample_rate)
     return result
 
 
 def _write(output_dir: files.PathLike, result: Mapping[str, Any], html: str) -> None:
     """Writes page and report."""
     with files.atomic_write(os.path.join(output_dir, PAGE)) as file:
-        file.write(html.encode("utf-8"))
+        file.write(files.printable(html).encode("utf-8"))
     files.write_json(os.path.join(output_dir, REPORT), result)
     logging.info("evaluation: see %s", os.path.join(output_dir, PAGE))
 
@@ -161,8 +161,8 @@ def _write_audio(
     systems: Sequence[synthesis.System],
     sample_rate: int,
 ) -> None:
-    """Writes `<utterance>.<system>.wav`; slashes in names become underscores."""
-    stems = files.distinct([one.name.replace("/", "_").replace(os.sep, "_") for one in utterances])
+    """Writes `<utterance>.<system>.wav`; see `files.file_stems`."""
+    stems = files.file_stems([one.name for one in utterances])
     for index, stem in enumerate(stems):
         versions = {"recording": recordings[index]}
         versions.update({system.name: system.audio[index] for system in systems})

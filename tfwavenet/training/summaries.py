@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import pathlib
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Optional
 
@@ -72,11 +71,6 @@ class Example:
         mel = None if self.mel is None else self.mel[:frames]
         return dataclasses.replace(self, signal=self.signal[: frames * hop_samples], mel=mel)
 
-    @property
-    def file_name(self) -> str:
-        """Returns the name without characters that do not belong into the name of a file."""
-        return re.sub(r"[^\w.-]+", "_", self.name)
-
 
 class SampleSummaries(tf.keras.callbacks.Callback):
     """Generates held-out utterances every few epochs, beside the recordings.
@@ -116,6 +110,8 @@ class SampleSummaries(tf.keras.callbacks.Callback):
         super().__init__()
         self._supports_tf_logs = True
         self._examples = list(examples)
+        names = [example.name for example in self._examples]
+        self._stems = dict(zip(names, files.file_stems(names)))
         self._recipe = recipe
         self._writer = writer
         self._samples = pathlib.Path(samples)
@@ -148,25 +144,26 @@ class SampleSummaries(tf.keras.callbacks.Callback):
         return generate_again(self.model, self._examples, seed=self._seed)
 
     def _write(self, example: Example, made: Any, folder: pathlib.Path) -> None:
-        audio, rate = made, self._recipe.sample_rate
+        audio, rate, stem = made, self._recipe.sample_rate, self._stems[example.name]
         recording, _ = self._recipe.to_audio(example.signal)
-        recording_path = self._samples / "recording" / f"{example.file_name}.wav"
+        recording_path = self._samples / "recording" / f"{stem}.wav"
         if not recording_path.exists():
             audio_files.write(recording_path, recording, rate)
-        audio_files.write(folder / f"{example.file_name}.wav", audio, rate)
+        audio_files.write(folder / f"{stem}.wav", audio, rate)
         for title, samples in (("generated", audio), ("recording", recording)):
             clip = np.clip(samples, -1.0, 1.0)[np.newaxis, :, np.newaxis]
-            tf.summary.audio(f"{example.name}/{title}", clip, rate)
+            tf.summary.audio(f"{files.printable(example.name)}/{title}", clip, rate)
         if len(audio) >= self._recipe.n_fft:
-            self._draw(example, {"generated": audio, "recording": recording}, folder)
+            self._draw(
+                example, {"generated": audio, "recording": recording}, folder / f"{stem}.png"
+            )
 
-    def _draw(
-        self, example: Example, audio: Mapping[str, np.ndarray], folder: pathlib.Path
-    ) -> None:
+    def _draw(self, example: Example, audio: Mapping[str, np.ndarray], path: pathlib.Path) -> None:
         """Draws the mels of float32 [samples] by title, before their normalization."""
         mels = {title: self._recipe.compressed_mel(one).numpy() for title, one in audio.items()}
         seconds = self._recipe.hop_samples / self._recipe.sample_rate
         png = mel_figure.to_png(mel_figure.mel_figure(mels, frame_seconds=seconds))
-        with files.atomic_write(folder / f"{example.file_name}.png") as file:
+        with files.atomic_write(path) as file:
             file.write(png)
-        tf.summary.image(f"{example.name}/mel", tf.image.decode_png(png, channels=3)[tf.newaxis])
+        name = files.printable(example.name)
+        tf.summary.image(f"{name}/mel", tf.image.decode_png(png, channels=3)[tf.newaxis])

@@ -36,7 +36,7 @@ class TextSummaries(SampleSummaries):
         )
 
     def _write(self, example: Example, made: Any, folder: pathlib.Path) -> None:
-        name, held_out = f"{example.file_name}.txt", self._recipe.decode(example.signal)
+        name, held_out = f"{self._stems[example.name]}.txt", self._recipe.decode(example.signal)
         recording = self._samples / "recording" / name
         if not recording.exists():
             _write_text(recording, held_out)
@@ -44,7 +44,7 @@ class TextSummaries(SampleSummaries):
         for title, text in (("generated", made), ("recording", held_out)):
             # Markdown shows what is indented as it is.
             indented = textwrap.indent(text, "    ", lambda line: True)
-            tf.summary.text(f"{example.name}/{title}", indented)
+            tf.summary.text(f"{files.printable(example.name)}/{title}", indented)
 
 
 def _write_text(path: pathlib.Path, text: str) -> None:
