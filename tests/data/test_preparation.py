@@ -433,3 +433,48 @@ class TestFromConfig:
         config = self._config(corpus="folder", records=str(tmp_path / "elsewhere"))
         assert prepare_from_config(config, tmp_path) == str(tmp_path / "elsewhere")
         assert os.listdir(tmp_path) == []
+
+
+def test_shards_that_vanish_from_finished_data_are_missed(tmp_path, corpus):
+    _prepare(tmp_path)
+    (tmp_path / "data" / "train-00000.tfrecord").unlink()
+    with pytest.raises(ValueError, match=r"must be whole, with \d+ bytes of train-00000.tfrecord"):
+        _prepare(tmp_path)
+
+
+def test_data_whose_shards_vanish_meanwhile_are_not_finished(tmp_path, corpus, monkeypatch):
+    written = workers.WriteShard.__call__
+
+    def write_and_lose(task, shard, folder):
+        result = written(task, shard, folder)
+        (folder / shard.file_name).unlink()
+        return result
+
+    with monkeypatch.context() as patch:
+        patch.setattr(workers.WriteShard, "__call__", write_and_lose)
+        with pytest.raises(ValueError, match="Prepared data must be whole"):
+            _prepare(tmp_path)
+    assert not (tmp_path / "data" / "metadata.json").exists()
+    _prepare(tmp_path)
+    assert Records(tmp_path / "data").count("train") > 0
+
+
+@pytest.mark.parametrize("digit", [b"1", b"0", b"2"])
+def test_a_changed_digit_of_an_index_is_found(tmp_path, corpus, digit):
+    _prepare(tmp_path)
+    path = tmp_path / "data" / "index-train.json"
+    before = path.read_bytes()
+    at = before.rindex(digit)
+    path.write_bytes(before[:at] + b"7" + before[at + 1 :])
+    with pytest.raises(ValueError, match=r"The index .*index-train.json' was changed after"):
+        Records(tmp_path / "data")
+
+
+def test_data_of_earlier_versions_have_no_checksum_of_the_index(tmp_path, corpus):
+    _prepare(tmp_path)
+    path = tmp_path / "data" / "metadata.json"
+    metadata = json.loads(path.read_text())
+    for split in metadata["splits"].values():
+        del split["index_checksum"]
+    path.write_text(json.dumps(metadata))
+    assert Records(tmp_path / "data").count("train") > 0

@@ -45,6 +45,7 @@ def write_all(
         ignored: files of the corpus that are passed over, with the reason.
 
     Raises:
+        ValueError: if a shard is no longer there.
         OSError: if a file cannot be written.
     """
     skipped = [{"file": path, "reason": reason} for path, reason in ignored.items()]
@@ -62,12 +63,36 @@ def write_all(
         "source_sample_rates": _sample_rates(results),
         "skipped_files": len(skipped),
     }
+    require_shards(metadata, folder)
     for split in SPLITS:
         chosen = [(s.file_name, r["entries"]) for s, r in used if s.split == split]
         reader.write_index(folder / reader.index_file(split), chosen)
+        checksum = reader.index_checksum(folder / reader.index_file(split))
+        metadata["splits"][split]["index_checksum"] = checksum
     files.write_json(folder / SKIPPED, skipped)
     files.write_json(folder / progress.METADATA, metadata)
     return metadata
+
+
+def require_shards(metadata: Mapping[str, Any], folder: pathlib.Path) -> None:
+    """Checks that all shards are in their folder, with the size that they were written with.
+
+    Args:
+        metadata: describes the shards.
+        folder: folder of the shards.
+
+    Raises:
+        ValueError: if a shard is missing or of another size; names it.
+    """
+    for split in metadata["splits"].values():
+        for name, expected in split["shards"].items():
+            path = folder / name
+            size = path.stat().st_size if path.exists() else None
+            if size != expected:
+                raise ValueError(
+                    f"Prepared data must be whole, with {expected} bytes of {name}; remove the "
+                    f"folder and prepare again. Received: {size} bytes in {str(folder)!r}"
+                )
 
 
 def read(folder: pathlib.Path) -> dict[str, Any]:

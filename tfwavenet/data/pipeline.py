@@ -89,6 +89,7 @@ class Records:
                 shard_bytes=self.metadata["splits"][split]["shards"],
                 hop_samples=self.recipe.hop_samples,
                 n_mels=self.n_mels,
+                checksum=self.metadata["splits"][split].get("index_checksum"),
             )
             for split in SPLITS
         }

@@ -107,6 +107,7 @@ def prepare(
             settings["files"] = _digest(found)
         if finished is not None:
             progress.require_same(finished["settings"], settings, folder)
+            metadata.require_shards(metadata.read(folder), folder)
             state.discard()
             logging.info("Already prepared: %s", folder)
             return finished

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import os
 import pathlib
 import zlib
@@ -38,6 +39,12 @@ def write_index(
     files.write_json(path, {"shards": [name for name, _ in entries], **columns}, indent=None)
 
 
+def index_checksum(path: files.PathLike) -> str:
+    """Returns the SHA-256 of the file of an index, in hexadecimal digits."""
+    with open(path, "rb") as file:
+        return hashlib.sha256(file.read()).hexdigest()
+
+
 class SplitReader:
     """Reads records of one split by number, whole or in part.
 
@@ -51,6 +58,7 @@ class SplitReader:
         shard_bytes: size that every shard of the split must have.
         hop_samples: samples per frame, >= 1.
         n_mels: mel bins, or None for data without mel.
+        checksum: checksum that the index must have; None for data of earlier versions.
 
     Attributes:
         frames: int64 [records], length of every record.
@@ -70,11 +78,12 @@ class SplitReader:
         shard_bytes: Mapping[str, int],
         hop_samples: int,
         n_mels: int | None,
+        checksum: str | None = None,
     ) -> None:
         self._directory = pathlib.Path(directory)
         self.hop_samples = hop_samples
         self.n_mels = n_mels
-        index = _read_index(self._directory / index_file(split))
+        index = _read_index(self._directory / index_file(split), checksum)
         self._paths = [str(self._directory / name) for name in index["shards"]]
         self.names: list[str] = index["name"]
         self.texts: list[str | None] = index["text"]
@@ -160,14 +169,20 @@ class SplitReader:
         self._verified[record] = True
 
 
-def _read_index(path: pathlib.Path) -> dict[str, Any]:
+def _read_index(path: pathlib.Path, checksum: str | None) -> dict[str, Any]:
     """Reads the columns of an index and checks that all are there and equally long."""
     try:
+        found = index_checksum(path)
         index = files.read_json(path)
     except FileNotFoundError as error:
         raise ValueError(
             f"Prepared data are expected to have an index. Received: missing file {str(path)!r}"
         ) from error
+    if checksum not in (None, found):
+        raise ValueError(
+            f"The index {str(path)!r} was changed after it was written; remove the folder and "
+            f"prepare again. Received: checksum {found}, expected {checksum}"
+        )
     expected = ("shards", "name", "text", *_COLUMNS)
     if not isinstance(index, dict) or set(expected) - set(index):
         raise ValueError(
