@@ -298,9 +298,9 @@ def test_a_truncated_wav_is_refused(tmp_path, size, missing):
         audio_files.whole_info(path)
 
 
-def aiff_of_size(data, size, frames):
+def aiff_of_size(data, size, frames, channels=1, bits=16):
     rate = struct.pack(">HQ", 16383 + 13, RATE << (63 - 13))  # 80-bit float: 2^13 <= 16000 < 2^14
-    head = struct.pack(">4sIhIh", b"COMM", 18, 1, frames, 16) + rate
+    head = struct.pack(">4sIhIh", b"COMM", 18, channels, frames, bits) + rate
     body = b"AIFF" + head + struct.pack(">4sIII", b"SSND", size, 0, 0) + data
     return struct.pack(">4sI", b"FORM", min(size + 38, 0xFFFFFFFF)) + body
 
@@ -312,6 +312,13 @@ def aiff_of_size(data, size, frames):
 )
 def test_an_aiff_of_unknown_length_is_read(tmp_path, size, frames):
     content = aiff_of_size(samples_of(1, 16), size, frames)
+    check_equals_libsndfile(tmp_path / "clip.aiff", content, 1000)
+
+
+# The eight bytes in front of AIFF's samples are no whole number of frames of 24-bit stereo.
+@pytest.mark.parametrize("extra", [1, 8])
+def test_an_aiff_size_that_is_a_few_bytes_too_large_is_read(tmp_path, extra):
+    content = aiff_of_size(samples_of(2, 24), 6008 + extra, 1000, channels=2, bits=24)
     check_equals_libsndfile(tmp_path / "clip.aiff", content, 1000)
 
 

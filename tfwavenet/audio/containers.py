@@ -20,6 +20,7 @@ OPEN_SIZE_TOLERANCE = 1 << 16
 # writer counted the header or a pad byte.
 LARGEST_SIZE_ERROR = 8
 _UNKNOWN_LENGTH, _UNKNOWN_LENGTH_64 = 0xFFFFFFFF, 0xFFFFFFFFFFFFFFFF
+_SSND_HEADER_BYTES = 8  # offset and size of blocks, which the size of the chunk includes
 _OGG_HEADER_BYTES = 27
 _OGG_LAST_PAGE_FLAG = 4
 _LONGEST_OGG_PAGE = 65307
@@ -30,8 +31,9 @@ _LARGEST_MP3_LENGTH_OFFSET = 64
 def damage(path: str) -> str | None:
     """Describes how a file falls short of what its container promises.
 
-    A size near 2 or 4 GiB in the header of a shorter WAV or AIFF file stands for an unknown length,
-    and a few bytes are taken for the writer's mistake: the samples go on to the end of the file.
+    In a shorter WAV or AIFF file, a size near 2 or 4 GiB stands for an unknown length. A size that
+    is up to 8 bytes too large is taken for a mistake of the writer if the samples end in a whole
+    frame. In both cases the samples go on to the end of the file.
 
     Args:
         path: an existing file of any kind. WAV (RIFF, RIFX, RF64), AIFF and Ogg are checked.
@@ -83,19 +85,21 @@ def _missing_samples(file: BinaryIO, *, name: bytes, order: str) -> str | None:
         if chunk == name:
             promised = promised_64 if size == _UNKNOWN_LENGTH else size
             found = size_on_disk - position - 8
-            if promised is None or _goes_to_the_end(promised, found, frame_bytes):
+            extra = _SSND_HEADER_BYTES if name == b"SSND" else 0
+            is_cut = (found - extra) % frame_bytes != 0
+            if promised is None or _goes_to_the_end(promised, found, is_cut=is_cut):
                 return None
             return f"a truncated file, {promised} bytes of samples expected, {found} found"
         position += 8 + size + size % 2
     return None
 
 
-def _goes_to_the_end(promised: int, found: int, frame_bytes: int) -> bool:
-    """Tells whether no samples are missing, as far as the sizes in bytes show."""
+def _goes_to_the_end(promised: int, found: int, *, is_cut: bool) -> bool:
+    """Tells whether no samples are missing, by the sizes in bytes and whether a frame is cut."""
     is_open = promised == _UNKNOWN_LENGTH_64 or any(
         abs(promised - size) <= OPEN_SIZE_TOLERANCE for size in OPEN_SIZES
     )
-    is_inexact = promised - found <= LARGEST_SIZE_ERROR and found % frame_bytes == 0
+    is_inexact = promised - found <= LARGEST_SIZE_ERROR and not is_cut
     return promised <= found or is_open or is_inexact
 
 

@@ -146,7 +146,7 @@ def _wav_data_bytes(contents: tf.Tensor, data: tf.Tensor, *, frame_bytes: tf.Ten
     """Returns the size of the samples whose chunk begins at `data`, int32 scalar.
 
     The size in the header may be unknown or a few bytes too large, see `containers.damage`.
-    libsndfile takes a size of 0 as unknown if that of the whole file is 8, and so is done here.
+    As in libsndfile, a size of 0 is unknown if the size of the whole file is given as 8.
     """
     size = _little_64(contents, data + 4, 4)
     found = tf.cast(tf.strings.length(contents) - data - 8, tf.int64)
