@@ -31,9 +31,9 @@ _LARGEST_MP3_LENGTH_OFFSET = 64
 def damage(path: str) -> str | None:
     """Describes how a file falls short of what its container promises.
 
-    In a shorter WAV or AIFF file, a size near 2 or 4 GiB stands for an unknown length. A size that
-    is up to 8 bytes too large is taken for a mistake of the writer if the samples end in a whole
-    frame. In both cases the samples go on to the end of the file.
+    In a shorter WAV or AIFF file, a size near 2 or 4 GiB stands for an unknown length. A size up to
+    8 bytes too large is the writer's mistake, unless the last frame is cut. In both cases the
+    samples go on to the end of the file.
 
     Args:
         path: an existing file of any kind. WAV (RIFF, RIFX, RF64), AIFF and Ogg are checked.
