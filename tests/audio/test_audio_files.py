@@ -218,13 +218,115 @@ def test_unusual_but_whole_wav_files_are_read(tmp_path):
         np.testing.assert_allclose(audio_files.read(path)[0], tone(), atol=2**-15)
 
 
-def test_a_wav_of_unknown_length_is_read(tmp_path):
-    # ffmpeg writes 0xFFFFFFFF for the size of samples that it streams to a pipe.
-    path = tmp_path / "clip.wav"
-    content = bytearray(wav_bytes([LAYOUT, (b"data", (tone() * 32768).astype("<i2").tobytes())]))
-    content[40:44] = b"\xff" * 4
+def samples_of(channels, bits):
+    """Little-endian integers of white noise: bytes of 1000 frames."""
+    rng = np.random.default_rng(0)
+    return rng.integers(0, 256, 1000 * channels * bits // 8, np.uint8).tobytes()
+
+
+def wav_of_size(data, size, *, channels=1, bits=16, riff_size=0):
+    """A WAV file whose header gives `size` for its samples, whatever their number is."""
+    block = channels * bits // 8
+    head = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, channels, RATE, RATE * block, block, bits)
+    return (
+        b"RIFF"
+        + struct.pack("<I4s", riff_size, b"WAVE")
+        + head
+        + struct.pack("<4sI", b"data", size)
+        + data
+    )
+
+
+def check_equals_libsndfile(path, content, frames):
     path.write_bytes(content)
-    np.testing.assert_allclose(audio_files.read(path)[0], tone(), atol=2**-15)
+    expected, _ = soundfile.read(path, dtype="float32", always_2d=True)
+    assert len(expected) == frames == audio_files.whole_info(path).frames
+    np.testing.assert_array_equal(audio_files.read(path, mono=False)[0], expected)
+
+
+# sox and espeak write 0x7ffff000, sox less the part of a frame that does not fit; arecord
+# 0x80000000 or 0x7fffffff, less a part of a period; ffmpeg 0xffffffff; some subtract the header.
+@pytest.mark.parametrize(
+    "size",
+    [
+        0x7FFFF000,
+        0x7FFFEFFC,
+        0x7FFFFFFF,
+        0x7FFFC000,
+        0x80000000,
+        0x80000024,
+        0xFFFFFFD8,
+        0xFFFFFFFF,
+    ],
+)
+@pytest.mark.parametrize(("channels", "bits"), [(1, 16), (2, 24)])
+@pytest.mark.parametrize("riff_size", [0, 0x7FFFF024, 0xFFFFFFFF])
+def test_a_wav_of_unknown_length_is_read(tmp_path, size, channels, bits, riff_size):
+    data = samples_of(channels, bits)
+    content = wav_of_size(data, size, channels=channels, bits=bits, riff_size=riff_size)
+    check_equals_libsndfile(tmp_path / "clip.wav", content, 1000)
+
+
+def test_a_wav_that_was_never_closed_is_read_if_libsndfile_does(tmp_path):
+    path, data = tmp_path / "clip.wav", samples_of(1, 16)
+    check_equals_libsndfile(path, wav_of_size(data, 0, riff_size=8), 1000)
+    path.write_bytes(wav_of_size(data, 0, riff_size=36))
+    assert len(soundfile.read(path)[0]) == 0
+    assert "samples=0" in message(path)
+
+
+# A header may count a pad byte, or the eight bytes of the chunk's own header.
+@pytest.mark.parametrize("extra", [1, 2, 8])
+@pytest.mark.parametrize(("channels", "bits"), [(1, 8), (1, 16), (2, 24)])
+def test_a_size_that_is_a_few_bytes_too_large_is_read(tmp_path, channels, bits, extra):
+    data = samples_of(channels, bits)
+    content = wav_of_size(data, len(data) + extra, channels=channels, bits=bits)
+    check_equals_libsndfile(tmp_path / "clip.wav", content, 1000)
+
+
+# Half a sample, or more than the header of a chunk; sizes that no writer takes for unknown.
+@pytest.mark.parametrize(
+    ("size", "missing"),
+    [(2000, 1), (2000, 7), (2000, 10), (2000, 1000), (0x7FFE0000, 0), (3 << 30, 0)],
+)
+def test_a_truncated_wav_is_refused(tmp_path, size, missing):
+    path = tmp_path / "clip.wav"
+    path.write_bytes(wav_of_size(samples_of(1, 16)[: 2000 - missing], size))
+    expected = f"a truncated file, {size} bytes of samples expected, {2000 - missing} found"
+    assert expected in message(path)
+    with pytest.raises(audio_files.AudioFileError, match=expected):
+        audio_files.whole_info(path)
+
+
+def aiff_of_size(data, size, frames, channels=1, bits=16):
+    rate = struct.pack(">HQ", 16383 + 13, RATE << (63 - 13))  # 80-bit float: 2^13 <= 16000 < 2^14
+    head = struct.pack(">4sIhIh", b"COMM", 18, channels, frames, bits) + rate
+    body = b"AIFF" + head + struct.pack(">4sIII", b"SSND", size, 0, 0) + data
+    return struct.pack(">4sI", b"FORM", min(size + 38, 0xFFFFFFFF)) + body
+
+
+# sox writes 0x7f000000 for the samples and eight bytes more for their chunk; ffmpeg zero.
+@pytest.mark.parametrize(
+    ("size", "frames"),
+    [(0x7F000008, 0x3F800000), (0, 0), (0xFFFFFFFF, 0xFFFFFFFF), (2008, 1000), (2010, 1001)],
+)
+def test_an_aiff_of_unknown_length_is_read(tmp_path, size, frames):
+    content = aiff_of_size(samples_of(1, 16), size, frames)
+    check_equals_libsndfile(tmp_path / "clip.aiff", content, 1000)
+
+
+# The eight bytes in front of AIFF's samples are no whole number of frames of 24-bit stereo.
+@pytest.mark.parametrize("extra", [1, 8])
+def test_an_aiff_size_that_is_a_few_bytes_too_large_is_read(tmp_path, extra):
+    content = aiff_of_size(samples_of(2, 24), 6008 + extra, 1000, channels=2, bits=24)
+    check_equals_libsndfile(tmp_path / "clip.aiff", content, 1000)
+
+
+@pytest.mark.parametrize("missing", [1, 10, 1000])
+def test_a_truncated_aiff_is_refused(tmp_path, missing):
+    path = tmp_path / "clip.aiff"
+    path.write_bytes(aiff_of_size(samples_of(1, 16), 2008, 1000)[:-missing])
+    assert f"2008 bytes of samples expected, {2008 - missing} found" in message(path)
 
 
 def test_an_mp3_without_its_length_is_read(tmp_path):

@@ -104,6 +104,20 @@ def test_chunks_around_the_samples(position, in_graph):
         np.testing.assert_array_equal(audio[:, 0], samples / np.float32(32768))
 
 
+def test_sizes_that_are_unknown_or_a_little_wrong(in_graph):
+    # As in test_audio_files: the sizes of programs that write to a pipe, and of small mistakes.
+    samples = (noise(channels=2) * 32768).astype("<i2").tobytes()
+    whole = wav([layout(channels=2), (b"data", samples)])
+    sizes = [0x7FFFF000, 0x7FFFFFFF, 0x80000000, 0x80000024, 0xFFFFFFD8, 0xFFFFFFFF]
+    sizes += [len(samples) + extra for extra in (-4, 0, 1, 2, 8)]
+    heads = [(whole[4:8], size) for size in sizes] + [(struct.pack("<I", 8), 0)]
+    for riff_size, size in heads:
+        content = b"RIFF" + riff_size + whole[8:40] + struct.pack("<I", size) + samples
+        expected, _ = soundfile.read(io.BytesIO(content), dtype="float32")
+        assert len(expected) in (5000, 4999)
+        np.testing.assert_array_equal(in_graph(tf.constant(content))[0], expected)
+
+
 def test_an_incomplete_last_frame_is_dropped(in_graph):
     content = wav([layout(channels=2), (b"data", b"\x01\x00\x02\x00\x03\x00")])
     np.testing.assert_array_equal(in_graph(tf.constant(content))[0] * 32768, [[1.0, 2.0]])
@@ -142,7 +156,9 @@ BAD = {
     "no channels": wav([layout(channels=0), (b"data", bytes(8))]),
     "12 bits": wav([layout(bits=12), (b"data", bytes(8))]),
     "a chunk of 4 GiB": wav([layout()]) + b"LIST\xff\xff\xff\xff" + bytes(20),
-    "samples of 4 GiB": wav([layout()]) + b"data\xff\xff\xff\xff" + bytes(20),
+    "samples of 3 GiB": wav([layout()]) + b"data\xff\xff\xff\xbf" + bytes(20),
+    "half a sample less": wav([layout(), (b"data", bytes(20))])[:-1],
+    "ten bytes less": wav([layout(), (b"data", bytes(20))])[:-10],
     "AIFF": encoded(noise(), "AIFF"),
     "Opus": encoded(noise(), "OGG", "OPUS"),
     "half a WAV": cut("WAV", "PCM_16", 0.5),

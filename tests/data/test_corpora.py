@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import pathlib
 import re
@@ -76,7 +77,149 @@ class TestFolder:
         assert _read("folder", "c") == _read("folder", "~/c") == _read("folder", tmp_path / "c")
 
 
+def _link(path, target):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.symlink_to(target)
+
+
+class TestLinkedFolders:
+    def test_a_linked_speaker_is_read_like_a_folder(self, tmp_path):
+        _touch(tmp_path, "else/anna/1.wav", "else/anna/deep/2.wav", "root/carl/1.wav", "else/x.wav")
+        _link(tmp_path / "root/anna", tmp_path / "else/anna")
+        _link(tmp_path / "root/ben/1.wav", "../../else/x.wav")
+        found = corpora.read_corpus("folder", root=tmp_path / "root")
+        names = ["anna/1", "anna/deep/2", "ben/1", "carl/1"]
+        assert _summary(found.utterances) == [(name, name.split("/")[0]) for name in names]
+        assert found.utterances[1].path == str(tmp_path / "root/anna/deep/2.wav")
+        assert not found.ignored
+
+    def test_links_below_links_and_a_linked_root(self, tmp_path):
+        _touch(tmp_path, "a/1.wav", "b/2.wav")
+        _link(tmp_path / "a/more", tmp_path / "b")
+        _link(tmp_path / "real/ann", tmp_path / "a")
+        _link(tmp_path / "root", "real")
+        assert [item.name for item in _read("folder", tmp_path / "root")] == ["ann/1", "ann/more/2"]
+
+    @pytest.mark.parametrize("target", [".", "..", "../..", "/"])
+    def test_a_link_to_a_folder_around_it_is_not_followed(self, tmp_path, target):
+        _touch(tmp_path, "outside.wav", "root/ann/1.wav")
+        _link(tmp_path / "root/ann/again", target)
+        found = corpora.read_corpus("folder", root=tmp_path / "root")
+        assert [item.name for item in found.utterances] == ["ann/1"]
+        link = str(tmp_path / "root/ann/again")
+        assert found.ignored == {link: f"a link to a folder that holds it: {target!r}"}
+
+    def test_a_linked_folder_does_not_lead_to_a_folder_around_the_root(self, tmp_path):
+        _touch(tmp_path, "around/root/0.wav", "around/private.wav", "else/1.wav")
+        _link(tmp_path / "around/root/ann", tmp_path / "else")
+        _link(tmp_path / "else/back", "../around")
+        found = corpora.read_corpus("folder", root=tmp_path / "around/root")
+        assert [item.name for item in found.utterances] == ["0", "ann/1"]
+        assert list(found.ignored) == [str(tmp_path / "around/root/ann/back")]
+
+    def test_a_loop_through_two_linked_folders_ends(self, tmp_path):
+        _touch(tmp_path, "x/1.wav", "y/2.wav", "root/0.wav")
+        _link(tmp_path / "x/y", tmp_path / "y")
+        _link(tmp_path / "y/x", tmp_path / "x")
+        _link(tmp_path / "root/x", tmp_path / "x")
+        found = corpora.read_corpus("folder", root=tmp_path / "root")
+        assert [item.name for item in found.utterances] == ["0", "x/1", "x/y/2"]
+        same = f"the same folder as {str(tmp_path / 'root/x')!r}"
+        assert found.ignored == {str(tmp_path / "root/x/y/x"): same}
+
+    def test_a_folder_is_listed_once_and_its_own_place_goes_first(self, tmp_path):
+        _touch(tmp_path, "else/1.wav", "root/z/2.wav")
+        for link, target in {"b": "../else", "c": "../else", "a": "z"}.items():
+            _link(tmp_path / "root" / link, target)
+        found = corpora.read_corpus("folder", root=tmp_path / "root")
+        assert [item.name for item in found.utterances] == ["b/1", "z/2"]
+        assert found.ignored == {
+            str(tmp_path / "root/a"): f"the same folder as {str(tmp_path / 'root/z')!r}",
+            str(tmp_path / "root/c"): f"the same folder as {str(tmp_path / 'root/b')!r}",
+        }
+
+    def test_hidden_links_are_not_followed_and_links_to_hidden_folders_are(self, tmp_path):
+        _touch(tmp_path, ".store/1.wav", "ann/2.wav")
+        _link(tmp_path / ".ben", "ann")
+        _link(tmp_path / "carl", ".store")
+        found = corpora.read_corpus("folder", root=tmp_path)
+        assert [item.name for item in found.utterances] == ["ann/2", "carl/1"]
+        assert not found.ignored
+
+    @pytest.mark.parametrize(
+        ("corpus", "folder", "file"),
+        [
+            ("text", "book", "1.txt"),
+            ("vctk", "wav48/p225", "p225_001.wav"),
+            ("vctk", "wav48_silence_trimmed", "p225/p225_001_mic1.flac"),
+            ("cmu_arctic", "cmu_us_slt_arctic", "wav/a1.wav"),
+            ("gtzan", "blues", "blues.00000.wav"),
+            ("fsdd", "recordings", "7_theo_0.wav"),
+        ],
+    )
+    def test_other_corpora_follow_links_too(self, tmp_path, corpus, folder, file):
+        _touch(tmp_path / "else", file)
+        _link(tmp_path / "root" / folder, tmp_path / "else")
+        found = _read(corpus, tmp_path / "root")
+        assert [item.path for item in found][:1] == [str(tmp_path / "root" / folder / file)]
+
+
+@pytest.fixture
+def warnings(caplog):
+    """The warnings that absl has logged."""
+    caplog.set_level("WARNING", logger="absl")
+    return lambda: [record.getMessage() for record in caplog.records]
+
+
+ROWS = ["LJ0|He said|He said", "LJ1|2 men|two men", "LJ2|caf\u00e9|caf\u00e9"]
+TEXTS = {"LJ0": "He said", "LJ1": "two men", "LJ2": "caf\u00e9"}
+
+
 class TestLJSpeech:
+    def read(self, root, content):
+        _touch(root, "wavs/LJ0.wav")
+        (root / "metadata.csv").write_bytes(content)
+        return {item.name: item.text for item in _read("ljspeech", root)}
+
+    @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+    @pytest.mark.parametrize("end", ["\n", "\r\n"])
+    def test_unicode_with_and_without_a_mark(self, tmp_path, encoding, end, warnings):
+        assert self.read(tmp_path, end.join(ROWS).encode(encoding)) == TEXTS
+        assert warnings() == []
+
+    @pytest.mark.parametrize("mark", [codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE])
+    def test_either_order_of_bytes(self, tmp_path, mark):
+        encoding = "utf-16-le" if mark == codecs.BOM_UTF16_LE else "utf-16-be"
+        assert self.read(tmp_path, mark + "\n".join(ROWS).encode(encoding)) == TEXTS
+
+    @pytest.mark.parametrize("blank", ["", " ", "\t"])
+    def test_blank_lines_are_skipped(self, tmp_path, blank):
+        rows = [blank, ROWS[0], blank, *ROWS[1:], blank, blank, ""]
+        assert self.read(tmp_path, "\n".join(rows).encode()) == TEXTS
+
+    def test_a_repeated_row_is_taken_once(self, tmp_path):
+        rows = [*ROWS, ROWS[0], "LJ1|two men"]
+        assert self.read(tmp_path, "\n".join(rows).encode()) == TEXTS
+
+    def test_two_texts_of_a_name_are_refused(self, tmp_path):
+        rows = [*ROWS, "LJ0|She said"]
+        with pytest.raises(ValueError, match="one text for every name. Received: ") as caught:
+            self.read(tmp_path, "\n".join(rows).encode())
+        for part in ("'LJ0'", "'He said'", "'She said'", repr(str(tmp_path / "metadata.csv"))):
+            assert part in str(caught.value)
+
+    def test_a_text_in_another_encoding_is_left_out(self, tmp_path, warnings):
+        found = self.read(tmp_path, "\n".join(ROWS).encode("cp1252"))
+        assert found == {**TEXTS, "LJ2": None}
+        (warning,) = warnings()
+        for part in ("1 recordings", "metadata.csv", repr(str(tmp_path)), "'LJ2'", "UTF-8"):
+            assert part in warning
+
+    @pytest.mark.parametrize("content", ["\n".join(ROWS).encode("utf-16-le"), b"|no name\n"])
+    def test_rows_without_a_usable_name_are_refused(self, tmp_path, content):
+        with pytest.raises(ValueError, match=r"name\|text.*metadata\.csv"):
+            self.read(tmp_path, content)
+
     def test_names_and_normalised_texts(self, tmp_path):
         _touch(tmp_path, "wavs/LJ001-0001.wav")
         text = 'LJ001-0001|Dr. "Who"|Doctor "Who"\nLJ001-0002|two\n'
@@ -95,6 +238,23 @@ class TestLJSpeech:
 
 
 class TestVCTK:
+    def test_a_transcript_in_another_encoding_is_left_out(self, tmp_path, warnings):
+        transcripts = {
+            1: b"\xef\xbb\xbfPlease call.",
+            2: b"don\x92t",
+            3: b"zero\0",
+            4: b"\xff\xfe\x00",  # marked as UTF-16, but half a character
+            5: "Stella\u2019s".encode("utf-16"),
+            6: "Stella\u2019s".encode(),
+        }
+        for number, content in transcripts.items():
+            _touch(tmp_path, f"wav48/p225/p225_{number}.wav", f"txt/p225/p225_{number}.txt")
+            (tmp_path / f"txt/p225/p225_{number}.txt").write_bytes(content)
+        texts = [item.text for item in _read("vctk", tmp_path)]
+        assert texts == ["Please call.", None, None, None, "Stella\u2019s", "Stella\u2019s"]
+        (warning,) = warnings()
+        assert "3 recordings" in warning and "'p225_2'" in warning and "txt/" in warning
+
     def test_version_0_80(self, tmp_path):
         _touch(tmp_path, "wav48/p225/p225_001.wav", "wav48/p226/p226_001.wav")
         (tmp_path / "txt" / "p225").mkdir(parents=True)
@@ -122,6 +282,17 @@ class TestCMUArctic:
         found = _read("cmu_arctic", tmp_path)
         assert _summary(found) == [("bdl/arctic_a0001", "bdl"), ("slt/arctic_a0001", "slt")]
         assert [item.text for item in found] == [None, "Author of the danger trail."]
+
+    def test_a_prompt_in_another_encoding_is_left_out(self, tmp_path, warnings):
+        root = _touch(
+            tmp_path / "cmu_us_slt_arctic", *(f"wav/a{number}.wav" for number in range(3))
+        )
+        (root / "etc").mkdir()
+        lines = [b'\xef\xbb\xbf( a0 "one" )', b'( a1 "caf\xe9" )', b'( a2 "two\xc2\x85" )', b""]
+        (root / "etc" / "txt.done.data").write_bytes(b"\r\n".join(lines))
+        assert [item.text for item in _read("cmu_arctic", root)] == ["one", None, "two\x85"]
+        (warning,) = warnings()
+        assert "1 recordings" in warning and "'slt/a1'" in warning and "txt.done.data" in warning
 
     def test_the_root_may_be_one_voice(self, tmp_path):
         root = _touch(tmp_path / "cmu_us_awb_arctic", "wav/arctic_a0001.wav")
@@ -183,10 +354,35 @@ class TestSpeechCommands:
         with pytest.raises(ValueError, match=rf"zero/.*\(no {re.escape(name)}\), found 1"):
             corpora.read_corpus("speech_commands", root=root)
 
+    @pytest.mark.parametrize("head", [b"\xef\xbb\xbf", b"bed/caf\xe9.wav\n"])
+    def test_bytes_before_a_listed_name_do_not_lose_it(self, root, head):
+        lines = (root / "testing_list.txt").read_bytes()
+        (root / "testing_list.txt").write_bytes(head + lines)
+        found = corpora.read_corpus("speech_commands", root=root).utterances
+        test = {item.name for item in found if item.split == "test"}
+        assert test == {"two/a_nohash_0", "two/b_nohash_0"}
+
     def test_a_list_of_other_names_is_refused(self, root):
         (root / "testing_list.txt").write_text("test/two_a.wav\n")
         with pytest.raises(ValueError, match=r"The testing_list\.txt .* names none that is there"):
             corpora.read_corpus("speech_commands", root=root)
+
+
+@pytest.mark.parametrize(
+    ("corpus", "used", "repeated"),
+    [
+        ("gtzan", "blues/blues.00000.au", "genres/blues/blues.00000.wav"),
+        ("gtzan", "rock/rock.00000.au", "rock/rock.00000.wav"),
+        ("fsdd", "7_theo_0.wav", "recordings/7_theo_0.wav"),
+        ("vctk", "wav48/p225/p225_001.wav", "wav48/p999/p225_001.wav"),
+    ],
+)
+def test_one_recording_of_a_name_is_used(tmp_path, corpus, used, repeated):
+    _touch(tmp_path, used, repeated)
+    found = corpora.read_corpus(corpus, root=tmp_path)
+    assert [item.path for item in found.utterances] == [str(tmp_path / used)]
+    reason = f"the same name as {str(tmp_path / used)!r}"
+    assert found.ignored == {str(tmp_path / repeated): reason}
 
 
 def test_fsdd_on_disk():

@@ -11,7 +11,16 @@ import struct
 import zlib
 from typing import BinaryIO
 
-_UNKNOWN_LENGTHS = (0xFFFFFFFF, 0xFFFFFFFFFFFFFFFF)
+# Sizes of samples that stand for "until the end" in files that were written to a pipe: those of
+# sox for AIFF; of sox, espeak and arecord for WAV; of ffmpeg. Writers round them down to whole
+# frames or periods, or add a header.
+OPEN_SIZES = (0x7F000000, 0x80000000, 0x100000000)
+OPEN_SIZE_TOLERANCE = 1 << 16
+# Samples in whole frames that lack no more bytes than a chunk's header has are not cut off: their
+# writer counted the header or a pad byte.
+LARGEST_SIZE_ERROR = 8
+_UNKNOWN_LENGTH, _UNKNOWN_LENGTH_64 = 0xFFFFFFFF, 0xFFFFFFFFFFFFFFFF
+_SSND_HEADER_BYTES = 8  # offset and size of blocks, which the size of the chunk includes
 _OGG_HEADER_BYTES = 27
 _OGG_LAST_PAGE_FLAG = 4
 _LONGEST_OGG_PAGE = 65307
@@ -21,6 +30,10 @@ _LARGEST_MP3_LENGTH_OFFSET = 64
 
 def damage(path: str) -> str | None:
     """Describes how a file falls short of what its container promises.
+
+    In a shorter WAV or AIFF file, a size near 2 or 4 GiB stands for an unknown length. A size up to
+    8 bytes too large is the writer's mistake, unless the last frame is cut. In both cases the
+    samples go on to the end of the file.
 
     Args:
         path: an existing file of any kind. WAV (RIFF, RIFX, RF64), AIFF and Ogg are checked.
@@ -60,21 +73,44 @@ def promises_mp3_length(path: str) -> bool:
 def _missing_samples(file: BinaryIO, *, name: bytes, order: str) -> str | None:
     """Walks the chunks of a RIFF-like file and compares the size of the samples' chunk."""
     size_on_disk = os.fstat(file.fileno()).st_size
-    promised_64 = None
+    promised_64, frame_bytes = None, 1
     position = 12
     while position + 8 <= size_on_disk:
         file.seek(position)
         chunk, size = struct.unpack(order + "4sI", file.read(8))
         if chunk == b"ds64":
             promised_64 = struct.unpack("<QQ", file.read(16).ljust(16, b"\0"))[1]
+        if chunk in (b"fmt ", b"COMM"):
+            frame_bytes = _frame_bytes(chunk, file.read(16).ljust(16, b"\0"), order)
         if chunk == name:
-            promised = promised_64 if size == _UNKNOWN_LENGTHS[0] else size
+            promised = promised_64 if size == _UNKNOWN_LENGTH else size
             found = size_on_disk - position - 8
-            if promised is None or promised in _UNKNOWN_LENGTHS or promised <= found:
+            extra = _SSND_HEADER_BYTES if name == b"SSND" else 0
+            is_cut = (found - extra) % frame_bytes != 0
+            if promised is None or _goes_to_the_end(promised, found, is_cut=is_cut):
                 return None
             return f"a truncated file, {promised} bytes of samples expected, {found} found"
         position += 8 + size + size % 2
     return None
+
+
+def _goes_to_the_end(promised: int, found: int, *, is_cut: bool) -> bool:
+    """Tells whether no samples are missing, by the sizes in bytes and whether a frame is cut."""
+    is_open = promised == _UNKNOWN_LENGTH_64 or any(
+        abs(promised - size) <= OPEN_SIZE_TOLERANCE for size in OPEN_SIZES
+    )
+    is_inexact = promised - found <= LARGEST_SIZE_ERROR and not is_cut
+    return promised <= found or is_open or is_inexact
+
+
+def _frame_bytes(chunk: bytes, layout: bytes, order: str) -> int:
+    """Returns the bytes of a sample of all channels, from the chunk that says the format."""
+    if chunk == b"fmt ":
+        frame_bytes = struct.unpack_from(order + "H", layout, 12)[0]
+    else:
+        channels, _, bits = struct.unpack_from(order + "hIh", layout)
+        frame_bytes = channels * -(-bits // 8)
+    return max(1, frame_bytes)
 
 
 def _damaged_page(file: BinaryIO) -> str | None:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import tensorflow as tf
 import tensorflow_io as tfio
 
-from tfwavenet.audio import flac_marker
+from tfwavenet.audio import containers, flac_marker
 
 _FIRST_PAGE_BYTES = 58
 _OGG_TAIL_BYTES = 131072
@@ -40,9 +40,10 @@ def decode(contents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         int32 scalar, in Hz.
 
     Raises:
-        tf.errors.InvalidArgumentError: if the bytes are of another format, cut off (not noticed
-            for MP3), in an encoding that cannot be decoded here, or hold no samples. Damage
-            between the headers is found in Ogg only; a damaged FLAC frame becomes silence.
+        tf.errors.InvalidArgumentError: if the bytes are of another format, cut off (see
+            `containers.damage`; not noticed for MP3), in an encoding that cannot be decoded here,
+            or hold no samples. Damage between the headers is found in Ogg only; a damaged FLAC
+            frame becomes silence.
     """
     contents = tf.convert_to_tensor(contents)
     if contents.dtype != tf.string or contents.shape.rank not in (0, None):
@@ -72,14 +73,14 @@ def decode(contents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 
 
 def _decode_wav(contents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    layout, layout_bytes, data, data_bytes = _find_wav_chunks(contents)
-    length = tf.strings.length(contents)
-    whole = (layout > 0) & (data > 0) & (data + 8 + data_bytes <= length)
+    layout, layout_bytes, data = _find_wav_chunks(contents)
+    data_bytes = _wav_data_bytes(contents, data, frame_bytes=_little(contents, layout + 20, 2))
+    whole = (layout > 0) & (data > 0) & (data_bytes <= tf.strings.length(contents) - data - 8)
     contents = _require(
         whole, "a WAV file with all the samples that it promises expected", contents
     )
     tag = _little(contents, layout + 8, 2)
-    extended = _little(contents, tf.minimum(layout + 32, length), 2)
+    extended = _little(contents, layout + 32, 2)
     tag = tf.where(tag == _EXTENSIBLE, extended, tag)
     bits = _little(contents, layout + 22, 2)
     known = tf.reduce_all(tf.stack([tag, bits]) == tf.constant(_WAV_ENCODINGS), axis=1)
@@ -120,7 +121,7 @@ def _size_bytes(text: tf.Tensor) -> tf.Tensor:
 
 
 def _find_wav_chunks(contents: tf.Tensor) -> tuple[tf.Tensor, ...]:
-    """Finds position and size of the format chunk and of the samples; position 0 if absent."""
+    """Finds the format chunk, its size, and the chunk of the samples; position 0 if absent."""
     length = tf.strings.length(contents)
 
     def more(at: tf.Tensor, _layout: tf.Tensor, _size: tf.Tensor, data: tf.Tensor) -> tf.Tensor:
@@ -138,10 +139,25 @@ def _find_wav_chunks(contents: tf.Tensor) -> tuple[tf.Tensor, ...]:
         following = tf.where((size >= 0) & (size <= length), at + 8 + size + size % 2, 0)
         return following, layout, layout_bytes, data
 
-    _, layout, layout_bytes, data = tf.while_loop(more, step, (12, 0, 0, 0))
-    size = _little(contents, tf.minimum(data + 4, length), 4)
-    # A negative size is one over 2 GiB: more than a string tensor of this file can hold.
-    return layout, layout_bytes, data, tf.where(size < 0, length, size)
+    return tf.while_loop(more, step, (12, 0, 0, 0))[1:]
+
+
+def _wav_data_bytes(contents: tf.Tensor, data: tf.Tensor, *, frame_bytes: tf.Tensor) -> tf.Tensor:
+    """Returns the size of the samples whose chunk begins at `data`, int32 scalar.
+
+    The size in the header may be unknown or a few bytes too large, see `containers.damage`.
+    As in libsndfile, a size of 0 is unknown if the size of the whole file is given as 8.
+    """
+    size = _little_64(contents, data + 4, 4)
+    found = tf.cast(tf.strings.length(contents) - data - 8, tf.int64)
+    open_sizes = tf.constant(containers.OPEN_SIZES, tf.int64)
+    is_open = tf.reduce_any(tf.abs(size - open_sizes) <= containers.OPEN_SIZE_TOLERANCE)
+    is_whole = found % tf.cast(tf.maximum(frame_bytes, 1), tf.int64) == 0
+    is_inexact = (size - found <= containers.LARGEST_SIZE_ERROR) & is_whole
+    never_closed = (size == 0) & (_little_64(contents, 4, 4) == 8)
+    size = tf.where(is_open | is_inexact, tf.minimum(size, found), size)
+    size = tf.where(never_closed, found, size)
+    return _int32(tf.minimum(size, tf.int32.max))
 
 
 def _decode_flac(contents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -227,10 +243,15 @@ def _big(contents: tf.Tensor, at: int | tf.Tensor, count: int) -> tf.Tensor:
 
 def _little(contents: tf.Tensor, at: int | tf.Tensor, count: int) -> tf.Tensor:
     """Reads `count` <= 4 bytes from `at` as a little-endian number, int32; zeros past the end."""
+    return _int32(_little_64(contents, at, count))
+
+
+def _little_64(contents: tf.Tensor, at: int | tf.Tensor, count: int) -> tf.Tensor:
+    """Reads `count` <= 7 bytes from `at` as a little-endian number, int64; zeros past the end."""
     at = tf.minimum(at, tf.strings.length(contents))
     part = tf.strings.substr(contents, at, count)
     digits = tf.cast(tf.io.decode_raw(part, tf.uint8, fixed_length=count), tf.int64)
-    return _int32(tf.reduce_sum(digits * [256**i for i in range(count)]))
+    return tf.reduce_sum(digits * [256**i for i in range(count)])
 
 
 def _field(value: tf.Tensor, low: int, width: int) -> tf.Tensor:

@@ -6,16 +6,17 @@ prepared. Every list is sorted by name and the same on every machine.
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import pathlib
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Literal
 
+from absl import logging
+
 from tfwavenet import files
 from tfwavenet.checks import nearest_name
-from tfwavenet.data import listing, splits, texts
+from tfwavenet.data import listing, splits, texts, transcripts
 from tfwavenet.data.splits import Utterance
 
 CorpusName = Literal[
@@ -55,6 +56,11 @@ _COMMANDS_LISTS: dict[str, splits.Split] = {
     "validation_list.txt": "validation",
     "testing_list.txt": "test",
 }
+_TRANSCRIPTS = {
+    "ljspeech": "metadata.csv",
+    "vctk": "txt/<speaker>/<name>.txt",
+    "cmu_arctic": "etc/txt.done.data",
+}
 _ARCTIC_FOLDER = re.compile(r"cmu_us_(\w+?)_arctic")
 _ARCTIC_PROMPT = re.compile(r'\(\s*(\S+)\s+"(.*)"\s*\)')
 
@@ -66,7 +72,8 @@ class Corpus:
     Attributes:
         utterances: sorted by name, every one with a split.
         ignored: paths of files that are passed over, with the reason. A file may have no name of
-            audio (`folder`) or text (`text`), repeat another text, or be a link to nothing.
+            audio (`folder`) or text (`text`), repeat another text or another recording's name, or
+            be a link that is not followed, see `listing.visible`.
         is_divisible: whether a part of a file can be held out.
     """
 
@@ -101,6 +108,12 @@ def read_corpus(
     If no file of a folder has the name of a text, all files are tried as texts. Fewer than 20
     texts are not split by file: the end of every text is held out.
 
+    Linked files and folders are read as if they lay in the corpus; `folder` and `text` use every
+    folder once, see `listing.visible`. Of recordings that have one name, the first is used.
+
+    Transcripts are UTF-8, or UTF-16 with a byte order mark. A recording whose transcript is in
+    another encoding is used without its text; one warning tells how many these are.
+
     Args:
         name: name of the corpus.
         root: folder of the corpus (or file, for `text`). If None, the corpus is `bundled`.
@@ -123,7 +136,7 @@ def read_corpus(
     """
     reader = _reader(name)
     folder = _root_folder(name, root)
-    corpus = reader(folder)
+    corpus = _with_distinct_names(_with_readable_texts(reader(folder), name, folder))
     if any(item.split == "test" for item in corpus.utterances):
         test = 0.0
     held_out = {"validation": validation, "test": test}
@@ -172,10 +185,45 @@ def _layout_error(corpus: str, folder: pathlib.Path, expected: str) -> ValueErro
     )
 
 
+def _with_readable_texts(corpus: Corpus, name: str, root: pathlib.Path) -> Corpus:
+    """Leaves out the transcripts that could not be decoded, with one warning."""
+    garbled = [
+        item for item in corpus.utterances if item.text and transcripts.is_garbled(item.text)
+    ]
+    if not garbled:
+        return corpus
+    logging.warning(
+        "The transcripts of %d recordings are left out: %s of the corpus %r is expected to be "
+        "UTF-8, in %r. The first recording: %r",
+        len(garbled),
+        _TRANSCRIPTS[name],
+        name,
+        str(root),
+        garbled[0].name,
+    )
+    readable = {item: dataclasses.replace(item, text=None) for item in garbled}
+    return dataclasses.replace(
+        corpus, utterances=tuple(readable.get(item, item) for item in corpus.utterances)
+    )
+
+
+def _with_distinct_names(corpus: Corpus) -> Corpus:
+    """Passes over the recordings whose name an earlier recording has."""
+    first: dict[str, Utterance] = {}
+    repeated: dict[str, str] = {}
+    for item in corpus.utterances:
+        if first.setdefault(item.name, item) is not item:
+            repeated[item.path] = f"the same name as {first[item.name].path!r}"
+    if not repeated:
+        return corpus
+    ignored = {**corpus.ignored, **repeated}
+    return dataclasses.replace(corpus, utterances=tuple(first.values()), ignored=ignored)
+
+
 def _read_folder(root: pathlib.Path) -> Corpus:
     """Reads any folder: all audio files; the first folder below the root is the speaker."""
-    found = listing.visible_files(root)
-    audio = [path for path in found if path.suffix.lower() in AUDIO_EXTENSIONS]
+    found = listing.visible(root)
+    audio = [path for path in found.files if path.suffix.lower() in AUDIO_EXTENSIONS]
     if not audio:
         expected = f"audio files ({', '.join(AUDIO_EXTENSIONS)}) at any depth"
         raise _layout_error("folder", root, expected)
@@ -186,8 +234,8 @@ def _read_folder(root: pathlib.Path) -> Corpus:
             for path, name in names.items()
         ),
         ignored={
-            **listing.passed_over(set(found) - set(audio), "not audio by its extension"),
-            **listing.broken_links(root),
+            **listing.passed_over(set(found.files) - set(audio), "not audio by its extension"),
+            **found.left_out,
         },
     )
 
@@ -203,20 +251,39 @@ def _read_ljspeech(root: pathlib.Path) -> Corpus:
     table = root / "metadata.csv"
     if not table.is_file() or not (root / "wavs").is_dir():
         raise _layout_error("ljspeech", root, "metadata.csv and wavs/")
-    with open(table, encoding="utf-8", newline="") as file:
-        rows = list(csv.reader(file, delimiter="|", quoting=csv.QUOTE_NONE))
-    short = next((row for row in rows if len(row) < 2), None)
-    if short is not None or not rows:
-        raise ValueError(
-            "The metadata.csv of LJ Speech is expected to have lines of 'name|text|normalized "
-            f"text'. Received: line={'|'.join(short or [])!r} in {str(table)!r}"
-        )
+    rows = _ljspeech_rows(table)
     return Corpus(
         tuple(
-            Utterance(str(root / "wavs" / f"{row[0]}.wav"), row[0], "LJ", text=row[-1])
-            for row in rows
+            Utterance(str(root / "wavs" / f"{name}.wav"), name, "LJ", text=text)
+            for name, text in rows.items()
         )
     )
+
+
+def _ljspeech_rows(table: pathlib.Path) -> dict[str, str]:
+    """Reads the normalized text of every recording, by its name, from LJ Speech's table.
+
+    Blank lines are skipped, and a recording may be listed again with the same text.
+
+    Raises:
+        ValueError: if a line is no row, or a recording has two texts.
+    """
+    rows = [line.split("|") for line in transcripts.read_lines(table) if line.strip()]
+    bad = next((row for row in rows if len(row) < 2 or not row[0] or "\0" in row[0]), None)
+    if bad is not None or not rows:
+        raise ValueError(
+            "The metadata.csv of LJ Speech is expected to have lines of 'name|text|normalized "
+            f"text'. Received: line={'|'.join(bad or [])!r} in {str(table)!r}"
+        )
+    found: dict[str, str] = {}
+    for name, *texts_of_name in rows:
+        text = texts_of_name[-1]
+        if found.setdefault(name, text) != text:
+            raise ValueError(
+                "The metadata.csv of LJ Speech is expected to have one text for every name. "
+                f"Received: {name!r} with {found[name]!r} and with {text!r} in {str(table)!r}"
+            )
+    return found
 
 
 def _read_vctk(root: pathlib.Path) -> Corpus:
@@ -234,7 +301,7 @@ def _vctk_utterance(path: pathlib.Path, root: pathlib.Path) -> Utterance:
     name = path.stem[: -len("_mic1")] if path.stem.endswith("_mic1") else path.stem
     speaker = path.parent.name
     transcript = root / "txt" / speaker / f"{name}.txt"
-    text = transcript.read_text("utf-8").strip() if transcript.is_file() else None
+    text = transcripts.read(transcript).strip() if transcript.is_file() else None
     return Utterance(str(path), name, speaker, text=text)
 
 
@@ -255,7 +322,7 @@ def _read_cmu_arctic(root: pathlib.Path) -> Corpus:
 def _arctic_voice(folder: pathlib.Path, speaker: str) -> list[Utterance]:
     """Returns the recordings of an ARCTIC voice, with their prompts if these are there."""
     prompts = folder / "etc" / "txt.done.data"
-    lines = prompts.read_text("utf-8").splitlines() if prompts.is_file() else []
+    lines = transcripts.read_lines(prompts) if prompts.is_file() else []
     found = [match for line in lines if (match := _ARCTIC_PROMPT.match(line.strip()))]
     texts = {match.group(1): match.group(2) for match in found}
     return [
@@ -333,7 +400,7 @@ def _commands_held_out(root: pathlib.Path, names: Iterable[str]) -> dict[str, sp
     """Returns the held-out recordings among `names`, such as `zero/0a7c2a8d_nohash_0.wav`."""
     held_out: dict[str, splits.Split] = {}
     for file_name, split in _COMMANDS_LISTS.items():
-        listed = set((root / file_name).read_text("utf-8").split()) & set(names)
+        listed = set(transcripts.read(root / file_name).split()) & set(names)
         if not listed:
             raise ValueError(
                 f"The {file_name} of Speech Commands is expected to name recordings of digits, as "
@@ -368,8 +435,8 @@ def _read_text(root: pathlib.Path) -> Corpus:
     """
     if root.is_file():
         return Corpus((Utterance(str(root), root.stem, TEXT),), is_divisible=True)
-    found = listing.visible_files(root)
-    chosen = [path for path in found if texts.is_text(path)] or found
+    found = listing.visible(root)
+    chosen = [path for path in found.files if texts.is_text(path)] or list(found.files)
     if not chosen:
         raise _layout_error(TEXT, root, "text files at any depth")
     repeated = texts.repetitions(chosen)
@@ -377,9 +444,9 @@ def _read_text(root: pathlib.Path) -> Corpus:
     return Corpus(
         utterances=tuple(Utterance(str(path), name, TEXT) for path, name in names.items()),
         ignored={
-            **listing.passed_over(set(found) - set(chosen), "not text by its name"),
+            **listing.passed_over(set(found.files) - set(chosen), "not text by its name"),
             **{str(path): f"the same as {str(first)!r}" for path, first in repeated.items()},
-            **listing.broken_links(root),
+            **found.left_out,
         },
         is_divisible=True,
     )

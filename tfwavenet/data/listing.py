@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import pathlib
 from collections import Counter
 from collections.abc import Iterable
+
+
+@dataclasses.dataclass(frozen=True)
+class Listing:
+    """The visible files below a folder.
+
+    Attributes:
+        files: sorted paths below the folder, links not resolved.
+        left_out: links that lead to no further file, with the reason for the report.
+    """
+
+    files: tuple[pathlib.Path, ...]
+    left_out: dict[str, str]
 
 
 def description(folder: pathlib.Path) -> str:
@@ -26,18 +40,28 @@ def names(root: pathlib.Path, paths: Iterable[pathlib.Path]) -> dict[pathlib.Pat
     }
 
 
-def visible_files(root: pathlib.Path) -> list[pathlib.Path]:
-    """Lists all files at any depth, sorted, without hidden files and folders."""
-    return sorted(path for path in root.rglob("*") if path.is_file() and not _is_hidden(path, root))
+def visible(root: pathlib.Path) -> Listing:
+    """Lists all files at any depth, without hidden files and folders.
 
+    Links to files and to folders are followed. Every folder is listed once, whatever the number of
+    links to it: a recording of two names could be trained on and held out. The folder's own place
+    goes before a link to it, and links are followed in the order of their paths. A link to a
+    folder that holds the link, or `root`, is not followed, so that no loop is walked.
 
-def broken_links(root: pathlib.Path) -> dict[str, str]:
-    """Lists the visible links to missing files, with the reason for the report."""
-    return {
-        str(path): f"no such file: a link to {os.readlink(path)!r}"
-        for path in sorted(root.rglob("*"))
-        if path.is_symlink() and not path.exists() and not _is_hidden(path, root)
-    }
+    Args:
+        root: an existing folder, or a link to one.
+
+    Returns:
+        The files, and the links that are not followed: to nothing, to a folder that is listed
+        already, or to a folder around the link.
+    """
+    walk = _Walk(root)
+    level = [root]
+    while level:
+        for start in level:
+            walk.list_below(start)
+        level = walk.links_to_follow()
+    return Listing(tuple(sorted(walk.files)), dict(sorted(walk.left_out.items())))
 
 
 def passed_over(paths: Iterable[pathlib.Path], reason: str) -> dict[str, str]:
@@ -45,6 +69,49 @@ def passed_over(paths: Iterable[pathlib.Path], reason: str) -> dict[str, str]:
     return dict.fromkeys(sorted(map(str, paths)), reason)
 
 
-def _is_hidden(path: pathlib.Path, root: pathlib.Path) -> bool:
-    """Tells whether the path or a folder above it, below the root, starts with a dot."""
-    return any(part.startswith(".") for part in path.relative_to(root).parts)
+class _Walk:
+    """Collects files and links, one folder without its linked folders at a time."""
+
+    def __init__(self, root: pathlib.Path) -> None:
+        self.files: list[pathlib.Path] = []
+        self.left_out: dict[str, str] = {}
+        self._real_root = os.path.realpath(root)
+        self._links: list[pathlib.Path] = []
+        # Where a folder was listed, by its path without links.
+        self._listed: dict[str, pathlib.Path] = {}
+
+    def list_below(self, start: pathlib.Path) -> None:
+        """Adds what lies in a folder, or a link to one, and in the folders below it."""
+        for place, folders, names in os.walk(start):
+            folder = pathlib.Path(place)
+            first = self._listed.setdefault(os.path.realpath(folder), folder)
+            if first != folder:
+                self.left_out[str(folder)] = f"the same folder as {str(first)!r}"
+                folders.clear()  # os.walk then goes no deeper
+                continue
+            folders[:] = [name for name in folders if not name.startswith(".")]
+            self._links += [folder / name for name in folders if os.path.islink(folder / name)]
+            for name in names:
+                if not name.startswith("."):
+                    self._add_file(folder / name)
+
+    def links_to_follow(self) -> list[pathlib.Path]:
+        """Returns the links to folders that were found since the last call, sorted."""
+        links, self._links = sorted(self._links), []
+        outwards = {link for link in links if self._leads_outwards(link)}
+        for link in outwards:
+            reason = f"a link to a folder that holds it: {os.readlink(link)!r}"
+            self.left_out[str(link)] = reason
+        return [link for link in links if link not in outwards]
+
+    def _add_file(self, path: pathlib.Path) -> None:
+        if path.is_file():
+            self.files.append(path)
+        elif path.is_symlink() and not path.exists():
+            self.left_out[str(path)] = f"no such file: a link to {os.readlink(path)!r}"
+
+    def _leads_outwards(self, link: pathlib.Path) -> bool:
+        """Tells whether a link leads to a folder around itself or around the root."""
+        target = os.path.realpath(link)
+        inner = (os.path.realpath(link.parent), self._real_root)
+        return any(os.path.commonpath([target, folder]) == target for folder in inner)

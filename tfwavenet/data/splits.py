@@ -22,7 +22,7 @@ class Utterance:
         name: unique name in the corpus, the path below the root without its extension.
         speaker: speaker, or class label in corpora without speakers.
         split: the set of the recording. If None, the reader has not decided.
-        text: the transcript. If None, the corpus has no transcript.
+        text: the transcript. If None, the recording has no transcript that can be read.
         part: begin and end of a text in its file, as shares of the whole file.
     """
 
