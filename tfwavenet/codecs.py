@@ -21,6 +21,8 @@ class Codec(Protocol):
         num_codes: number of codes, or None where values are amplitudes.
         dtype: dtype of the values.
         signal_dtype: dtype of the signal, which batches hold as `"audio"` and `generate` returns.
+
+    Shapes: signals and values have the same shape, [batch, samples] or any other.
     """
 
     @property
@@ -123,6 +125,8 @@ class Characters:
 
     Args:
         recipe: says which character has which code.
+
+    Shapes: signals and values are [batch, characters].
     """
 
     recipe: TextRecipe

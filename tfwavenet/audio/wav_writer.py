@@ -24,6 +24,8 @@ class WavWriter:
         sample_rate: int > 0, in Hz.
         channels: int > 0.
 
+    Shapes: a chunk is [samples], or [samples, channels] with several channels.
+
     Raises:
         ValueError: if `sample_rate` or `channels` is out of range.
         OSError: if the file cannot be written, or another process writes it; the message names it.
@@ -137,6 +139,8 @@ class WavPipe:
     Args:
         file: open for binary writing, such as `sys.stdout.buffer`; the file is left open.
         sample_rate: int > 0, in Hz.
+
+    Shapes: a chunk is [samples].
 
     Raises:
         ValueError: if `sample_rate` is out of range.

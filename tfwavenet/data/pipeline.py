@@ -61,6 +61,10 @@ class Records:
         speakers: names of the speakers; the position is the speaker's number.
         n_mels: number of mel bins. If None, the data were prepared without mels.
 
+    Shapes: a batch is a dictionary of `"audio"` [batch, crop_frames * hop_samples], `"mask"` of the
+        same shape, `"mel"` [batch, crop_frames + 2 * padding_frames, n_mels] and, with several
+        speakers, `"speaker"` [batch].
+
     Raises:
         ValueError: if there are no finished data in the folder, or a file is missing, cut short or
             does not fit the others; the message names the file.

@@ -9,7 +9,10 @@ import numpy as np
 
 
 class Utterance(Protocol):
-    """One held-out utterance, as `data.Records.utterances` yields it."""
+    """One held-out utterance, as `data.Records.utterances` yields it.
+
+    Shapes: the signal is [samples], the mel [samples / hop_samples, n_mels].
+    """
 
     @property
     def name(self) -> str:
@@ -33,7 +36,10 @@ class Utterance(Protocol):
 
 
 class Recording(NamedTuple):
-    """A recording that is no part of prepared data, as an `Utterance`."""
+    """A recording that is no part of prepared data, as an `Utterance`.
+
+    Shapes: the signal is [samples], the mel [samples / hop_samples, n_mels].
+    """
 
     name: str
     signal: np.ndarray

@@ -26,6 +26,9 @@ class StreamGraph:
         model: the model.
         chunk_samples: int > 0, samples of a chunk, rounded to whole frames.
         jit_compile: whether XLA compiles the program of a chunk, once per batch size.
+
+    Shapes: mels are [batch, frames, n_mels], audio is [batch, samples], a state is a nest of
+        [batch, ...].
     """
 
     def __init__(self, model: ChunkModel, *, chunk_samples: int, jit_compile: bool) -> None:
@@ -129,6 +132,8 @@ class DiffusionGraph:
         chunk_samples: int > 0, largest number of samples of a chunk.
         jit_compile: whether XLA compiles the network. If True, lengths are rounded up to one of 16
             sizes per octave, and each size is compiled once.
+
+    Shapes: mels are [batch, frames, n_mels], audio is [batch, samples].
     """
 
     def __init__(self, model: AudioModel, *, chunk_samples: int, jit_compile: bool) -> None:

@@ -25,6 +25,8 @@ class StateCodec:
     Args:
         spec: nest of `tf.TensorSpec`. A size of None in a shape is the batch size.
         fingerprint: hexadecimal fingerprint of the model.
+
+    Shapes: a state is a nest of [batch, ...], packed it is a string [].
     """
 
     def __init__(self, spec: Any, fingerprint: str) -> None:

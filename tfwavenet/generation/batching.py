@@ -36,6 +36,8 @@ class Piece:
         first: first sample.
         stop: sample after the last one.
         fade_in: samples at the beginning that are left out or faded in, half of them each.
+
+    Shapes: the audio of a piece is [stop - first].
     """
 
     utterance: int
@@ -173,6 +175,8 @@ class Decoder:
     Attributes:
         dtype: dtype of the audio.
         filter: state of the recipe's filter between chunks.
+
+    Shapes: values, signal and audio are [batch, samples] or [samples].
     """
 
     def __init__(self, model: GenerativeModel) -> None:

@@ -211,6 +211,8 @@ class Program:
     Attributes:
         merge: see `compiled_merge`.
 
+    Shapes: a chunk is values [batch, chunk_samples]; the state is a nest of [batch, ...].
+
     Raises:
         ValueError: If an argument is out of its range, or does not fit the model.
     """

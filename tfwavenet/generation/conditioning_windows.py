@@ -60,6 +60,9 @@ class Windows:
     Args:
         model: the model, whose `upsampler` says how much context a window needs.
         request: the utterances.
+
+    Shapes: a window is a dictionary of `"mel"` [batch, frames, n_mels], `"mask"` [batch, frames]
+        and `"speaker"` [batch], each where the model has it.
     """
 
     def __init__(self, model: GenerativeModel, request: Request) -> None:

@@ -12,7 +12,11 @@ from tfwavenet.distributions import Distribution
 
 
 class GenerativeModel(Protocol):
-    """A model with conditions, whatever it predicts."""
+    """A model with conditions, whatever it predicts.
+
+    Shapes: features are [batch, frames, local_channels], at the sample rate [batch, samples,
+        channels]; speaker vectors [batch, speaker_channels].
+    """
 
     upsampler: Any  # an `Upsampler`, or None
     recipe: Any
@@ -30,7 +34,10 @@ class GenerativeModel(Protocol):
 
 
 class ChunkModel(GenerativeModel, Protocol):
-    """A model that generates chunk after chunk with carried state."""
+    """A model that generates chunk after chunk with carried state.
+
+    Shapes: the state is a nest of [batch, ...], a chunk is values [batch, samples].
+    """
 
     # Whether a chunk is computed in parallel rather than step by step.
     computes_in_parallel: bool
@@ -46,7 +53,10 @@ class ChunkModel(GenerativeModel, Protocol):
 
 
 class StepModel(ChunkModel, Protocol):
-    """A model whose network computes one sample after the other."""
+    """A model whose network computes one sample after the other.
+
+    Shapes: values are [batch, samples], in a step [batch].
+    """
 
     distribution: Distribution
     receptive_field: int
@@ -56,7 +66,10 @@ class StepModel(ChunkModel, Protocol):
 
 
 class NoisePredictor(GenerativeModel, Protocol):
-    """A diffusion model."""
+    """A diffusion model.
+
+    Shapes: signals and noise are [batch, samples].
+    """
 
     schedule: NoiseSchedule
     signal_limit: float

@@ -25,6 +25,8 @@ class Sampler:
             probability. A value a little below 1 keeps rare outliers away, from which a network
             may not find back. Defaults to 1, all codes.
 
+    Shapes: the three are one number each for a whole request, whatever its batch is.
+
     Raises:
         ValueError: If an argument is out of its range.
 

@@ -70,6 +70,9 @@ class NVWaveNet:
         skip_biases: for each layer [S].
         use_embed_tanh: whether tanh is applied to the sum of the embeddings.
 
+    Shapes: `infer` takes the conditioning [2R, batch, layers, samples] and returns codes
+        [batch, samples].
+
     Raises:
         ValueError: if an array is missing, superfluous, or does not fit the others; the message
             names it.

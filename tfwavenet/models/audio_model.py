@@ -24,6 +24,10 @@ class AudioModel(tf.keras.Model):
 
     A model sets `upsampler` and `recipe` (or None), `local_channels`, `num_speakers`,
     `speaker_channels`, `seed`, `codec` and a network, and defines `sample_loss`.
+
+    Shapes: a batch is a dictionary of `"audio"` [batch, samples]; `"mel"` [batch, frames +
+        2 * padding_frames, local_channels] with an upsampler; `"speaker"` [batch] with speakers;
+        and optionally `"mask"` [batch, samples], True for the samples that count.
     """
 
     upsampler: Any
