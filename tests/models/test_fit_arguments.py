@@ -100,3 +100,59 @@ def test_a_loss_that_earlier_versions_stored_and_ignored_does_no_harm():
     model = network()
     model.compile_from_config({"optimizer": "sgd", "loss": "mse", "metrics": ["mae"]})
     assert model.optimizer.name == "SGD"
+
+
+@pytest.mark.parametrize("name", MAKERS)
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda audio: (audio * 32767).astype(np.int16), "full scale is 1. Received: int16"),
+        (lambda audio: audio[..., np.newaxis], r"\[batch, samples\].* Received: float32 of shape"),
+    ],
+)
+def test_audio_of_another_kind_is_one_sentence(name, change, message):
+    model = MAKERS[name]()
+    model.compile("sgd", run_eagerly=True)
+    batch = rows(2)
+    with pytest.raises(ValueError, match=message):
+        model.fit(
+            tf.data.Dataset.from_tensors({**batch, "audio": change(batch["audio"])}), verbose=0
+        )
+
+
+@pytest.mark.parametrize("run_eagerly", [True, False])
+def test_audio_of_another_scale_is_not_learned_from(run_eagerly):
+    model = network()
+    model.compile("sgd", run_eagerly=run_eagerly)
+    before = [weight.numpy() for weight in model.trainable_weights]
+    batch = {**rows(2), "audio": 32767 * rows(2)["audio"]}
+    with pytest.raises(tf.errors.InvalidArgumentError, match="full scale is 1. Received: a sample"):
+        model.fit(tf.data.Dataset.from_tensors(batch), verbose=0)
+    for old, new in zip(before, model.trainable_weights):
+        np.testing.assert_array_equal(old, new.numpy())
+
+
+def test_audio_in_float64_is_taken():
+    batch = rows(2)
+    loss, _ = moved(network, {**batch, "audio": batch["audio"].astype(np.float64)})
+    assert loss == pytest.approx(moved(network, batch)[0], rel=1e-6)
+
+
+@pytest.mark.parametrize("batch", [np.zeros([2, 480], np.float32), {"mel": np.zeros([2, 6, 40])}])
+def test_a_batch_is_a_dictionary_with_audio(batch):
+    model = network()
+    model.compile("sgd", run_eagerly=True)
+    with pytest.raises(ValueError, match=r'A batch is a dictionary with "audio"'):
+        model.fit(tf.data.Dataset.from_tensors(batch), verbose=0)
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_frozen_layers_stay_frozen_in_a_file(name, tmp_path):
+    model = MAKERS[name]()
+    model.layers[1].trainable = False
+    model.save(tmp_path / "model.keras")
+    again = tf.keras.models.load_model(tmp_path / "model.keras")
+    assert [layer.trainable for layer in again.layers] == [
+        layer.trainable for layer in model.layers
+    ]
+    assert len(again.trainable_weights) == len(model.trainable_weights)

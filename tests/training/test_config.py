@@ -186,6 +186,15 @@ def test_first_difference_names_the_key(key, value):
     assert first_difference(new, ml_collections.ConfigDict(new.to_dict())) is None
 
 
+def test_first_difference_shows_a_mapping_where_a_number_was():
+    old, new = resolve({}), resolve(changed(training__learning_rate=1e-4))
+    schedule = old.training.learning_rate.to_dict()
+    assert first_difference(old, new) == ("training.learning_rate", schedule, 1e-4)
+    key, before, after = first_difference(new, old)
+    assert key.startswith("training.learning_rate")
+    assert after is not None or before == 1e-4
+
+
 def test_examples_in_the_docstrings():
     assert doctest.testmod(config_module).failed == 0
 

@@ -19,6 +19,10 @@ from tfwavenet.models import presets
 _FORMER_ARGUMENTS = {"layers": "num_layers", "speakers": "num_speakers"}
 
 
+# Rounding of resampling and filters may carry a sample a little beyond full scale.
+_LARGEST_SAMPLE = 1.001
+
+
 class AudioModel(tf.keras.Model):
     """Base class of the models, which hold a network, a codec and the layers of the conditions.
 
@@ -198,11 +202,41 @@ class AudioModel(tf.keras.Model):
         self._loss(self._weighted_batch(data), training=False)
         return self._results()
 
-    @staticmethod
-    def _weighted_batch(data: Any) -> dict[str, tf.Tensor]:
-        """Returns the batch in what Keras hands to a step, with the weights of its rows if given."""
+    def _weighted_batch(self, data: Any) -> dict[str, tf.Tensor]:
+        """Returns the batch in what Keras hands to a step, with the weights of its rows if given.
+
+        Raises:
+            ValueError: If the batch is no dictionary with audio, or the audio is of another kind.
+            tf.errors.InvalidArgumentError: If samples lie outside of [-1, 1].
+        """
         batch, _, weights = tf.keras.utils.unpack_x_y_sample_weight(data)
-        return dict(batch) if weights is None else {**batch, "sample_weight": weights}
+        if not isinstance(batch, Mapping) or "audio" not in batch:
+            given = sorted(batch) if isinstance(batch, Mapping) else type(batch).__name__
+            raise ValueError(
+                f'A batch is a dictionary with "audio" [batch, samples]. Received: {given}'
+            )
+        audio = self._checked_audio(tf.convert_to_tensor(batch["audio"]))
+        found = {**batch, "audio": audio}
+        return found if weights is None else {**found, "sample_weight": weights}
+
+    def _checked_audio(self, audio: tf.Tensor) -> tf.Tensor:
+        """Returns the audio of a batch in the dtype of the codec."""
+        wanted = self.codec.signal_dtype
+        if audio.dtype.is_floating != wanted.is_floating or audio.shape.rank not in (2, None):
+            kind = "float in [-1, 1], full scale is 1" if wanted.is_floating else "integer codes"
+            raise ValueError(
+                f'Expected "audio" of shape [batch, samples], {kind}. '
+                f"Received: {audio.dtype.name} of shape {tuple(audio.shape)}"
+            )
+        audio = tf.cast(audio, wanted)
+        if not wanted.is_floating:
+            return audio
+        largest = tf.reduce_max(tf.abs(audio))
+        sentence = 'Expected "audio" in [-1, 1], full scale is 1. Received: a sample of magnitude'
+        with tf.control_dependencies(
+            [tf.debugging.Assert(largest <= _LARGEST_SAMPLE, [sentence, largest])]
+        ):
+            return tf.identity(audio)
 
     def _results(self) -> dict[str, tf.Tensor]:
         return {metric.name: metric.result() for metric in self.metrics}
@@ -293,12 +327,16 @@ class AudioModel(tf.keras.Model):
             self.build()
 
     def get_build_config(self) -> dict[str, Any] | None:
-        """Returns what a saved model needs to know to be built again: that it was built."""
-        return {"input_shape": None} if self.built else None
+        """Returns what a saved model needs to know to be built again, and which layers are frozen."""
+        frozen = [number for number, layer in enumerate(self.layers) if not layer.trainable]
+        return {"input_shape": None, "frozen": frozen} if self.built else None
 
     def build_from_config(self, config: dict[str, Any]) -> None:
-        """Creates the weights. The shape of a batch does not matter."""
+        """Creates the weights, and freezes the layers that were frozen."""
         self.build()
+        layers = self.layers
+        for number in config.get("frozen", ()):
+            layers[number].trainable = False
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Any:

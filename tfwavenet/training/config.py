@@ -108,10 +108,12 @@ def first_difference(old: Config, new: Config) -> Optional[tuple[str, Any, Any]]
         The dotted key, the value in `old` and the value in `new` of the first difference, in the
         order of `new`. None if the configs are equal.
     """
-    before, after = dict(_flat(_plain(old))), dict(_flat(_plain(new)))
+    given, wanted = _plain(old), _plain(new)
+    before, after = dict(_flat(given)), dict(_flat(wanted))
     for key in [*after, *before]:
         if key not in before or key not in after or before[key] != after[key]:
-            return key, before.get(key), after.get(key)
+            # A value on one side may be a mapping on the other.
+            return key, _value_at(given, key), _value_at(wanted, key)
     return None
 
 
@@ -189,6 +191,15 @@ def _unknown(key: str, defaults: dict[str, Any], known: list[str]) -> ValueError
     return ValueError(
         f"config key {key!r} is unknown{hint}, expected one of {', '.join(known)}. Received: {key}"
     )
+
+
+def _value_at(config: Any, key: str) -> Any:
+    """Returns the value of a dotted key, or None where there is no such key."""
+    for name in key.split("."):
+        if not isinstance(config, Mapping) or name not in config:
+            return None
+        config = config[name]
+    return config
 
 
 def _flat(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
