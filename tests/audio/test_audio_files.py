@@ -438,3 +438,15 @@ def test_a_directory_that_cannot_be_written(tmp_path):
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(OSError, match="file"):
         audio_files.write(tmp_path / "file" / "clip.wav", tone(), RATE)
+
+
+@pytest.mark.parametrize("rate", [1, 999, 2**31 - 1])
+def test_implausible_rates_are_not_resampled(rate, tmp_path):
+    """A file of 13 kB that claims 1 Hz would become 100 million samples."""
+    path = tmp_path / "a.wav"
+    soundfile.write(path, np.zeros(6500, np.float32) + 0.1, rate, subtype="PCM_16")
+    assert audio_files.read(path)[1] == rate
+    with pytest.raises(
+        audio_files.AudioFileError, match=rf"a sample rate from .*: sample_rate={rate}"
+    ):
+        audio_files.read(path, sample_rate=16_000)

@@ -478,3 +478,18 @@ def test_data_of_earlier_versions_have_no_checksum_of_the_index(tmp_path, corpus
         del split["index_checksum"]
     path.write_text(json.dumps(metadata))
     assert Records(tmp_path / "data").count("train") > 0
+
+
+def test_a_recording_that_does_not_fit_into_memory_is_skipped(tmp_path, corpus, monkeypatch):
+    read = audio_files.read
+    lost = sorted(corpus.rglob("*.wav"))[0]
+
+    def read_or_fail(path, **options):
+        if os.fspath(path) == os.fspath(lost):
+            raise MemoryError
+        return read(path, **options)
+
+    monkeypatch.setattr(audio_files, "read", read_or_fail)
+    assert _prepare(tmp_path)["skipped_files"] == 1
+    skipped = json.loads((tmp_path / "data" / "skipped.json").read_text())
+    assert "does not fit into memory" in skipped[0]["reason"]

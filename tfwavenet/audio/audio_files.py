@@ -17,6 +17,8 @@ LARGEST_SAMPLE = 4.0
 # 60 dB below full scale.
 SILENCE = 1e-3
 # What libsndfile says of bytes that its MP3 decoder gives up on.
+# Sample rates of recordings, in Hz: from telegraphy to ultrasound.
+_RESAMPLED_RATES = (1000, 1_536_000)
 _MISLEADING = ("File does not exist or is not a regular file (possibly a pipe?)",)
 
 
@@ -97,7 +99,8 @@ def read(
 
     Raises:
         AudioFileError: if the file is missing, empty, truncated, corrupt, without samples, not
-            audio, or holds NaN, infinity, or floating samples far above full scale.
+            audio, or holds NaN, infinity, or floating samples far above full scale; or if it is to
+            be resampled from an implausible rate, which would make it thousands of times as long.
         ValueError: if `sample_rate` is not a positive integer.
     """
     path = os.fspath(path)
@@ -114,6 +117,9 @@ def read(
     if mono:
         audio = audio.mean(axis=1, dtype=np.float32) if audio.shape[1] > 1 else audio[:, 0]
     if sample_rate is not None:
+        low, high = _RESAMPLED_RATES
+        if not low <= rate <= high:
+            raise _error(path, f"a sample rate from {low} to {high} Hz", f"sample_rate={rate}")
         audio = resample.resample(audio, source_rate=rate, target_rate=sample_rate)
         rate = int(sample_rate)
     return np.ascontiguousarray(audio, np.float32), rate

@@ -151,6 +151,8 @@ def read_usable(path: str, recipe: FeatureRecipe) -> np.ndarray:
         audio, _ = audio_files.read(path, sample_rate=recipe.sample_rate)
     except (audio_files.AudioFileError, OSError) as error:
         raise UnusableRecordingError(str(error)) from error
+    except MemoryError as error:
+        raise UnusableRecordingError(f"{path!r} does not fit into memory") from error
     if len(audio) < recipe.hop_samples:
         raise UnusableRecordingError(
             f"too short: {path!r} is expected to hold at least one hop of {recipe.hop_samples} "
