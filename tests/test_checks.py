@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tfwavenet import checks
+from tfwavenet.checks import positive_integers
 
 
 @pytest.mark.parametrize(
@@ -30,3 +31,13 @@ def test_other_values_are_refused(value):
 def test_values_above_the_range_are_refused():
     with pytest.raises(ValueError, match="size must be an integer from 1 to 8. Received: size=9"):
         checks.whole_number("size", 9, 1, 8)
+
+
+@pytest.mark.parametrize("value", [0, -1, 2.5, "2", None, True, [2]])
+def test_sizes_are_positive_integers(value):
+    with pytest.raises(ValueError, match=r"`width` must be a positive integer. Received: width="):
+        positive_integers(height=3, width=value)
+
+
+def test_integers_of_numpy_are_sizes():
+    positive_integers(height=np.int64(3), width=1)

@@ -125,3 +125,9 @@ def test_schedules_beyond_that_of_training_are_refused(betas, message):
 def test_bad_eta_is_refused(eta):
     with pytest.raises(ValueError, match=rf"eta must be in \[0, 1\]. Received: eta={eta}"):
         TRAINING.update_coefficients(eta)
+
+
+@pytest.mark.parametrize("betas", [(None,), ("a",), ([0.1],)])
+def test_variances_that_are_no_numbers_are_one_sentence(betas):
+    with pytest.raises(ValueError, match=r"holds numbers in \(0, 1\). Received: betas="):
+        diffusion.get(betas)

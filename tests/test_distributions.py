@@ -449,3 +449,10 @@ def test_examples_in_the_docstrings(module):
     )
     assert results.attempted >= 1
     assert results.failed == 0
+
+
+@pytest.mark.parametrize("name", ["Gaussian", "MixtureOfGaussians", "MixtureOfLogistics"])
+@pytest.mark.parametrize("value", [None, "a", 0.5, float("nan")])
+def test_a_least_scale_that_is_no_number_is_one_sentence(name, value):
+    with pytest.raises(ValueError, match=r"log_scale_min must lie in \[-33.0, 0\]. Received: log"):
+        getattr(distributions, name)(log_scale_min=value)

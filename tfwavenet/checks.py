@@ -23,6 +23,27 @@ def nearest_name(name: Any, known: Iterable[str]) -> str:
     return f" (did you mean {close[0]!r}?)" if close else ""
 
 
+def positive_integers(**values: Any) -> None:
+    """Checks that arguments are integers of at least 1.
+
+    Args:
+        **values: the arguments by name.
+
+    Raises:
+        ValueError: if an argument is something else; names it.
+
+    Example:
+        >>> positive_integers(num_layers=20, kernel_size=2)
+    """
+    for name, value in values.items():
+        try:
+            valid = not isinstance(value, bool) and operator.index(value) >= 1
+        except TypeError:
+            valid = False
+        if not valid:
+            raise ValueError(f"`{name}` must be a positive integer. Received: {name}={value!r}")
+
+
 def whole_number(name: str, value: Any, least: int, most: int | None = None) -> int:
     """Returns an argument as a Python int.
 

@@ -41,7 +41,12 @@ class NoiseSchedule:
     betas: tuple[float, ...]
 
     def __post_init__(self) -> None:
-        betas = tuple(float(beta) for beta in self.betas)
+        try:
+            betas = tuple(float(beta) for beta in self.betas)
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                f"A noise schedule holds numbers in (0, 1). Received: betas={self.betas!r}"
+            ) from error
         object.__setattr__(self, "betas", betas)
         if not betas:
             raise ValueError("A noise schedule needs at least one step. Received: betas=()")

@@ -34,6 +34,8 @@ NAN_MEL = np.where(np.arange(4)[:, np.newaxis] == 2, np.nan, MEL)
     ("arguments", "message"),
     [
         ({}, "needs features. Received: mel=None"),
+        ({"mel": "mel.npy"}, "features of numbers. Received: str"),
+        ({"mel": [np.array([[object()] * 5])]}, "features of numbers. Received: ndarray"),
         ({"mel": MEL[:, :4]}, r"\[frames, 5\] .* Received: shape=\(4, 4\)"),
         ({"mel": MEL[0]}, r"\[frames, 5\] .* Received: shape=\(\)|shape=\(5,\)"),
         ({"mel": MEL[:0]}, r"at least one frame for utterance 0. Received: shape=\(0, 5\)"),

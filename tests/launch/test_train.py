@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import pathlib
 import sys
 
 import pytest
@@ -13,6 +14,7 @@ from tfwavenet.training import run_training
 from tfwavenet.training.config import resolve
 from tfwavenet.training.workdir import Workdir
 
+REPOSITORY = pathlib.Path(__file__).parents[2]
 CONFIG = """
 from tfwavenet.training.config import default_config
 
@@ -98,3 +100,32 @@ def test_help_shows_the_commands(launch, capsys):
     shown = capsys.readouterr().out
     assert "tfwavenet-train --config=configs/smoke.py" in shown
     assert "training.keep_checkpoints (3): Number of checkpoints to keep." in shown
+
+
+@pytest.mark.parametrize(
+    ("flag", "key", "value"),
+    [
+        ("--config.model.distribution=Gaussian", "model.distribution", "Gaussian"),
+        ("--config.recipe=speech_8k", "recipe", "speech_8k"),
+        ("--config.training.learning_rate=0.001", "training.learning_rate", 0.001),
+        ("--config.recipe={'base': 'speech_16k'}", "recipe", {"base": "speech_16k"}),
+    ],
+)
+def test_a_mapping_is_replaced_by_its_name_or_number(flag, key, value, monkeypatch):
+    """In configs/fsdd.py all of these are mappings."""
+    argv = [
+        "tfwavenet-train",
+        f"--config={REPOSITORY / 'configs' / 'fsdd.py'}",
+        flag,
+        "--workdir=w",
+    ]
+    monkeypatch.setattr(sys, "argv", argv)
+    launcher = importlib.reload(train)
+    try:
+        launcher.FLAGS(argv)
+        found = launcher._CONFIG.value
+    finally:
+        importlib.reload(train)
+    for part in key.split("."):
+        found = found[part]
+    assert (found.to_dict() if isinstance(value, dict) else found) == value

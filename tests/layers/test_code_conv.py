@@ -38,5 +38,7 @@ def test_streaming_contract(kernel_size, batch, length, weight_norm):
 @pytest.mark.parametrize("name", ["filters", "classes", "kernel_size"])
 def test_sizes_must_be_positive(name):
     sizes = {"filters": 4, "classes": CLASSES, "kernel_size": 1, name: 0}
-    with pytest.raises(ValueError, match=f"`{name}` must be positive. Received: {name}=0"):
+    with pytest.raises(
+        ValueError, match=f"`{name}` must be a positive integer. Received: {name}=0"
+    ):
         CodeConv1D(**sizes)

@@ -24,5 +24,7 @@ def test_numbers_out_of_range(number):
 
 @pytest.mark.parametrize("name", ["num_speakers", "channels"])
 def test_sizes_must_be_positive(name):
-    with pytest.raises(ValueError, match=f"`{name}` must be positive. Received: {name}=0"):
+    with pytest.raises(
+        ValueError, match=f"`{name}` must be a positive integer. Received: {name}=0"
+    ):
         SpeakerEmbedding(**{"num_speakers": 3, "channels": 4, name: 0})

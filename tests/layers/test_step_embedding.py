@@ -49,8 +49,11 @@ def test_fractional_steps_lie_between_their_neighbours():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"steps": 0}, "`steps` must be positive. Received: steps=0"),
-        ({"steps": 5, "channels": 0}, "`channels` must be positive. Received: channels=0"),
+        ({"steps": 0}, "`steps` must be a positive integer. Received: steps=0"),
+        (
+            {"steps": 5, "channels": 0},
+            "`channels` must be a positive integer. Received: channels=0",
+        ),
         ({"steps": 5, "order": "up"}, "`order` must be one of .* Received: order='up'"),
     ],
 )

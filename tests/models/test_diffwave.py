@@ -128,8 +128,8 @@ def test_receptive_field_is_what_an_impulse_reaches():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"num_layers": 0}, "`num_layers` must be positive. Received: num_layers=0"),
-        ({"dilation_cycle": 0}, "`dilation_cycle` must be positive"),
+        ({"num_layers": 0}, "`num_layers` must be a positive integer. Received: num_layers=0"),
+        ({"dilation_cycle": 0}, "`dilation_cycle` must be a positive integer"),
         ({"kernel_size": 2}, "`kernel_size` must be odd. Received: kernel_size=2"),
         ({"loss_norm": "l3"}, "`loss_norm` must be one of .* Received: loss_norm='l3'"),
         ({"prior": "mel"}, "`prior` must be one of .* or a positive number. Received: prior='mel'"),

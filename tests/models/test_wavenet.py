@@ -281,7 +281,7 @@ def test_saved_model(options, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"num_layers": 0}, "`num_layers` must be positive. Received: num_layers=0"),
+        ({"num_layers": 0}, "`num_layers` must be a positive integer. Received: num_layers=0"),
         ({"skip_mode": "mean"}, "`skip_mode` must be .* Received: skip_mode='mean'"),
         ({"local_channels": None}, "`local_channels` or a `recipe`"),
         (

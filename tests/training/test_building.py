@@ -71,7 +71,7 @@ def test_float16_scales_its_loss(make_config):
     ("model", "message"),
     [
         ({"upsampler": {"class_name": "StretchUpsampler", "config": {"scales": [3]}}}, "hop of 16"),
-        ({"kernel_size": 0}, "`kernel_size` must be positive"),
+        ({"kernel_size": 0}, "`kernel_size` must be a positive integer"),
         ({"distribution": "Gausian"}, r"did you mean 'Gaussian'"),
     ],
 )

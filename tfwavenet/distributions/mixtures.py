@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import numbers
 
 import tensorflow as tf
 
@@ -35,10 +36,11 @@ class _LocationScale(Distribution):
 
     def _configure(self, components: int, log_scale_min: float) -> None:
         self.components = whole_number("components", components, 1)
-        if not _LOWEST_LOG_SCALE_MIN <= log_scale_min <= 0.0:
+        is_number = isinstance(log_scale_min, numbers.Real)
+        if not is_number or not _LOWEST_LOG_SCALE_MIN <= log_scale_min <= 0.0:
             raise ValueError(
                 f"log_scale_min must lie in [{_LOWEST_LOG_SCALE_MIN}, 0]. "
-                f"Received: log_scale_min={log_scale_min}"
+                f"Received: log_scale_min={log_scale_min!r}"
             )
         self.log_scale_min = float(log_scale_min)
         self.channels = 3 * self.components

@@ -142,14 +142,29 @@ def _mels(model: GenerativeModel, mel: Any) -> list[np.ndarray] | None:
     if mel is None:
         raise ValueError("This network needs features. Received: mel=None")
     if not isinstance(mel, (list, tuple)):
-        mel = np.asarray(mel, np.float32)
+        mel = _numbers(mel)
         mel = mel[np.newaxis] if mel.ndim == 2 else mel
-    mels = [np.asarray(one, np.float32) for one in mel]
+    mels = [_numbers(one) for one in mel]
     if not mels:
         raise ValueError("Expected features of at least one utterance. Received: mel=[]")
     for index, one in enumerate(mels):
         _check_mel(one, index, model.local_channels)
     return mels
+
+
+def _numbers(mel: Any) -> np.ndarray:
+    """Returns features as float32."""
+    if tf.is_tensor(mel) and not hasattr(mel, "numpy"):
+        raise ValueError(
+            "generate runs eagerly and compiles by itself; inside of tf.function use the "
+            "signatures of tfwavenet.export_saved_model. Received: a symbolic tensor"
+        )
+    try:
+        return np.asarray(mel, np.float32)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"Expected features of numbers. Received: {type(mel).__name__} ({error})"
+        ) from error
 
 
 def _check_mel(mel: np.ndarray, index: int, channels: int) -> None:

@@ -87,12 +87,24 @@ class _LiteralParser(flags.ArgumentParser):
             return argument
 
 
-def _support_optional_keys() -> None:
-    """Lets the command line set keys that may be None, which hold any object.
+class _NameOrMappingParser(config_flags.config_flags._ConfigDictParser):
+    """Parses a mapping, or the name or number that stands for one.
 
-    The last version of `ml_collections` for Python 3.9 refuses it.
+    Such are the distribution and the recipe by name, and a learning rate that is constant.
+    """
+
+    def parse(self, argument: str) -> Any:
+        value = _LiteralParser().parse(argument)
+        return value if isinstance(value, (str, int, float)) else super().parse(argument)
+
+
+def _support_optional_keys() -> None:
+    """Lets the command line set keys that may be None, which hold any object, and names.
+
+    The last version of `ml_collections` for Python 3.9 refuses the former.
     """
     tables = config_flags.config_flags
+    tables._FIELD_TYPE_TO_PARSER[ml_collections.ConfigDict] = _NameOrMappingParser()
     tables._FIELD_TYPE_TO_PARSER.setdefault(object, _LiteralParser())
     if hasattr(tables, "_FIELD_TYPE_TO_SERIALIZER"):
         tables._FIELD_TYPE_TO_SERIALIZER.setdefault(object, flags.ArgumentSerializer())

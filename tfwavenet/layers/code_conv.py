@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
+from tfwavenet.checks import positive_integers
 from tfwavenet.layers import ring_buffer
 
 if TYPE_CHECKING:
@@ -58,13 +59,7 @@ class CodeConv1D(tf.keras.layers.Layer):
         **kwargs: Unpack[KerasArguments],
     ) -> None:
         super().__init__(**kwargs)
-        for name, value in (
-            ("filters", filters),
-            ("classes", classes),
-            ("kernel_size", kernel_size),
-        ):
-            if value < 1:
-                raise ValueError(f"`{name}` must be positive. Received: {name}={value}")
+        positive_integers(filters=filters, classes=classes, kernel_size=kernel_size)
         self.filters = filters
         self.classes = classes
         self.kernel_size = kernel_size

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
+from tfwavenet.checks import positive_integers
 from tfwavenet.layers import upsampler as upsamplers
 from tfwavenet.layers.centered_conv import CenteredConv1D
 from tfwavenet.layers.diffusion_residual_block import DiffusionResidualBlock
@@ -101,9 +102,16 @@ class DiffWaveStack(tf.keras.layers.Layer):
     ) -> None:
         # No autocast: the signal keeps its precision under a mixed policy, and layers cast inputs.
         super().__init__(autocast=False, **kwargs)
-        for name, value in (("num_layers", num_layers), ("dilation_cycle", dilation_cycle)):
-            if value < 1:
-                raise ValueError(f"`{name}` must be positive. Received: {name}={value}")
+        positive_integers(
+            num_steps=num_steps,
+            num_layers=num_layers,
+            dilation_cycle=dilation_cycle,
+            residual_channels=residual_channels,
+            kernel_size=kernel_size,
+            step_channels=step_channels,
+        )
+        optional = {"local_channels": local_channels, "global_channels": global_channels}
+        positive_integers(**{name: size for name, size in optional.items() if size is not None})
         self.num_steps = num_steps
         self.num_layers = num_layers
         self.dilation_cycle = dilation_cycle

@@ -6,6 +6,8 @@ from typing import Any
 
 import tensorflow as tf
 
+from tfwavenet.checks import positive_integers
+
 
 @tf.keras.saving.register_keras_serializable("tfwavenet")
 class SpeakerEmbedding(tf.keras.layers.Embedding):
@@ -36,9 +38,7 @@ class SpeakerEmbedding(tf.keras.layers.Embedding):
     """
 
     def __init__(self, num_speakers: int, channels: int, **kwargs: Any) -> None:
-        for name, value in (("num_speakers", num_speakers), ("channels", channels)):
-            if value < 1:
-                raise ValueError(f"`{name}` must be positive. Received: {name}={value}")
+        positive_integers(num_speakers=num_speakers, channels=channels)
         super().__init__(num_speakers, channels, **kwargs)
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:

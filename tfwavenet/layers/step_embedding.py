@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 import tensorflow as tf
 
+from tfwavenet.checks import positive_integers
+
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
@@ -81,9 +83,7 @@ class DiffusionStepEmbedding(tf.keras.layers.Layer):
         **kwargs: Unpack[KerasArguments],
     ) -> None:
         super().__init__(**kwargs)
-        for name, value in (("steps", steps), ("channels", channels)):
-            if value < 1:
-                raise ValueError(f"`{name}` must be positive. Received: {name}={value}")
+        positive_integers(steps=steps, channels=channels)
         if order not in get_args(FrequencyOrder):
             raise ValueError(
                 f"`order` must be one of {get_args(FrequencyOrder)}. Received: order={order!r}"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 import tensorflow as tf
 
 from tfwavenet import rng
+from tfwavenet.checks import positive_integers
 from tfwavenet.layers import ring_buffer
 from tfwavenet.layers.causal_conv import CausalConv1D
 from tfwavenet.layers.code_conv import CodeConv1D
@@ -149,9 +150,26 @@ class WaveNetStack(tf.keras.layers.Layer):
     ) -> None:
         # No autocast: samples keep their precision under a mixed policy, and layers cast inputs.
         super().__init__(autocast=False, **kwargs)
-        _check(
-            skip_mode, num_layers=num_layers, dilation_cycle=dilation_cycle, kernel_size=kernel_size
+        positive_integers(
+            output_channels=output_channels,
+            num_layers=num_layers,
+            dilation_cycle=dilation_cycle,
+            residual_channels=residual_channels,
+            skip_channels=skip_channels,
+            kernel_size=kernel_size,
+            input_kernel_size=input_kernel_size,
         )
+        optional = {
+            "input_codes": input_codes,
+            "head_channels": head_channels,
+            "local_channels": local_channels,
+            "global_channels": global_channels,
+        }
+        positive_integers(**{name: size for name, size in optional.items() if size is not None})
+        if skip_mode not in get_args(SkipMode):
+            raise ValueError(
+                f"`skip_mode` must be one of {get_args(SkipMode)}. Received: skip_mode={skip_mode!r}"
+            )
         if not project_local and local_channels != num_layers * gate_channels:
             raise ValueError(
                 f"Expected {num_layers * gate_channels} feature channels, which are not projected. "
@@ -407,13 +425,3 @@ class WaveNetStack(tf.keras.layers.Layer):
             "output_kernel_initializer": serialize(self.output_kernel_initializer),
             "output_bias_initializer": serialize(self.output_bias_initializer),
         }
-
-
-def _check(skip_mode: str, **counts: int) -> None:
-    for name, value in counts.items():
-        if value < 1:
-            raise ValueError(f"`{name}` must be positive. Received: {name}={value}")
-    if skip_mode not in get_args(SkipMode):
-        raise ValueError(
-            f"`skip_mode` must be one of {get_args(SkipMode)}. Received: skip_mode={skip_mode!r}"
-        )
