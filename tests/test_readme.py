@@ -12,6 +12,8 @@ import sys
 
 import pytest
 
+from tfwavenet.launch import config_flag
+
 REPOSITORY = pathlib.Path(__file__).parent.parent
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 CI = (REPOSITORY / ".ci" / "run").read_text(encoding="utf-8")
@@ -52,13 +54,16 @@ def test_flags_and_config_keys_exist(command, monkeypatch):
     monkeypatch.chdir(REPOSITORY)
     program, *arguments = shlex.split(command)
     launcher = importlib.import_module(module_of(program))
+    argv = [program, *arguments]
+    if program in ("tfwavenet-train", "tfwavenet-prepare"):
+        argv = config_flag.with_fine_tuning(argv)
     # The flags of a config are found in the process's own command line.
-    monkeypatch.setattr(sys, "argv", [program, *arguments])
+    monkeypatch.setattr(sys, "argv", argv)
     forget_overrides(launcher.FLAGS)
     for name in launcher.FLAGS:
         launcher.FLAGS[name].unparse()
     try:
-        assert launcher.FLAGS([program, *arguments]) == [program]
+        assert launcher.FLAGS(argv) == [program]
     finally:
         launcher.FLAGS.unparse_flags()
         forget_overrides(launcher.FLAGS)

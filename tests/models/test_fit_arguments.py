@@ -132,6 +132,19 @@ def test_audio_of_another_scale_is_not_learned_from(run_eagerly):
         np.testing.assert_array_equal(old, new.numpy())
 
 
+@pytest.mark.parametrize("code", [-1, 256])
+def test_codes_are_taken_in_their_range(code):
+    model = network()
+    model.compile("sgd", run_eagerly=True)
+    codes = model.codec.encode(tf.constant(rows(2)["audio"])).numpy()
+    plain = model.evaluate({**rows(2)}, verbose=0)
+    assert model.evaluate({**rows(2), "audio": codes}, verbose=0) == pytest.approx(plain)
+    codes[0, 5] = code
+    message = "codes from 0 to 255. Received: codes between"
+    with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+        model.evaluate({**rows(2), "audio": codes}, verbose=0)
+
+
 def test_audio_in_float64_is_taken():
     batch = rows(2)
     loss, _ = moved(network, {**batch, "audio": batch["audio"].astype(np.float64)})

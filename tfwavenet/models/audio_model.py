@@ -220,22 +220,30 @@ class AudioModel(tf.keras.Model):
         return found if weights is None else {**found, "sample_weight": weights}
 
     def _checked_audio(self, audio: tf.Tensor) -> tf.Tensor:
-        """Returns the audio of a batch in the dtype of the codec."""
-        wanted = self.codec.signal_dtype
-        if audio.dtype.is_floating != wanted.is_floating or audio.shape.rank not in (2, None):
-            kind = "float in [-1, 1], full scale is 1" if wanted.is_floating else "integer codes"
+        """Returns the audio of a batch: samples in [-1, 1], or codes where the network takes codes."""
+        codes, samples = self.codec.num_codes, self.codec.signal_dtype.is_floating
+        is_code = codes is not None and audio.dtype in (tf.int32, tf.int64)
+        is_sample = samples and audio.dtype.is_floating
+        if not (is_code or is_sample) or audio.shape.rank not in (2, None):
+            kinds = ["float in [-1, 1], full scale is 1"] * samples
+            kinds += [f"int32 codes from 0 to {(codes or 0) - 1}"] * (codes is not None)
             raise ValueError(
-                f'Expected "audio" of shape [batch, samples], {kind}. '
+                f'Expected "audio" of shape [batch, samples], {", or ".join(kinds)}. '
                 f"Received: {audio.dtype.name} of shape {tuple(audio.shape)}"
             )
-        audio = tf.cast(audio, wanted)
-        if not wanted.is_floating:
-            return audio
-        largest = tf.reduce_max(tf.abs(audio))
-        sentence = 'Expected "audio" in [-1, 1], full scale is 1. Received: a sample of magnitude'
-        with tf.control_dependencies(
-            [tf.debugging.Assert(largest <= _LARGEST_SAMPLE, [sentence, largest])]
-        ):
+        if is_code:
+            audio = tf.cast(audio, tf.int32)
+            extreme = tf.stack([tf.reduce_min(audio), tf.reduce_max(audio)])
+            fits = (extreme[0] >= 0) & (extreme[1] < codes)
+            sentence = f'Expected "audio" of codes from 0 to {codes - 1}. Received: codes between'
+        else:
+            audio = tf.cast(audio, tf.float32)
+            extreme = tf.reduce_max(tf.abs(audio))
+            fits = extreme <= _LARGEST_SAMPLE
+            sentence = (
+                'Expected "audio" in [-1, 1], full scale is 1. Received: a sample of magnitude'
+            )
+        with tf.control_dependencies([tf.debugging.Assert(fits, [sentence, extreme])]):
             return tf.identity(audio)
 
     def _results(self) -> dict[str, tf.Tensor]:
