@@ -221,12 +221,12 @@ class AudioModel(tf.keras.Model):
 
     def _checked_audio(self, audio: tf.Tensor) -> tf.Tensor:
         """Returns the audio of a batch: samples in [-1, 1], or codes where the network takes codes."""
-        codes, samples = self.codec.num_codes, self.codec.signal_dtype.is_floating
-        is_code = codes is not None and audio.dtype in (tf.int32, tf.int64)
+        codes, samples = self.codec.num_codes or 0, self.codec.signal_dtype.is_floating
+        is_code = codes > 0 and audio.dtype in (tf.int32, tf.int64)
         is_sample = samples and audio.dtype.is_floating
         if not (is_code or is_sample) or audio.shape.rank not in (2, None):
             kinds = ["float in [-1, 1], full scale is 1"] * samples
-            kinds += [f"int32 codes from 0 to {(codes or 0) - 1}"] * (codes is not None)
+            kinds += [f"int32 codes from 0 to {codes - 1}"] * (codes > 0)
             raise ValueError(
                 f'Expected "audio" of shape [batch, samples], {", or ".join(kinds)}. '
                 f"Received: {audio.dtype.name} of shape {tuple(audio.shape)}"
