@@ -41,7 +41,7 @@ from typing import Any
 from benchmarks import report, turns
 
 CONFIGS = (
-    "quickstart",
+    "voice",
     "fsdd",
     "codejin",
     "unconditional",
