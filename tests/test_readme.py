@@ -115,7 +115,7 @@ def run(command, folder):
     environment = dict(os.environ)
     if not script.exists():
         environment["PYTHONPATH"] = str(REPOSITORY)
-    subprocess.run([*start, *arguments], cwd=folder, env=environment, check=True, timeout=600)
+    subprocess.run([*start, *arguments], cwd=folder, env=environment, check=True, timeout=2400)
 
 
 @pytest.mark.slow
@@ -134,5 +134,5 @@ def test_main_job(tmp_path):
 def test_python_code_runs(code, tmp_path):
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
     subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, env=environment, check=True, timeout=600
+        [sys.executable, "-c", code], cwd=tmp_path, env=environment, check=True, timeout=2400
     )
