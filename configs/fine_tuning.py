@@ -6,7 +6,7 @@
 Network and recipe are those of the preset. One update sees batch_size * crop_frames frames; the
 rate is a tenth of what training from the start takes, and falls to zero by a cosine.
 
-Hardware: two CPU cores, about ten minutes.
+Hardware: two CPU cores.
 """
 
 from __future__ import annotations

@@ -10,7 +10,8 @@ voices and the recordings that come with the package; see docs/presets.md. Kinds
 - `wavenet`: 8-bit mu-law, one sample at a time.
 - `diffwave`: six denoising steps.
 
-Hardware: two CPU cores; each kind was trained on one of them, for an hour and a half a session.
+Hardware: two CPU cores; each kind was trained on one of them, for an hour and three
+quarters.
 """
 
 from __future__ import annotations

@@ -36,11 +36,8 @@ def positive_integers(**values: Any) -> None:
         >>> positive_integers(num_layers=20, kernel_size=2)
     """
     for name, value in values.items():
-        try:
-            valid = not isinstance(value, bool) and operator.index(value) >= 1
-        except TypeError:
-            valid = False
-        if not valid:
+        number = _integer(value)
+        if number is None or number < 1:
             raise ValueError(f"`{name}` must be a positive integer. Received: {name}={value!r}")
 
 
@@ -60,11 +57,16 @@ def whole_number(name: str, value: Any, least: int, most: int | None = None) -> 
         >>> whole_number("batch_size", 4, 1)
         4
     """
-    try:
-        number = None if isinstance(value, bool) else operator.index(value)
-    except TypeError:
-        number = None
+    number = _integer(value)
     if number is not None and least <= number and (most is None or number <= most):
         return number
     bounds = f"of at least {least}" if most is None else f"from {least} to {most}"
     raise ValueError(f"{name} must be an integer {bounds}. Received: {name}={value!r}")
+
+
+def _integer(value: Any) -> int | None:
+    """Returns an integer of Python or NumPy as a Python int; None for anything else, and bools."""
+    try:
+        return None if isinstance(value, bool) else operator.index(value)
+    except TypeError:
+        return None

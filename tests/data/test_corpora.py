@@ -110,12 +110,12 @@ class TestLinkedFolders:
         assert found.ignored == {link: f"a link to a folder that holds it: {target!r}"}
 
     def test_a_linked_folder_does_not_lead_to_a_folder_around_the_root(self, tmp_path):
-        _touch(tmp_path, "around/root/0.wav", "around/private.wav", "else/1.wav")
-        _link(tmp_path / "around/root/ann", tmp_path / "else")
+        _touch(tmp_path, "around/corpus/0.wav", "around/private.wav", "else/1.wav")
+        _link(tmp_path / "around/corpus/ann", tmp_path / "else")
         _link(tmp_path / "else/back", "../around")
-        found = corpora.read_corpus("folder", root=tmp_path / "around/root")
+        found = corpora.read_corpus("folder", root=tmp_path / "around/corpus")
         assert [item.name for item in found.utterances] == ["0", "ann/1"]
-        assert list(found.ignored) == [str(tmp_path / "around/root/ann/back")]
+        assert list(found.ignored) == [str(tmp_path / "around/corpus/ann/back")]
 
     def test_a_loop_through_two_linked_folders_ends(self, tmp_path):
         _touch(tmp_path, "x/1.wav", "y/2.wav", "root/0.wav")

@@ -23,3 +23,13 @@ def test_config_of_the_quickstart_is_the_default(tmp_path, monkeypatch):
 def test_a_given_config_stays(given):
     argv = ["tfwavenet-quickstart", *given]
     assert quickstart.with_default_config(argv) == argv
+
+
+def test_a_config_that_names_no_model_is_one_sentence(tmp_path, monkeypatch, capsys):
+    config = f"--config={REPOSITORY / 'configs' / 'smoke.py'}"
+    monkeypatch.setattr("sys.argv", ["tfwavenet-quickstart", config, f"--workdir={tmp_path / 'w'}"])
+    with pytest.raises(SystemExit) as exit_:
+        quickstart.main()
+    assert exit_.value.code == 1
+    assert "must name the model to start from. Received:" in capsys.readouterr().err
+    assert not (tmp_path / "w").exists()

@@ -121,8 +121,8 @@ def prepare_from_config(config: ml_collections.ConfigDict, workdir: files.PathLi
 
     Args:
         config: has `recipe` and `data` (`corpus`, `root`, and optionally `max_seconds`,
-            `with_mel`, `validation`, `test`, `split_seed`, `first_speakers`). If `data.records` is not empty, it
-            names a folder of prepared data to use instead.
+            `with_mel`, `validation`, `test`, `split_seed`, `first_speakers`). If `data.records` is
+            not empty, it names a folder of prepared data to use instead.
         workdir: folder of the run; the data go to `<workdir>/data`.
 
     Returns:

@@ -35,6 +35,11 @@ _WORKDIR = flags.DEFINE_string(
 
 def _quickstart() -> None:
     config = config_flag.with_preset(_CONFIG.value, _PRESET.value)
+    if config.training.init is None:
+        raise ValueError(
+            "--preset, or training.init of the config, must name the model to start from. "
+            "Received: training.init=None"
+        )
     run = Run(_WORKDIR.value)
     preset = Run.from_preset(config.training.init, run.path)
     logging.info("1 of 2: the preset %s says held-out sentences again", config.training.init)

@@ -9,8 +9,9 @@ From a trained model, which is called fine-tuning:
     tfwavenet-train --preset=wavenet_speech_16k --config.data.corpus=folder \
         --config.data.root=recordings --workdir=runs/mine
 
-Of the first lines, the second trains longer; no other key may change in a workdir. The third line takes the config
-in the workdir. A preset without a config has that of configs/fine_tuning.py. Watch with `tensorboard --logdir=runs/smoke/logs`.
+The second line trains longer; no other key may change in a workdir. The third line takes the config
+in the workdir. A preset that is given without a config takes configs/fine_tuning.py. Watch with
+`tensorboard --logdir=runs/smoke/logs`.
 """
 
 from __future__ import annotations

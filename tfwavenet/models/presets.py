@@ -230,7 +230,8 @@ def save(
     # In float32: whoever loads the preset chooses the precision.
     config = {key: value for key, value in model.get_config().items() if key != "dtype"}
     described = {"class_name": type(model).__name__, "config": _plain(config)}
-    with files.atomic_directory(pathlib.Path(folder).expanduser()) as target:
+    final = _folder(folder)
+    with files.atomic_directory(final) as target:
         files.write_json(target / CONFIG, described)
         _write_weights(model, config, target / WEIGHTS, weights_dtype)
         metadata = {
@@ -244,9 +245,8 @@ def save(
             "checksums": {name: _checksum(target / name) for name in _CHECKED},
         }
         files.write_json(target / METADATA, metadata)
-        name = pathlib.Path(folder).name
-        (target / CARD).write_text(card or _plain_card(model, name), encoding="utf-8")
-    return pathlib.Path(folder)
+        (target / CARD).write_text(card or _plain_card(model, final.name), encoding="utf-8")
+    return final
 
 
 def _known_arguments(model: tf.keras.Model, sampling: Mapping[str, Any]) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from tfwavenet.training.workdir import Loaded, Metadata, Weights, Workdir, load
 
 
 class Description(NamedTuple):
-    """What is known of a trained model without its weights.
+    """Describes a trained model without its weights.
 
     Attributes:
         config: a resolved config; of a preset, `data` and `training` hold the defaults.
