@@ -36,11 +36,11 @@ PRECISIONS = ("float32", "mixed_bfloat16")
 
 def build_model(precision: str) -> Any:
     """Creates the base DiffWave under a precision policy."""
-    import tensorflow as tf  # noqa: PLC0415  (the parent and the peer processes do not need it)
+    import keras  # noqa: PLC0415
 
     from tfwavenet.models import DiffWave  # noqa: PLC0415
 
-    tf.keras.mixed_precision.set_global_policy(precision)
+    keras.mixed_precision.set_global_policy(precision)
     settings = {"scales": (16, 16), "overlap": 2, "negative_slope": 0.4, "weight_norm": False}
     model = DiffWave(
         upsampler={"class_name": "TransposedUpsampler", "config": settings}, local_channels=MELS
@@ -71,8 +71,8 @@ def product_rate(precision: str) -> float:
 
 def measure(flags: argparse.Namespace) -> dict[str, Any]:
     """Runs one measurement in this process."""
+    import keras  # noqa: PLC0415
     import numpy as np  # noqa: PLC0415
-    import tensorflow as tf  # noqa: PLC0415
 
     model = build_model(flags.precision)
     if flags.task == "sample":
@@ -83,7 +83,7 @@ def measure(flags: argparse.Namespace) -> dict[str, Any]:
         work = flags.frames * HOP * (len(FAST) * STEP_PRODUCTS + CONDITIONING_PRODUCTS)
         share = work / min(seconds) / product_rate(flags.precision)
         return {"seconds": seconds, "share": share}
-    model.compile(tf.keras.optimizers.Adam(2e-4, epsilon=1e-8))
+    model.compile(keras.optimizers.Adam(2e-4, epsilon=1e-8))
     generator = np.random.default_rng(0)
     shape = (flags.batch, flags.frames * HOP)
     batch = {

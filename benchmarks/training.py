@@ -31,11 +31,11 @@ PEER = "PyTorch float32"
 
 def build_model(precision: str, *, jit_compile: bool) -> Any:
     """Creates the r9y9 `mol` network, compiled for training."""
-    import tensorflow as tf  # noqa: PLC0415  (the parent and the peer processes do not need it)
+    import keras  # noqa: PLC0415
 
     from tfwavenet.models.wavenet import WaveNet  # noqa: PLC0415
 
-    tf.keras.mixed_precision.set_global_policy(precision)
+    keras.mixed_precision.set_global_policy(precision)
     upsampler = {"scales": (4, 4, 4, 4), "padding_frames": 2, "input_context": True}
     model = WaveNet(
         num_layers=24,
@@ -49,7 +49,7 @@ def build_model(precision: str, *, jit_compile: bool) -> Any:
         local_channels=80,
         last_residual=True,
     )
-    optimizer = tf.keras.optimizers.Adam(1e-3, epsilon=1e-8)
+    optimizer = keras.optimizers.Adam(1e-3, epsilon=1e-8)
     model.compile(optimizer, jit_compile=jit_compile)
     return model
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import doctest
 import importlib
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -378,12 +379,12 @@ def test_config_round_trips(distribution):
     copy = distributions.get(config)
     assert copy == distribution
     assert hash(copy) == hash(distribution)
-    keras_copy = tf.keras.saving.deserialize_keras_object(
-        tf.keras.saving.serialize_keras_object(distribution)
+    keras_copy = keras.saving.deserialize_keras_object(
+        keras.saving.serialize_keras_object(distribution)
     )
     assert keras_copy == distribution
     assert distributions.get(distribution) is distribution
-    assert distributions.get(tf.keras.saving.serialize_keras_object(distribution)) == distribution
+    assert distributions.get(keras.saving.serialize_keras_object(distribution)) == distribution
 
 
 def test_get_by_name():
@@ -392,7 +393,7 @@ def test_get_by_name():
 
 
 def test_get_finds_what_keras_has_registered():
-    @tf.keras.saving.register_keras_serializable("test_package")
+    @keras.saving.register_keras_serializable("test_package")
     class Custom(distributions.Categorical):
         pass
 

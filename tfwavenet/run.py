@@ -7,8 +7,8 @@ import pathlib
 from collections.abc import Sequence
 from typing import Any, Optional
 
+import keras
 import ml_collections
-import tensorflow as tf
 from absl import logging
 
 from tfwavenet import evaluation, export, files
@@ -159,8 +159,8 @@ class Run:
         self,
         config: Optional[Config] = None,
         *,
-        extra_callbacks: Sequence[tf.keras.callbacks.Callback] = (),
-    ) -> tf.keras.callbacks.History:
+        extra_callbacks: Sequence[keras.callbacks.Callback] = (),
+    ) -> keras.callbacks.History:
         """Trains, or continues an earlier training, see `training.run`.
 
         Args:

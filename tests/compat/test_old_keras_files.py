@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import pathlib
 
+import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 
 import tfwavenet  # noqa: F401 - registers the classes
 
@@ -23,13 +23,13 @@ def expected():
 
 @pytest.mark.parametrize("name", ["wavenet", "teacher", "diffwave", "student"])
 def test_a_model_of_an_earlier_version(name, expected):
-    model = tf.keras.models.load_model(FOLDER / f"{name}.keras", compile=False)
+    model = keras.models.load_model(FOLDER / f"{name}.keras", compile=False)
     audio = model.generate(expected["mel"], speaker=1, seed=3)
     np.testing.assert_allclose(audio, expected[name], atol=1e-6)
 
 
 def test_a_recipe_in_the_former_spelling(expected):
-    model = tf.keras.models.load_model(FOLDER / "centre.keras", compile=False)
+    model = keras.models.load_model(FOLDER / "centre.keras", compile=False)
     assert model.recipe.framing == "center"
     audio = model.generate(samples=50, speaker=2, seed=4)
     np.testing.assert_allclose(audio, expected["centre"], atol=1e-6)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -14,7 +15,7 @@ TOLERANCE = {"float32": 2e-6, "mixed_bfloat16": 6e-2, "mixed_float16": 6e-3}
 
 def through_json(config: dict[str, Any]) -> dict[str, Any]:
     """The configuration as it comes back from a file."""
-    return json.loads(json.dumps(config, default=tf.keras.saving.serialize_keras_object))
+    return json.loads(json.dumps(config, default=keras.saving.serialize_keras_object))
 
 
 def flat(outputs: Any) -> list[np.ndarray]:

@@ -13,6 +13,7 @@ import pkgutil
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -34,7 +35,7 @@ ABSTRACT = {
 class LayerEntry(NamedTuple):
     """How to build a layer, and one call of it."""
 
-    build: Callable[[], tf.keras.layers.Layer]
+    build: Callable[[], keras.layers.Layer]
     inputs: dict[str, np.ndarray]  # by the names of `call`'s arguments, `inputs` first
     outputs_float32: bool = False  # whatever the precision policy
 
@@ -43,7 +44,7 @@ def noise(*shape: int) -> np.ndarray:
     return np.random.default_rng(0).normal(size=shape).astype(np.float32)
 
 
-def stirred(layer: tf.keras.layers.Layer) -> tf.keras.layers.Layer:
+def stirred(layer: keras.layers.Layer) -> keras.layers.Layer:
     """The layer with noise on its weights: zeros would stop all gradients."""
     layer.build(None)
     for weight in layer.trainable_weights:
@@ -133,14 +134,14 @@ DISTRIBUTIONS: dict[str, Callable[[], distributions.Distribution]] = {
 class ModelEntry(NamedTuple):
     """How to build a model, and a batch for it."""
 
-    build: Callable[[], tf.keras.Model]
+    build: Callable[[], keras.Model]
     batch: dict[str, np.ndarray]
-    teacher: Callable[[], tf.keras.Model] | None = None
+    teacher: Callable[[], keras.Model] | None = None
 
-    def taught(self, model: tf.keras.Model) -> tf.keras.Model:
+    def taught(self, model: keras.Model) -> keras.Model:
         """The model, with its teacher if it needs one."""
         if self.teacher is not None:
-            tf.keras.utils.set_random_seed(2)
+            keras.utils.set_random_seed(2)
             teacher = self.teacher()
             teacher.build()
             model.set_teacher(teacher)
@@ -305,7 +306,7 @@ MODELS: dict[str, ModelEntry] = {
 }
 
 
-SCHEDULES: dict[str, Callable[[], tf.keras.optimizers.schedules.LearningRateSchedule]] = {
+SCHEDULES: dict[str, Callable[[], keras.optimizers.schedules.LearningRateSchedule]] = {
     "CosineWithWarmup": lambda: schedules.CosineWithWarmup(
         0.1, total_steps=50, warmup_steps=5, floor=0.01
     ),
@@ -318,7 +319,7 @@ SCHEDULES: dict[str, Callable[[], tf.keras.optimizers.schedules.LearningRateSche
 STEPS_PER_EPOCH = 2
 
 
-def _sample_summaries(model: tf.keras.Model, folder: pathlib.Path) -> tf.keras.callbacks.Callback:
+def _sample_summaries(model: keras.Model, folder: pathlib.Path) -> keras.callbacks.Callback:
     example = summaries.Example("an utterance", noise(32) / 5, MEL["mel"][0], 1)
     return summaries.SampleSummaries(
         [example],
@@ -330,7 +331,7 @@ def _sample_summaries(model: tf.keras.Model, folder: pathlib.Path) -> tf.keras.c
     )
 
 
-def _text_summaries(model: tf.keras.Model, folder: pathlib.Path) -> tf.keras.callbacks.Callback:
+def _text_summaries(model: keras.Model, folder: pathlib.Path) -> keras.callbacks.Callback:
     example = summaries.Example("a text", CODES["audio"][0], None, 0)
     return text_summaries.TextSummaries(
         [example],
@@ -344,7 +345,7 @@ def _text_summaries(model: tf.keras.Model, folder: pathlib.Path) -> tf.keras.cal
 
 # Each takes a compiled model with its weights, a vocoder but for those named in `FITTED_MODELS`, and
 # an empty folder.
-CALLBACKS: dict[str, Callable[[tf.keras.Model, pathlib.Path], tf.keras.callbacks.Callback]] = {
+CALLBACKS: dict[str, Callable[[keras.Model, pathlib.Path], keras.callbacks.Callback]] = {
     "EpochProgress": lambda model, folder: callbacks.EpochProgress(2, STEPS_PER_EPOCH),
     "Measurements": lambda model, folder: callbacks.Measurements(samples_per_step=48),
     "SampleSummaries": _sample_summaries,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -14,11 +15,11 @@ VOCODER = "WaveNet-vocoder"
 def fitted(name, make_callbacks):
     """A model after two epochs, and the history."""
     entry = MODELS[name]
-    tf.keras.utils.set_random_seed(1)
+    keras.utils.set_random_seed(1)
     model = entry.build()
     batch = tf.nest.map_structure(tf.constant, entry.batch)
     model(batch)
-    model.compile(tf.keras.optimizers.Adam(1e-2), run_eagerly=True)
+    model.compile(keras.optimizers.Adam(1e-2), run_eagerly=True)
     data = tf.data.Dataset.from_tensors(batch).repeat(2 * STEPS_PER_EPOCH)
     history = model.fit(
         data,

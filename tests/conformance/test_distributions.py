@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -28,7 +29,7 @@ def test_config_round_trips(name, form):
     identifier = {
         "instance": distribution,
         "dictionary": {"class_name": name, "config": distribution.get_config()},
-        "keras": checks.through_json(tf.keras.saving.serialize_keras_object(distribution)),
+        "keras": checks.through_json(keras.saving.serialize_keras_object(distribution)),
     }[form]
     copy = distributions.get(identifier)
     assert type(copy) is type(distribution)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import keras
 import pytest
-import tensorflow as tf
 
 from tests.conformance import inventory
 from tfwavenet import distributions
 
-LAYER, MODEL = tf.keras.layers.Layer, tf.keras.Model
-SCHEDULE = tf.keras.optimizers.schedules.LearningRateSchedule
-CALLBACK = tf.keras.callbacks.Callback
+LAYER, MODEL = keras.layers.Layer, keras.Model
+SCHEDULE = keras.optimizers.schedules.LearningRateSchedule
+CALLBACK = keras.callbacks.Callback
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -14,17 +15,17 @@ pytestmark = pytest.mark.parametrize("name", LAYERS)
 
 def built(name):
     """A fresh layer, its example inputs and its outputs for them."""
-    tf.keras.utils.set_random_seed(1)
+    keras.utils.set_random_seed(1)
     layer = LAYERS[name].build()
     return layer, LAYERS[name].inputs, layer(**LAYERS[name].inputs)
 
 
 def as_model(layer, inputs):
     symbols = {
-        key: tf.keras.Input(value.shape[1:], dtype=value.dtype, name=key)
+        key: keras.Input(value.shape[1:], dtype=value.dtype, name=key)
         for key, value in inputs.items()
     }
-    return tf.keras.Model(symbols, layer(**symbols))
+    return keras.Model(symbols, layer(**symbols))
 
 
 def test_config_round_trips_through_json(name):
@@ -49,14 +50,14 @@ def test_every_constructor_argument_is_in_the_config(name):
 def test_saved_model_computes_the_same(name, suffix, tmp_path):
     layer, inputs, outputs = built(name)
     as_model(layer, inputs).save(tmp_path / suffix)
-    loaded = tf.keras.models.load_model(tmp_path / suffix)
+    loaded = keras.models.load_model(tmp_path / suffix)
     checks.assert_same(loaded(inputs), outputs)
 
 
 def test_weights_file_restores_the_layer(name, tmp_path):
     layer, inputs, outputs = built(name)
     as_model(layer, inputs).save_weights(tmp_path / "model.weights.h5")
-    tf.keras.utils.set_random_seed(2)
+    keras.utils.set_random_seed(2)
     other = LAYERS[name].build()
     model = as_model(other, inputs)
     model.load_weights(tmp_path / "model.weights.h5")
@@ -74,13 +75,13 @@ def test_compiled_equals_eager(name, jit_compile):
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
 def test_mixed_precision_is_close_to_float32(name, policy):
     layer, inputs, outputs = built(name)
-    tf.keras.mixed_precision.set_global_policy(policy)
+    keras.mixed_precision.set_global_policy(policy)
     mixed = LAYERS[name].build()
     mixed(**inputs)
     assert {weight.dtype for weight in mixed.weights} <= {tf.float32}
     mixed.set_weights(layer.get_weights())
     actual = mixed(**inputs)
-    expected_dtype = tf.keras.mixed_precision.Policy(policy).compute_dtype
+    expected_dtype = keras.mixed_precision.Policy(policy).compute_dtype
     expected_dtype = "float32" if LAYERS[name].outputs_float32 else expected_dtype
     assert {tensor.dtype.name for tensor in tf.nest.flatten(actual)} == {expected_dtype}
     checks.assert_close([tf.cast(t, tf.float32) for t in tf.nest.flatten(actual)], outputs, policy)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -15,9 +16,9 @@ pytestmark = pytest.mark.parametrize("name", MODELS)
 
 def built(name, *, run_eagerly=False):
     """A fresh compiled model, its batch, and its outputs for it."""
-    tf.keras.utils.set_random_seed(1)
+    keras.utils.set_random_seed(1)
     model = MODELS[name].taught(MODELS[name].build())
-    model.compile(tf.keras.optimizers.Adam(1e-2), run_eagerly=run_eagerly)
+    model.compile(keras.optimizers.Adam(1e-2), run_eagerly=run_eagerly)
     batch = tf.nest.map_structure(tf.constant, MODELS[name].batch)
     model(batch)
     # Biases, and the whole last layer of a DiffWave, begin as zeros, which would hide mistakes.
@@ -44,10 +45,10 @@ def test_config_round_trips_through_json(name):
 def test_fit_with_stock_callbacks_lowers_the_loss(name, tmp_path):
     model, batch, _ = built(name)
     callbacks = [
-        tf.keras.callbacks.ModelCheckpoint(tmp_path / "best.weights.h5", save_weights_only=True),
-        tf.keras.callbacks.TerminateOnNaN(),
-        tf.keras.callbacks.EarlyStopping("val_loss"),
-        tf.keras.callbacks.CSVLogger(tmp_path / "log.csv"),
+        keras.callbacks.ModelCheckpoint(tmp_path / "best.weights.h5", save_weights_only=True),
+        keras.callbacks.TerminateOnNaN(),
+        keras.callbacks.EarlyStopping("val_loss"),
+        keras.callbacks.CSVLogger(tmp_path / "log.csv"),
     ]
     data = repeated(batch, 5)
     history = model.fit(
@@ -61,7 +62,7 @@ def test_saved_model_computes_the_same(name, tmp_path):
     model, batch, _ = built(name, run_eagerly=True)
     model.fit(repeated(batch, 2), verbose=0)
     model.save(tmp_path / "saved_model")
-    loaded = tf.keras.models.load_model(tmp_path / "saved_model")
+    loaded = keras.models.load_model(tmp_path / "saved_model")
     checks.assert_close(loaded(batch), model(batch))
 
 
@@ -69,7 +70,7 @@ def test_keras_file_computes_the_same_and_resumes_training(name, tmp_path):
     model, batch, _ = built(name, run_eagerly=True)
     model.fit(repeated(batch, 2), verbose=0)
     model.save(tmp_path / "model.keras")
-    loaded = tf.keras.models.load_model(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
     checks.assert_close(loaded(batch), model(batch))
     for each in (model, MODELS[name].taught(loaded)):
         each.fit(repeated(batch, 2), verbose=0)
@@ -96,7 +97,7 @@ def test_compiled_equals_eager(name, jit_compile):
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
 def test_mixed_precision_is_close_to_float32(name, policy):
     model, batch, outputs = built(name)
-    tf.keras.mixed_precision.set_global_policy(policy)
+    keras.mixed_precision.set_global_policy(policy)
     mixed = MODELS[name].build()
     mixed(batch)
     mixed.set_weights(model.get_weights())
@@ -109,7 +110,7 @@ def test_mixed_precision_is_close_to_float32(name, policy):
 @pytest.mark.slow
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
 def test_mixed_precision_trains(name, policy):
-    tf.keras.mixed_precision.set_global_policy(policy)
+    keras.mixed_precision.set_global_policy(policy)
     model, batch, _ = built(name)
     history = model.fit(repeated(batch, 5), epochs=2, verbose=0).history
     assert history["loss"][1] < history["loss"][0]
@@ -134,7 +135,7 @@ def test_generation_from_a_reloaded_model_is_the_same(name, tmp_path):
     samples = {} if "mel" in batch else {"samples": 16}
     options = {"seed": 3, "jit_compile": False, **conditioning, **samples}
     model.save(tmp_path / "model.keras")
-    loaded = tf.keras.models.load_model(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
     first, second = (each.generate(**options) for each in (model, loaded))
     np.testing.assert_array_equal(first, second)
     assert model.writes_text or np.all(np.abs(first) <= 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -25,8 +26,8 @@ def test_config_round_trips(name, form):
     if form == "dictionary":
         copy = schedules.get({"class_name": name, "config": config})
     else:
-        optimizer = tf.keras.optimizers.Adam(schedule)
-        optimizer = tf.keras.optimizers.Adam.from_config(optimizer.get_config())
+        optimizer = keras.optimizers.Adam(schedule)
+        optimizer = keras.optimizers.Adam.from_config(optimizer.get_config())
         copy = optimizer._learning_rate
     assert type(copy) is type(schedule)
     np.testing.assert_array_equal(rates(copy), rates(schedule))

@@ -6,6 +6,7 @@ import dataclasses
 import logging
 import os
 
+import keras
 import numpy as np
 import pytest
 import soundfile
@@ -148,7 +149,7 @@ def test_datasets_are_marked_as_infinite(tmp_path, folder, records):
         dataset = audio_files_dataset(folder, recipe=RECIPE, **SIZES)
         assert dataset.speakers == ("ann", "bob")
     assert int(dataset.cardinality()) == tf.data.INFINITE_CARDINALITY
-    model = tf.keras.Sequential([tf.keras.layers.Dense(1)])
+    model = keras.Sequential([keras.layers.Dense(1)])
     model.compile("sgd", "mse")
     pairs = dataset.map(lambda batch: (batch["audio"], batch["audio"][:, :1]))
     with pytest.raises(ValueError, match="steps_per_epoch|infinite"):

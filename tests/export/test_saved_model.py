@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -212,7 +213,7 @@ def test_what_cannot_be_exported_is_refused(arguments, message, tmp_path):
 
 def test_weights_of_training_stay_out(tmp_path):
     model = served.KINDS["codes"]()
-    model.compile(tf.keras.optimizers.Adam(1e-3))
+    model.compile(keras.optimizers.Adam(1e-3))
     model.fit({"audio": np.zeros([1, 50], np.float32)}, verbose=0)
     folder = export_saved_model(model, tmp_path, chunk_samples=served.CHUNK)
     names = [name for name, _ in tf.train.list_variables(str(folder / "variables" / "variables"))]

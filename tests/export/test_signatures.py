@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -183,7 +184,7 @@ def test_what_does_not_fit_is_refused_in_a_sentence(kind):
 
 
 def test_a_stream_in_half_precision():
-    tf.keras.mixed_precision.set_global_policy("mixed_bfloat16")
+    keras.mixed_precision.set_global_policy("mixed_bfloat16")
     model = served.KINDS["codes"]()
     model.build()
     made = signatures_of(model, chunk_samples=48, limits=LIMITS, jit_compile=False)

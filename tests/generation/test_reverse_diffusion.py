@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -22,7 +23,7 @@ UPSAMPLERS = {name: tiny_models.UPSAMPLERS[name] for name in ("stretch", "overla
 
 
 def tiny(upsampler=None, num_speakers=None, **options):
-    tf.keras.utils.set_random_seed(1)
+    keras.utils.set_random_seed(1)
     model = DiffWave(
         num_layers=4,
         dilation_cycle=3,

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -151,7 +152,7 @@ def test_another_process_continues_to_the_bit(tmp_path):
 
 
 def test_half_precision_state_is_saved_too(tmp_path):
-    tf.keras.mixed_precision.set_global_policy("mixed_bfloat16")
+    keras.mixed_precision.set_global_policy("mixed_bfloat16")
     model = tiny("Gaussian")
     stream = stream_of(model)
     stream.pull(20)

@@ -7,10 +7,10 @@ import pathlib
 import subprocess
 import sys
 
+import keras
 import numpy as np
 import pytest
 import soundfile
-import tensorflow as tf
 
 from tests.support.clips import network
 from tfwavenet.audio import wav_format
@@ -25,7 +25,7 @@ from tfwavenet.audio import recipes
 from tfwavenet.launch import generate
 from tfwavenet.training import workdir
 
-tf.keras.utils.set_random_seed(1)
+keras.utils.set_random_seed(1)
 model = network("Gaussian", conditional=False)
 metadata = workdir.Metadata(recipes.get("speech_8k"), ["ann"], 1)
 workdir.load = lambda path, weights: workdir.Loaded(model, None, metadata)
@@ -46,7 +46,7 @@ def started(*arguments):
 def test_standard_output_is_a_wav_and_nothing_else():
     output, errors = started("--seconds=0.5", "--seed=3").communicate()
     audio, rate = soundfile.read(io.BytesIO(output), dtype="float32")
-    tf.keras.utils.set_random_seed(1)
+    keras.utils.set_random_seed(1)
     expected = network("Gaussian", conditional=False).generate(samples=4000, seed=3)[0]
     assert rate == 8000
     assert len(output) == wav_format.HEADER_BYTES + 2 * 4000

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -18,9 +19,9 @@ def audio(*shape):
 @pytest.mark.parametrize(("kernel_size", "dilation"), [(1, 1), (3, 1), (3, 4), (5, 3)])
 def test_output_and_gradients_equal_those_of_keras(kernel_size, dilation, length):
     ours = CenteredConv1D(4, kernel_size, dilation_rate=dilation)
-    keras = tf.keras.layers.Conv1D(4, kernel_size, dilation_rate=dilation, padding="same")
+    of_keras = keras.layers.Conv1D(4, kernel_size, dilation_rate=dilation, padding="same")
     inputs, results = audio(2, length, 3), []
-    for layer in (ours, keras):
+    for layer in (ours, of_keras):
         layer.build([None, None, 3])
         layer.set_weights([audio(kernel_size, 3, 4), audio(4)])
         with tf.GradientTape() as tape:

@@ -1,3 +1,4 @@
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -31,7 +32,7 @@ each = pytest.mark.parametrize("make", UPSAMPLERS.values(), ids=UPSAMPLERS.keys(
 
 
 def built(make):
-    tf.keras.utils.set_random_seed(1)
+    keras.utils.set_random_seed(1)
     layer = make()
     layer.build([None, None, CHANNELS])
     for index, weight in enumerate(layer.trainable_weights):
@@ -173,7 +174,7 @@ def test_a_stage_that_stretches_equals_repeating_and_convolving(scale, frequency
 @pytest.mark.parametrize(("scale", "overlap"), [(1, 1), (3, 1), (2, 2), (4, 2)])
 def test_a_transposed_stage_equals_keras(scale, overlap, frequency_kernel_size):
     size = (overlap * scale, frequency_kernel_size)
-    oracle = tf.keras.layers.Conv2DTranspose(1, size, strides=(scale, 1), padding="same")
+    oracle = keras.layers.Conv2DTranspose(1, size, strides=(scale, 1), padding="same")
     stage = TransposedUpsampler(
         (scale,), overlap=overlap, frequency_kernel_size=frequency_kernel_size, weight_norm=False
     ).stages[0]
@@ -183,7 +184,7 @@ def test_a_transposed_stage_equals_keras(scale, overlap, frequency_kernel_size):
 @pytest.mark.parametrize(("stride", "kernel_frames"), [(6, 1), (3, 2), (4, 3)])
 def test_the_learned_convolution_equals_keras(stride, kernel_frames):
     layer = built(lambda: LearnedUpsampler((stride,), kernel_frames=kernel_frames))
-    oracle = tf.keras.layers.Conv1DTranspose(CHANNELS, stride * kernel_frames, strides=stride)
+    oracle = keras.layers.Conv1DTranspose(CHANNELS, stride * kernel_frames, strides=stride)
     # Keras goes on behind the last frame.
     assert_equal_with_random_weights(layer.conv, oracle, features(5), length=5 * stride)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -13,7 +14,7 @@ from tfwavenet.models import DiffWave
 
 
 def tiny(**options):
-    tf.keras.utils.set_random_seed(1)
+    keras.utils.set_random_seed(1)
     sizes = {"num_layers": 2, "dilation_cycle": 2, "residual_channels": 4, "step_channels": 8}
     model = DiffWave(**{**sizes, **options})
     model.build()
@@ -34,7 +35,7 @@ def test_a_fresh_network_predicts_no_noise(norm, mean):
 
 def test_every_update_draws_anew_and_the_test_repeats():
     model = tiny()
-    model.compile(tf.keras.optimizers.Adam(0.0))
+    model.compile(keras.optimizers.Adam(0.0))
     batch = {"audio": tf.constant(audio())}
     losses = [model.train_on_batch(batch, reset_metrics=True) for _ in range(2)]
     assert losses[0] != losses[1]
@@ -59,7 +60,7 @@ def test_masked_samples_do_not_count_nor_matter():
 
 def test_training_learns_to_remove_noise():
     model = tiny(residual_channels=16)
-    model.compile(tf.keras.optimizers.Adam(5e-3))
+    model.compile(keras.optimizers.Adam(5e-3))
     tone = np.sin(2 * np.pi * np.arange(256) / 16).astype(np.float32)
     data = tf.data.Dataset.from_tensors({"audio": tf.constant(np.tile(tone, (8, 1)))}).repeat(150)
     history = model.fit(data, epochs=2, verbose=0).history["loss"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -28,9 +29,9 @@ def rows(count, frames=6):
 
 def moved(make, batch, weights=None, **options):
     """How each weight changes by one update of a fresh model."""
-    tf.keras.utils.set_random_seed(1)
+    keras.utils.set_random_seed(1)
     model = make()
-    model.compile(tf.keras.optimizers.SGD(0.1), run_eagerly=True)
+    model.compile(keras.optimizers.SGD(0.1), run_eagerly=True)
     before = [one.numpy() for one in model.trainable_weights]
     count = len(batch["audio"])
     parts = (batch, tf.zeros([count], tf.int64))
@@ -87,10 +88,10 @@ def test_another_loss_is_refused(name, given):
 
 def test_a_saved_model_is_compiled_as_it_was(tmp_path):
     model = network()
-    model.compile(tf.keras.optimizers.Adam(0.02, global_clipnorm=1.0))
+    model.compile(keras.optimizers.Adam(0.02, global_clipnorm=1.0))
     model.fit(rows(2), verbose=0)
     model.save(tmp_path / "model.keras")
-    again = tf.keras.models.load_model(tmp_path / "model.keras")
+    again = keras.models.load_model(tmp_path / "model.keras")
     assert again.optimizer.get_config() == model.optimizer.get_config()
     for ours, theirs in zip(again.optimizer.variables, model.optimizer.variables):
         np.testing.assert_array_equal(ours, theirs)
@@ -164,7 +165,7 @@ def test_frozen_layers_stay_frozen_in_a_file(name, tmp_path):
     model = MAKERS[name]()
     model.layers[1].trainable = False
     model.save(tmp_path / "model.keras")
-    again = tf.keras.models.load_model(tmp_path / "model.keras")
+    again = keras.models.load_model(tmp_path / "model.keras")
     assert [layer.trainable for layer in again.layers] == [
         layer.trainable for layer in model.layers
     ]

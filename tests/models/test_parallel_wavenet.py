@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -22,7 +23,7 @@ SIZES = {
 
 
 def student(upsampler=None, num_speakers=None, **options):
-    tf.keras.utils.set_random_seed(1)
+    keras.utils.set_random_seed(1)
     model = ParallelWaveNet(
         **{"flow_layers": (2, 3), "spectral_resolutions": SPECTRA, **SIZES, **options},
         upsampler=UPSAMPLERS[upsampler]() if upsampler else None,
@@ -36,7 +37,7 @@ def student(upsampler=None, num_speakers=None, **options):
 
 
 def teacher(distribution="Gaussian", upsampler=None, num_speakers=None, **options):
-    tf.keras.utils.set_random_seed(2)
+    keras.utils.set_random_seed(2)
     model = WaveNet(
         **{"num_layers": 3, "speaker_channels": 3 if num_speakers else None, **SIZES, **options},
         distribution=distribution,
@@ -55,7 +56,7 @@ def samples_of(model, noise):
 
 @pytest.mark.parametrize("initial", [0.0, -4.0])
 def test_a_fresh_student_makes_white_noise_of_its_initial_scale(initial):
-    tf.keras.utils.set_random_seed(1)
+    keras.utils.set_random_seed(1)
     model = ParallelWaveNet(flow_layers=(2, 3), initial_log_scale=initial, **SIZES)
     model.build()
     noise = rng.normal([1, 4000], rng.make_seed(3))
@@ -165,7 +166,7 @@ def test_student_of_a_constant_teacher_recovers_it(noise):
     mean_and_scale = np.repeat([0.3, -2.0], components)
     bias.assign(np.concatenate([np.zeros(bias.shape[0] - 2 * components), mean_and_scale]))
     model.set_teacher(constant)
-    model.compile(tf.keras.optimizers.Adam(1e-2))
+    model.compile(keras.optimizers.Adam(1e-2))
     data = tf.data.Dataset.from_tensors({"audio": tf.zeros([4, 100])}).repeat(250)
     before = model.evaluate(data.take(1), return_dict=True, verbose=0)["divergence"]
     model.fit(data, verbose=0)
@@ -183,7 +184,7 @@ def test_teacher_is_frozen_and_no_part_of_the_student():
     model.set_teacher(wise)
     assert len(model.weights) == count
     before = wise.get_weights()
-    model.compile(tf.keras.optimizers.Adam(1e-2))
+    model.compile(keras.optimizers.Adam(1e-2))
     data = tf.data.Dataset.from_tensors({"audio": tf.random.stateless_normal([2, 90], [1, 2]) / 9})
     history = model.fit(data.repeat(3), verbose=0).history
     assert set(history) == {"loss", "divergence", "spectral"}
@@ -194,7 +195,7 @@ def test_teacher_is_frozen_and_no_part_of_the_student():
 def test_loss_is_divergence_and_weighted_spectral_distance():
     model = student(spectral_weight=0.7)
     model.set_teacher(teacher())
-    model.compile(tf.keras.optimizers.Adam(0.0))
+    model.compile(keras.optimizers.Adam(0.0))
     batch = {"audio": rng.normal([2, 90], rng.make_seed(1)) / 9}
     logs = model.test_on_batch(batch, return_dict=True)
     assert logs["loss"] == pytest.approx(logs["divergence"] + 0.7 * logs["spectral"], rel=1e-5)
@@ -207,7 +208,7 @@ def test_masked_samples_are_silent_for_the_spectra():
     audio = np.zeros([1, 200], np.float32)
     audio[0, :120] = np.sin(np.arange(120) / 3) / 2
     mask = tf.constant(np.arange(200)[np.newaxis] < 120)
-    model.compile(tf.keras.optimizers.Adam(0.0))
+    model.compile(keras.optimizers.Adam(0.0))
     masked = model.test_on_batch({"audio": audio, "mask": mask}, return_dict=True)
     assert masked["spectral"] < model.test_on_batch({"audio": audio}, return_dict=True)["spectral"]
 
@@ -282,7 +283,7 @@ def test_a_teacher_without_the_recipe_is_refused():
 
 def test_a_student_without_teacher_says_so():
     model = student()
-    model.compile(tf.keras.optimizers.Adam(1e-3))
+    model.compile(keras.optimizers.Adam(1e-3))
     with pytest.raises(ValueError, match="needs `set_teacher` before this"):
         model.train_on_batch({"audio": tf.zeros([1, 90])})
 

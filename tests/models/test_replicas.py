@@ -7,6 +7,7 @@ import pytest
 
 SCRIPT = """
 import numpy as np
+import keras
 import tensorflow as tf
 
 cpu = tf.config.list_physical_devices("CPU")[0]
@@ -16,11 +17,11 @@ from tfwavenet.models import WaveNet
 
 def updated(strategy):
     with strategy.scope():
-        tf.keras.utils.set_random_seed(1)
+        keras.utils.set_random_seed(1)
         model = WaveNet(num_layers=2, dilation_cycle=2, residual_channels=4, gate_channels=4,
                         skip_channels=4, distribution="MixtureOfLogistics")
         model.build()
-        model.compile(tf.keras.optimizers.SGD(0.1))
+        model.compile(keras.optimizers.SGD(0.1))
     audio = np.sin(np.arange(4 * 20.0)).reshape(4, 20).astype(np.float32)
     data = tf.data.Dataset.from_tensors({"audio": audio}).unbatch().batch(4)
     model.fit(data, verbose=0)

@@ -1,5 +1,6 @@
 import math
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -15,7 +16,7 @@ MOL = {"class_name": "MixtureOfLogistics", "config": {"components": 2}}
 
 
 def vocoder(**kwargs):
-    tf.keras.utils.set_random_seed(1)
+    keras.utils.set_random_seed(1)
     settings = {"distribution": MOL, "num_speakers": 3, "speaker_channels": 2, "local_channels": 5}
     upsampler = StretchUpsampler((2, 3), padding_frames=1, input_context=True)
     return WaveNet(**{**TINY, **settings, "upsampler": upsampler, **kwargs})
@@ -131,11 +132,11 @@ def test_steps_over_given_values_equal_the_call_under_every_switch(switches):
 def test_every_switch_trains_and_survives_its_configuration(switches, tmp_path):
     model = vocoder(**switches)
     data = batch_for(model)
-    model.compile(tf.keras.optimizers.Adam(1e-3))
+    model.compile(keras.optimizers.Adam(1e-3))
     history = model.fit(tf.data.Dataset.from_tensors(data), verbose=0).history
     assert math.isfinite(history["loss"][0])
     model.save(tmp_path / "model.keras")
-    again = tf.keras.models.load_model(tmp_path / "model.keras")
+    again = keras.models.load_model(tmp_path / "model.keras")
     np.testing.assert_array_equal(again(data), model(data))
     assert again.get_config() == model.get_config()
 
@@ -145,7 +146,7 @@ def test_a_built_model_need_not_have_been_called_to_be_saved(is_built, tmp_path)
     model, data = vocoder(), batch()
     model.build() if is_built else model(data)
     model.save(tmp_path / "model.keras")
-    again = tf.keras.models.load_model(tmp_path / "model.keras")
+    again = keras.models.load_model(tmp_path / "model.keras")
     np.testing.assert_array_equal(again(data), model(data))
 
 
@@ -153,7 +154,7 @@ def test_a_built_model_need_not_have_been_called_to_be_saved(is_built, tmp_path)
 def test_fit_traces_a_step_once(optimizer, monkeypatch):
     model, traces, step = vocoder(), [], WaveNet.train_step
     monkeypatch.setattr(WaveNet, "train_step", lambda *args: traces.append(1) or step(*args))
-    model.compile(getattr(tf.keras.optimizers, optimizer)(1e-3))
+    model.compile(getattr(keras.optimizers, optimizer)(1e-3))
     for _ in range(2):
         model.fit(tf.data.Dataset.from_tensors(batch()).repeat(3), verbose=0)
     assert len(traces) == 1
@@ -161,7 +162,7 @@ def test_fit_traces_a_step_once(optimizer, monkeypatch):
 
 def test_a_speaker_out_of_range_is_named_while_training():
     model = vocoder()
-    model.compile(tf.keras.optimizers.Adam(1e-3))
+    model.compile(keras.optimizers.Adam(1e-3))
     data = {**batch(), "speaker": tf.constant([0, 3])}
     sentence = r"Expected speaker numbers in 0 \.\. 2\. Received: speaker=\] \[0 3\]"
     with pytest.raises(tf.errors.InvalidArgumentError, match=sentence):
@@ -170,21 +171,21 @@ def test_a_speaker_out_of_range_is_named_while_training():
 
 def test_training_of_speakers_is_compiled_by_xla():
     model = vocoder()
-    model.compile(tf.keras.optimizers.Adam(1e-3), jit_compile=True)
+    model.compile(keras.optimizers.Adam(1e-3), jit_compile=True)
     history = model.fit(tf.data.Dataset.from_tensors(batch()), verbose=0).history
     assert math.isfinite(history["loss"][0])
 
 
 def test_a_legacy_optimizer_trains():
     model = vocoder()
-    model.compile(tf.keras.optimizers.legacy.SGD(1e-3))
+    model.compile(keras.optimizers.legacy.SGD(1e-3))
     history = model.fit(tf.data.Dataset.from_tensors(batch()), verbose=0).history
     assert math.isfinite(history["loss"][0])
 
 
 def test_what_nobody_reads_is_not_trained(caplog):
     model = vocoder(last_residual=True)
-    model.compile(tf.keras.optimizers.Adam(1e-3))
+    model.compile(keras.optimizers.Adam(1e-3))
     model.build()
     unread = model.blocks[-1].residual_projection.weights
     before = [weight.numpy() for weight in unread]
@@ -198,17 +199,16 @@ def test_what_nobody_reads_is_not_trained(caplog):
 
 def test_fit_with_stock_callbacks(tmp_path):
     model, data = vocoder(), tf.data.Dataset.from_tensors(batch()).repeat(3)
-    model.compile(tf.keras.optimizers.Adam(1e-2, global_clipnorm=1.0))
-    keras = tf.keras.callbacks
+    model.compile(keras.optimizers.Adam(1e-2, global_clipnorm=1.0))
     callbacks = [
-        keras.EarlyStopping("val_loss", patience=50),
-        keras.ReduceLROnPlateau("val_loss", patience=50),
-        keras.ModelCheckpoint(str(tmp_path / "{epoch}.keras")),
-        keras.ModelCheckpoint(str(tmp_path / "best.weights.h5"), save_weights_only=True),
-        keras.BackupAndRestore(str(tmp_path / "backup")),
-        keras.TensorBoard(str(tmp_path / "logs")),
-        keras.CSVLogger(str(tmp_path / "log.csv")),
-        keras.TerminateOnNaN(),
+        keras.callbacks.EarlyStopping("val_loss", patience=50),
+        keras.callbacks.ReduceLROnPlateau("val_loss", patience=50),
+        keras.callbacks.ModelCheckpoint(str(tmp_path / "{epoch}.keras")),
+        keras.callbacks.ModelCheckpoint(str(tmp_path / "best.weights.h5"), save_weights_only=True),
+        keras.callbacks.BackupAndRestore(str(tmp_path / "backup")),
+        keras.callbacks.TensorBoard(str(tmp_path / "logs")),
+        keras.callbacks.CSVLogger(str(tmp_path / "log.csv")),
+        keras.callbacks.TerminateOnNaN(),
     ]
     history = model.fit(
         data, validation_data=data, epochs=8, callbacks=callbacks, verbose=0
@@ -219,7 +219,7 @@ def test_fit_with_stock_callbacks(tmp_path):
     )
     # Of what has another name, Keras' progress bar averages the averages.
     assert model.metrics_names == ["loss", "bits_per_sample"]
-    again = tf.keras.models.load_model(tmp_path / "8.keras")
+    again = keras.models.load_model(tmp_path / "8.keras")
     np.testing.assert_array_equal(again(batch()), model(batch()))
 
 
@@ -234,7 +234,7 @@ def test_masked_samples_do_not_count():
 
 def test_a_batch_may_be_masked_as_a_whole():
     model = vocoder()
-    model.compile(tf.keras.optimizers.Adam())
+    model.compile(keras.optimizers.Adam())
     masked = {**batch(), "mask": tf.zeros([2, 24], tf.bool)}
     assert model.train_step(masked)["loss"] == 0.0
     assert all(np.isfinite(weight.numpy()).all() for weight in model.trainable_weights)
@@ -244,14 +244,14 @@ def test_a_batch_may_be_masked_as_a_whole():
 def test_mixed_precision_stays_near_float32(policy):
     reference, data = vocoder(), batch()
     expected = reference.nll(data).numpy()
-    tf.keras.mixed_precision.set_global_policy(policy)
+    keras.mixed_precision.set_global_policy(policy)
     model = vocoder()
     model.build()
     model.set_weights(reference.get_weights())
     assert model.nll(data).dtype == tf.float32
     np.testing.assert_allclose(model.nll(data), expected, atol=0.1)
     assert all(weight.dtype == tf.float32 for weight in model.trainable_weights)
-    model.compile(tf.keras.optimizers.Adam(1e-3))
+    model.compile(keras.optimizers.Adam(1e-3))
     history = model.fit(tf.data.Dataset.from_tensors(data), verbose=0).history
     assert math.isfinite(history["loss"][0])
 
@@ -261,7 +261,7 @@ def test_dropout_repeats_itself_with_the_step_and_the_seed():
 
     def trained(seed):
         model = vocoder(dropout=0.5, seed=seed)
-        model.compile(tf.keras.optimizers.Adam(1e-2))
+        model.compile(keras.optimizers.Adam(1e-2))
         model.fit(tf.data.Dataset.from_tensors(data).repeat(3), verbose=0)
         return model(data).numpy()
 

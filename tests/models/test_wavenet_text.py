@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -87,7 +88,7 @@ def test_streams_hold_codes(model):
 
 def test_saved_with_the_model(model, tmp_path):
     model.save(tmp_path / "text.keras")
-    loaded = tf.keras.models.load_model(tmp_path / "text.keras")
+    loaded = keras.models.load_model(tmp_path / "text.keras")
     assert loaded.recipe == model.recipe
     texts = {
         one.generate_text("ab", num_characters=20, jit_compile=False) for one in (model, loaded)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -89,7 +90,7 @@ STREAMED = ("vocoder", "codes", "vectors", "student")
 @functools.cache
 def network(kind: str) -> Any:
     """A built network of a few hundred weights, the same at each call."""
-    tf.keras.utils.set_random_seed(1)
+    keras.utils.set_random_seed(1)
     model = KINDS[kind]()
     model.build()
     tiny_models.stir(model, 0.2)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import tensorflow as tf
+import keras
 
 from tests.support.tiny_models import stir
 from tfwavenet.distributions import Categorical
@@ -22,7 +22,7 @@ def numbered_text(lines=300):
 
 def text_network(characters=" abcdefghijklmnopqrstuvwxyz\n", **options):
     """A built WaveNet over these characters, with a receptive field of 12."""
-    tf.keras.utils.set_random_seed(1)
+    keras.utils.set_random_seed(1)
     sizes = {"num_layers": 4, "dilation_cycle": 3, "residual_channels": 6, "gate_channels": 8}
     recipe = TextRecipe(classes=32, characters=characters)
     options = {**sizes, "skip_channels": 7, "recipe": recipe, **options}

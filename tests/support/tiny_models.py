@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import tensorflow as tf
+import keras
 
 from tfwavenet import rng
 from tfwavenet.layers import LearnedUpsampler, StretchUpsampler, TransposedUpsampler
@@ -31,7 +31,7 @@ def stir(model, amount):
 
 
 def tiny(distribution="Categorical", upsampler=None, num_speakers=None, **kwargs):
-    tf.keras.utils.set_random_seed(1)
+    keras.utils.set_random_seed(1)
     sizes = {"num_layers": 4, "dilation_cycle": 3, "residual_channels": 6, "gate_channels": 8}
     sizes.update(skip_channels=7, kernel_size=2)
     model = WaveNet(

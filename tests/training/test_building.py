@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from tests.training.conftest import RECIPE
 from tfwavenet.audio import recipes
@@ -37,14 +37,14 @@ def test_precision_is_the_models_alone(make_config, precision):
     model = build(config)
     assert model.dtype_policy.name == precision
     assert model.upsampler.dtype_policy.name == precision
-    assert tf.keras.mixed_precision.global_policy().name == "float32"
+    assert keras.mixed_precision.global_policy().name == "float32"
     assert build(config, precision="float32").dtype_policy.name == "float32"
 
 
 def test_the_policy_is_restored_after_an_error():
     with pytest.raises(KeyError), building.precision_policy("mixed_bfloat16"):
         raise KeyError
-    assert tf.keras.mixed_precision.global_policy().name == "float32"
+    assert keras.mixed_precision.global_policy().name == "float32"
 
 
 def test_the_optimizer_is_as_configured_and_built(make_config):
@@ -64,7 +64,7 @@ def test_float16_scales_its_loss(make_config):
     config = resolve(make_config(precision="mixed_float16"))
     model = build(config)
     building.compile_model(model, config)
-    assert isinstance(model.optimizer, tf.keras.mixed_precision.LossScaleOptimizer)
+    assert isinstance(model.optimizer, keras.mixed_precision.LossScaleOptimizer)
 
 
 @pytest.mark.parametrize(

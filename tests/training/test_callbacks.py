@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -15,14 +16,14 @@ from tfwavenet.training.checkpoints import Checkpoints
 from tfwavenet.training.optimizer import MeasuredAdam
 
 
-class Scripted(tf.keras.Model):
+class Scripted(keras.Model):
     """A model whose loss at every step is read from a list."""
 
     def __init__(self, losses):
         super().__init__()
         self.losses_to_come = tf.constant(losses)
         self.weight = tf.Variable(1.0)
-        self.mean = tf.keras.metrics.Mean(name="loss")
+        self.mean = keras.metrics.Mean(name="loss")
 
     @property
     def metrics(self):
@@ -35,7 +36,7 @@ class Scripted(tf.keras.Model):
 
 def fit(losses, chosen, *, steps_per_epoch=3, initial_epoch=0):
     model = Scripted(losses)
-    model.compile(tf.keras.optimizers.SGD(0.5))
+    model.compile(keras.optimizers.SGD(0.5))
     first = initial_epoch * steps_per_epoch
     return model.fit(
         tf.data.Dataset.range(first, len(losses)),
@@ -71,7 +72,7 @@ def test_finite_losses_pass(tmp_path):
 
 
 def test_measures_rates_without_the_step_that_compiles():
-    class Slow(tf.keras.callbacks.Callback):
+    class Slow(keras.callbacks.Callback):
         def on_train_batch_begin(self, batch, logs=None):
             first = self.params["steps"] and not hasattr(self, "seen")
             self.seen = True
@@ -91,9 +92,9 @@ def test_one_step_in_all_has_no_rate():
 
 
 def test_the_rate_and_the_gradient_of_the_epoch_are_reported():
-    schedule = tf.keras.optimizers.schedules.PiecewiseConstantDecay([0, 1], [1.0, 0.5, 0.25])
-    model = tf.keras.Sequential(
-        [tf.keras.layers.Dense(1, use_bias=False, kernel_initializer="ones", input_shape=(1,))]
+    schedule = keras.optimizers.schedules.PiecewiseConstantDecay([0, 1], [1.0, 0.5, 0.25])
+    model = keras.Sequential(
+        [keras.layers.Dense(1, use_bias=False, kernel_initializer="ones", input_shape=(1,))]
     )
     model.compile(MeasuredAdam(schedule), "mse")
     data = tf.data.Dataset.from_tensors((tf.ones([1, 1]), tf.zeros([1, 1]))).repeat(2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -13,10 +14,10 @@ from tfwavenet.training.ema import ExponentialMovingAverage, UpdateAverage
 
 
 def small_model(seed=0):
-    initializer = tf.keras.initializers.RandomNormal(seed=seed)
-    dense = tf.keras.layers.Dense(3, kernel_initializer=initializer, input_shape=(2,))
-    model = tf.keras.Sequential([dense, tf.keras.layers.BatchNormalization()])
-    model.compile(tf.keras.optimizers.Adam(0.1), "mse")
+    initializer = keras.initializers.RandomNormal(seed=seed)
+    dense = keras.layers.Dense(3, kernel_initializer=initializer, input_shape=(2,))
+    model = keras.Sequential([dense, keras.layers.BatchNormalization()])
+    model.compile(keras.optimizers.Adam(0.1), "mse")
     return model
 
 
@@ -32,7 +33,7 @@ def test_fit_averages_every_update(decay):
     expected = [weight.astype("f8") for weight in map(np.array, model.trainable_variables)]
     history = []
 
-    class Watch(tf.keras.callbacks.Callback):
+    class Watch(keras.callbacks.Callback):
         def on_train_batch_end(self, batch, logs=None):
             history.append([weight.numpy().astype("f8") for weight in model.trainable_variables])
 
@@ -102,7 +103,7 @@ def test_checkpoint_holds_no_second_copy_of_the_weights(tmp_path):
 
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
 def test_averages_stay_in_float32_under_mixed_precision(policy):
-    tf.keras.mixed_precision.set_global_policy(policy)
+    keras.mixed_precision.set_global_policy(policy)
     model = small_model()
     average = ExponentialMovingAverage(model, decay=0.5)
     model.fit(*data(), epochs=1, verbose=0, callbacks=[UpdateAverage(average)])
@@ -118,7 +119,7 @@ def test_rejects_a_decay_out_of_range(decay):
 
 
 def test_rejects_a_model_without_weights():
-    model = tf.keras.Sequential([tf.keras.layers.ReLU(input_shape=(2,))])
+    model = keras.Sequential([keras.layers.ReLU(input_shape=(2,))])
     with pytest.raises(ValueError, match="model must be built"):
         ExponentialMovingAverage(model, decay=0.9)
 

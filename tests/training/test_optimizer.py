@@ -5,6 +5,7 @@ from __future__ import annotations
 import doctest
 import math
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -21,7 +22,7 @@ def gradients(step):
 @pytest.mark.parametrize("compiled", [False, True])
 def test_updates_are_adams(compiled):
     options = {"learning_rate": 0.1, "global_clipnorm": 1.0}
-    plain, measured = tf.keras.optimizers.Adam(**options), MeasuredAdam(**options)
+    plain, measured = keras.optimizers.Adam(**options), MeasuredAdam(**options)
     one, other = ([tf.Variable(tf.ones([4, 2])), tf.Variable(tf.ones([3]))] for _ in range(2))
     plain.build(one)
     measured.build(other)
@@ -52,7 +53,7 @@ def test_missing_gradients_are_left_out():
 
 def test_loss_scaling_is_taken_out():
     inner = MeasuredAdam(0.1)
-    outer = tf.keras.mixed_precision.LossScaleOptimizer(inner)
+    outer = keras.mixed_precision.LossScaleOptimizer(inner)
     weight = tf.Variable([3.0, 4.0])
     with tf.GradientTape() as tape:
         loss = tf.reduce_sum(weight**2) / 2
@@ -62,7 +63,7 @@ def test_loss_scaling_is_taken_out():
 
 def test_config_round_trips():
     optimizer = MeasuredAdam(0.1, beta_1=0.8, global_clipnorm=2.0)
-    copy = tf.keras.optimizers.deserialize(tf.keras.optimizers.serialize(optimizer))
+    copy = keras.optimizers.deserialize(keras.optimizers.serialize(optimizer))
     assert type(copy) is MeasuredAdam
     assert copy.get_config() == optimizer.get_config()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -209,7 +210,7 @@ def test_a_diffusion_model_trains_and_resumes_to_the_bit(precision, make_config,
 
 def test_global_settings_are_as_before(finished):
     assert not tf_config.is_op_determinism_enabled()
-    assert tf.keras.mixed_precision.global_policy().name == "float32"
+    assert keras.mixed_precision.global_policy().name == "float32"
 
 
 @pytest.mark.slow
@@ -221,7 +222,7 @@ def test_mixed_precision_trains_and_resumes(make_config, tmp_path, precision):
     second = training.run(config, tmp_path / "run").history
     assert len(first["loss"]) == len(second["loss"]) == 1
     assert math.isfinite(second["loss"][0])
-    assert tf.keras.mixed_precision.global_policy().name == "float32"
+    assert keras.mixed_precision.global_policy().name == "float32"
     names = newest_checkpoint(tmp_path / "run")
     assert any("loss_scale" in name for name in names) == (precision == "mixed_float16")
     model, _, metadata = training.load(tmp_path / "run")  # no average: the weights themselves
@@ -242,7 +243,7 @@ def test_an_unconditional_network_needs_no_mels(make_config, tmp_path):
     assert len(list((tmp_path / "run" / "samples" / "00000002").glob("*.wav"))) == 2
 
 
-class Poison(tf.keras.callbacks.Callback):
+class Poison(keras.callbacks.Callback):
     """Makes a weight NaN after some number of updates."""
 
     def __init__(self, updates):
@@ -319,7 +320,7 @@ def test_of_an_error_in_a_graph_the_reason_is_told(make_config, tmp_path):
     def fail(batch, logs):
         raise tf.errors.ResourceExhaustedError(None, None, message)
 
-    failing = tf.keras.callbacks.LambdaCallback(on_train_batch_end=fail)
+    failing = keras.callbacks.LambdaCallback(on_train_batch_end=fail)
     with pytest.raises(OSError, match=r"untouched \(OOM when allocating tensor\)"):
         training.run(make_config(validation_batches=0), tmp_path, extra_callbacks=[failing])
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import doctest
 import math
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -77,7 +78,7 @@ def test_config_round_trips(schedule, oracle):
     copies = [
         type(schedule).from_config(config),
         schedules.get({"class_name": type(schedule).__name__, "config": config}),
-        tf.keras.saving.deserialize_keras_object(tf.keras.saving.serialize_keras_object(schedule)),
+        keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(schedule)),
     ]
     for copy in copies:
         assert type(copy) is type(schedule)
@@ -86,7 +87,7 @@ def test_config_round_trips(schedule, oracle):
 
 @each_case
 def test_drives_an_optimizer(schedule, oracle):
-    optimizer = tf.keras.optimizers.SGD(schedule)
+    optimizer = keras.optimizers.SGD(schedule)
     weight = tf.Variable(0.0)
     for _ in range(3):
         optimizer.apply_gradients([(tf.constant(1.0), weight)])
@@ -104,7 +105,7 @@ KERAS = {
 @pytest.mark.parametrize(("name", "config"), KERAS.items())
 def test_get_takes_the_names_of_keras(name, config):
     schedule = schedules.get({"class_name": name, "config": config})
-    expected = getattr(tf.keras.optimizers.schedules, name)(**config)
+    expected = getattr(keras.optimizers.schedules, name)(**config)
     assert type(schedule) is type(expected)
     assert [float(schedule(step)) for step in STEPS] == [float(expected(step)) for step in STEPS]
 
@@ -126,8 +127,8 @@ def test_get_rejects_what_keras_cannot_take(name, config, message):
 
 def test_without_a_floor_the_exponential_decay_is_that_of_keras():
     ours = schedules.FlooredExponentialDecay(2e-3, decay_steps=100, decay_rate=0.5)
-    keras = tf.keras.optimizers.schedules.ExponentialDecay(2e-3, 100, 0.5)
-    assert [float(ours(step)) for step in STEPS] == [float(keras(step)) for step in STEPS]
+    of_keras = keras.optimizers.schedules.ExponentialDecay(2e-3, 100, 0.5)
+    assert [float(ours(step)) for step in STEPS] == [float(of_keras(step)) for step in STEPS]
 
 
 def test_get_passes_constants_and_schedules():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -70,7 +71,7 @@ def test_generates_without_mels():
 
 def keras_parrot():
     """A Keras model that generates its own weight."""
-    model = tf.keras.Sequential([tf.keras.layers.Dense(1, use_bias=False, input_shape=(1,))])
+    model = keras.Sequential([keras.layers.Dense(1, use_bias=False, input_shape=(1,))])
     model.upsampler, model.speaker_channels = "yes", None
 
     def generate(mel, **options):

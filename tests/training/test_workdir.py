@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
+import keras
 import pytest
-import tensorflow as tf
 
 from tests.support.clips import diffusion_network
 from tfwavenet import diffusion
@@ -144,5 +144,5 @@ def test_load_gives_the_model_its_stored_schedule_for_good(tmp_path):
     model = workdir.load(tmp_path / "run").model
     assert model.inference_schedule == found
     model.save(tmp_path / "model.keras")
-    again = tf.keras.models.load_model(tmp_path / "model.keras")
+    again = keras.models.load_model(tmp_path / "model.keras")
     assert again.inference_schedule == found

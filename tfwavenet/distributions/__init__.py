@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import tensorflow as tf
+import keras
 
 from tfwavenet.checks import nearest_name
 from tfwavenet.distributions.base import Distribution
@@ -63,7 +63,7 @@ def get(identifier: str | Mapping[str, Any] | Distribution) -> Distribution:
 
 def _find(name: str) -> type[Distribution]:
     """Returns the class of a name, which may be registered with Keras."""
-    found = _CLASSES.get(name) or tf.keras.saving.get_registered_object(name)
+    found = _CLASSES.get(name) or keras.saving.get_registered_object(name)
     if isinstance(found, type) and issubclass(found, Distribution):
         return found
     raise ValueError(

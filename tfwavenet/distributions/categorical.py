@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keras
 import tensorflow as tf
 
 from tfwavenet.checks import whole_number
@@ -16,7 +17,7 @@ from tfwavenet.distributions.base import (
 _LOWEST_TEMPERATURE = 1e-6  # below, all but the most likely code have no probability
 
 
-@tf.keras.saving.register_keras_serializable("tfwavenet")
+@keras.saving.register_keras_serializable("tfwavenet")
 class Categorical(Distribution):
     """Categorical distribution over codes, usually mu-law codes.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import numbers
 
+import keras
 import tensorflow as tf
 
 from tfwavenet.checks import whole_number
@@ -101,7 +102,7 @@ class _LocationScale(Distribution):
         return tf.clip_by_value(mean + scale * standard, -1.0, 1.0)
 
 
-@tf.keras.saving.register_keras_serializable("tfwavenet")
+@keras.saving.register_keras_serializable("tfwavenet")
 class MixtureOfLogistics(_LocationScale):
     """Mixture of logistics, discretized to equally spaced levels in [-1, 1].
 
@@ -225,7 +226,7 @@ class MixtureOfLogistics(_LocationScale):
         return tf.minimum(level / self._levels_per_unit - 1.0, 1.0)  # XLA may divide roughly
 
 
-@tf.keras.saving.register_keras_serializable("tfwavenet")
+@keras.saving.register_keras_serializable("tfwavenet")
 class MixtureOfGaussians(_LocationScale):
     """Mixture of Gaussians with a continuous density.
 
@@ -260,7 +261,7 @@ class MixtureOfGaussians(_LocationScale):
         return math.sqrt(2.0) * tf.math.erfinv(2.0 * uniform - 1.0)
 
 
-@tf.keras.saving.register_keras_serializable("tfwavenet")
+@keras.saving.register_keras_serializable("tfwavenet")
 class Gaussian(MixtureOfGaussians):
     """Single Gaussian with a continuous density; parameters are `[mean | log-scale]`.
 

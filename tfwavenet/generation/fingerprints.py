@@ -7,14 +7,12 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-import tensorflow as tf
+import keras
 
 
 def fingerprint(model: Any) -> str:
     """Returns a digest of a model's configuration and weights, equal in every process."""
-    config = json.loads(
-        json.dumps(model.get_config(), default=tf.keras.saving.serialize_keras_object)
-    )
+    config = json.loads(json.dumps(model.get_config(), default=keras.saving.serialize_keras_object))
     digest = hashlib.sha256(json.dumps(_without_names(config), sort_keys=True).encode())
     for weight in model.weights:
         digest.update(weight.numpy().tobytes())

@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping
 from typing import Any, Optional, cast
 
-import tensorflow as tf
+import keras
 
 from tfwavenet import files
 from tfwavenet.interop import (
@@ -44,7 +44,7 @@ class Imported:
         step: number of updates of the weights, 0 if it is unknown.
     """
 
-    model: tf.keras.Model
+    model: keras.Model
     family: str
     step: int
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import keras
 import tensorflow as tf
 
 from tfwavenet.layers import ring_buffer
 from tfwavenet.layers.convolution import dilated_conv1d
 
 
-@tf.keras.saving.register_keras_serializable("tfwavenet")
-class CausalConv1D(tf.keras.layers.Conv1D):
+@keras.saving.register_keras_serializable("tfwavenet")
+class CausalConv1D(keras.layers.Conv1D):
     """Convolves causally: the output at time t depends on inputs up to time t only.
 
     `call` computes the whole sequence, and `step` computes one time step. Both use the same
@@ -22,7 +23,7 @@ class CausalConv1D(tf.keras.layers.Conv1D):
         filters: int > 0, number of output channels.
         kernel_size: int > 0, number of taps; the last tap multiplies the present sample.
         dilation_rate: int > 0, samples between taps. Defaults to 1.
-        **kwargs: further arguments of `tf.keras.layers.Conv1D`, except `padding` and `strides`.
+        **kwargs: further arguments of `keras.layers.Conv1D`, except `padding` and `strides`.
 
     Call arguments:
         inputs: float [batch, time, channels].

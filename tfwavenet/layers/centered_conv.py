@@ -4,23 +4,24 @@ from __future__ import annotations
 
 from typing import Any
 
+import keras
 import tensorflow as tf
 
 from tfwavenet.layers.convolution import dilated_conv1d
 
 
-@tf.keras.saving.register_keras_serializable("tfwavenet")
-class CenteredConv1D(tf.keras.layers.Conv1D):
+@keras.saving.register_keras_serializable("tfwavenet")
+class CenteredConv1D(keras.layers.Conv1D):
     """Convolves around each sample, over as many later inputs as earlier inputs.
 
-    The outputs equal the outputs of `tf.keras.layers.Conv1D` with `padding="same"`. The gradient is
+    The outputs equal the outputs of `keras.layers.Conv1D` with `padding="same"`. The gradient is
     faster on CPU.
 
     Args:
         filters: int > 0, number of output channels.
         kernel_size: int > 0, odd, number of taps.
         dilation_rate: int > 0, samples between taps. Defaults to 1.
-        **kwargs: further arguments of `tf.keras.layers.Conv1D`, except `padding` and `strides`.
+        **kwargs: further arguments of `keras.layers.Conv1D`, except `padding` and `strides`.
 
     Call arguments:
         inputs: float [batch, time, channels].

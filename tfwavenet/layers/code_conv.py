@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import keras
 import tensorflow as tf
 
 from tfwavenet.checks import positive_integers
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
 _BEFORE_THE_START = -1  # outside of the classes: the one-hot vector of this code is all zeros
 
 
-@tf.keras.saving.register_keras_serializable("tfwavenet")
-class CodeConv1D(tf.keras.layers.Layer):
+@keras.saving.register_keras_serializable("tfwavenet")
+class CodeConv1D(keras.layers.Layer):
     """Convolves integer codes like `CausalConv1D` convolves their one-hot vectors.
 
     The layer looks up rows of the kernel and needs no one-hot vectors. With one tap and no bias, it
@@ -63,7 +64,7 @@ class CodeConv1D(tf.keras.layers.Layer):
         self.filters = filters
         self.classes = classes
         self.kernel_size = kernel_size
-        self.activation = tf.keras.activations.get(activation)
+        self.activation = keras.activations.get(activation)
         self.use_bias = use_bias
 
     def build(self, input_shape: Any) -> None:
@@ -138,6 +139,6 @@ class CodeConv1D(tf.keras.layers.Layer):
             "filters": self.filters,
             "classes": self.classes,
             "kernel_size": self.kernel_size,
-            "activation": tf.keras.activations.serialize(self.activation),
+            "activation": keras.activations.serialize(self.activation),
             "use_bias": self.use_bias,
         }

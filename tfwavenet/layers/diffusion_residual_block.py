@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import keras
 import tensorflow as tf
 
 from tfwavenet.layers.centered_conv import CenteredConv1D
@@ -34,8 +35,8 @@ _ARGUMENTS = (
 )
 
 
-@tf.keras.saving.register_keras_serializable("tfwavenet")
-class DiffusionResidualBlock(tf.keras.layers.Layer):
+@keras.saving.register_keras_serializable("tfwavenet")
+class DiffusionResidualBlock(keras.layers.Layer):
     """Applies a centered dilated convolution, a gate, and residual and skip projections.
 
     The diffusion step is added to the input of the convolution. The conditioning is added to the
@@ -106,7 +107,7 @@ class DiffusionResidualBlock(tf.keras.layers.Layer):
         self.step_in_residual = step_in_residual
         self.weight_norm = weight_norm
         gate_channels = 2 * residual_channels
-        self.step_projection = tf.keras.layers.Dense(residual_channels, dtype=self.dtype_policy)
+        self.step_projection = keras.layers.Dense(residual_channels, dtype=self.dtype_policy)
         self.conv = self._conv(gate_channels, kernel_size, dilation_rate=dilation_rate)
         self._projections = _Projections(
             self._conv(residual_channels, 1) if residual_output else None,
@@ -116,16 +117,16 @@ class DiffusionResidualBlock(tf.keras.layers.Layer):
         self.global_projection = self._conv(gate_channels, 1) if global_channels else None
 
     @property
-    def residual_projection(self) -> tf.keras.layers.Layer | None:
+    def residual_projection(self) -> keras.layers.Layer | None:
         """1x1 convolution to the residual path. Without `residual_output` it is None."""
         return self._projections.residual
 
     @property
-    def skip_projection(self) -> tf.keras.layers.Layer:
+    def skip_projection(self) -> keras.layers.Layer:
         """1x1 convolution to the skip path."""
         return self._projections.skip
 
-    def _conv(self, filters: int, kernel_size: int, **kwargs: Any) -> tf.keras.layers.Layer:
+    def _conv(self, filters: int, kernel_size: int, **kwargs: Any) -> keras.layers.Layer:
         kwargs.update(dtype=self.dtype_policy, kernel_initializer="he_normal")
         layer = CenteredConv1D(filters, kernel_size, **kwargs)
         return WeightNormalization(layer) if self.weight_norm else layer
@@ -222,7 +223,7 @@ class DiffusionResidualBlock(tf.keras.layers.Layer):
         return {**super().get_config(), **{name: getattr(self, name) for name in _ARGUMENTS}}
 
 
-class _Projections(tf.keras.layers.Layer):
+class _Projections(keras.layers.Layer):
     """Projects to both paths with one convolution, which adds its result to `carried`.
 
     `y` is [batch, time, residual_channels]. `carried` is [batch, time, residual_channels +
@@ -230,7 +231,7 @@ class _Projections(tf.keras.layers.Layer):
     The policy is float32, so that the weights are scaled before they are rounded.
     """
 
-    def __init__(self, residual: tf.keras.layers.Layer | None, skip: tf.keras.layers.Layer) -> None:
+    def __init__(self, residual: keras.layers.Layer | None, skip: keras.layers.Layer) -> None:
         super().__init__(dtype="float32", autocast=False)
         self.residual = residual
         self.skip = skip

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import keras
 import tensorflow as tf
 
 from tfwavenet.checks import positive_integers
@@ -41,8 +42,8 @@ _ARGUMENTS = (
 )
 
 
-@tf.keras.saving.register_keras_serializable("tfwavenet")
-class DiffWaveStack(tf.keras.layers.Layer):
+@keras.saving.register_keras_serializable("tfwavenet")
+class DiffWaveStack(keras.layers.Layer):
     """Predicts the noise in a noisy signal at a diffusion step.
 
     The layer holds weights only. It knows neither audio nor a loss nor a noise schedule.
@@ -135,7 +136,7 @@ class DiffWaveStack(tf.keras.layers.Layer):
 
     def _conv(
         self, filters: int, cls: type[CenteredConv1D] = CenteredConv1D, **kwargs: Any
-    ) -> tf.keras.layers.Layer:
+    ) -> keras.layers.Layer:
         kwargs.setdefault("dtype", self.dtype_policy)
         layer = cls(filters, 1, kernel_initializer="he_normal", **kwargs)
         return WeightNormalization(layer) if self.weight_norm else layer
@@ -169,7 +170,7 @@ class DiffWaveStack(tf.keras.layers.Layer):
         super().build([None, None])
 
     @property
-    def layers(self) -> list[tf.keras.layers.Layer]:
+    def layers(self) -> list[keras.layers.Layer]:
         """All layers, in the order in which they are called."""
         first = [self.input_conv, self.step_embedding, *self.blocks]
         return [*first, *self.further_upsamplers, self.skip_conv, self.output_conv]

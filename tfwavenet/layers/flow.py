@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import keras
 import tensorflow as tf
 
 from tfwavenet.layers.wavenet_stack import WaveNetStack
@@ -18,7 +19,7 @@ Carry = dict[str, Any]
 _OUTPUT_STDDEV = 0.01
 
 
-@tf.keras.saving.register_keras_serializable("tfwavenet")
+@keras.saving.register_keras_serializable("tfwavenet")
 class Flow(WaveNetStack):
     """Computes the shift and the scale of each sample from the samples before that sample.
 
@@ -47,8 +48,8 @@ class Flow(WaveNetStack):
     ) -> None:
         super().__init__(
             2,
-            output_kernel_initializer=tf.keras.initializers.RandomNormal(stddev=_OUTPUT_STDDEV),
-            output_bias_initializer=tf.keras.initializers.Constant([0.0, initial_log_scale]),
+            output_kernel_initializer=keras.initializers.RandomNormal(stddev=_OUTPUT_STDDEV),
+            output_bias_initializer=keras.initializers.Constant([0.0, initial_log_scale]),
             **kwargs,
         )
         self.log_scale_min = log_scale_min

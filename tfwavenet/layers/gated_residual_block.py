@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+import keras
 import tensorflow as tf
 
 from tfwavenet import rng
@@ -35,8 +36,8 @@ _ARGUMENTS = (
 )
 
 
-@tf.keras.saving.register_keras_serializable("tfwavenet")
-class GatedResidualBlock(tf.keras.layers.Layer):
+@keras.saving.register_keras_serializable("tfwavenet")
+class GatedResidualBlock(keras.layers.Layer):
     """Applies a causal dilated convolution, conditioning, a gate, and two projections.
 
     `z = conv(x) + V local + U global`; `y = tanh(first half of z) * sigmoid(second half of z)`;
@@ -143,7 +144,7 @@ class GatedResidualBlock(tf.keras.layers.Layer):
             self._conv(gate_channels, 1, use_bias=global_bias) if global_channels else None
         )
 
-    def _conv(self, filters: int, kernel_size: int, **kwargs: Any) -> tf.keras.layers.Layer:
+    def _conv(self, filters: int, kernel_size: int, **kwargs: Any) -> keras.layers.Layer:
         layer = CausalConv1D(filters, kernel_size, dtype=self.dtype_policy, **kwargs)
         return WeightNormalization(layer) if self.weight_norm else layer
 

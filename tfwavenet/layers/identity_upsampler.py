@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import keras
 import tensorflow as tf
 
 from tfwavenet.layers.upsampler import Upsampler
 
 
-@tf.keras.saving.register_keras_serializable("tfwavenet")
+@keras.saving.register_keras_serializable("tfwavenet")
 class IdentityUpsampler(Upsampler):
     """Returns features unchanged, since the features have one frame per sample already.
 

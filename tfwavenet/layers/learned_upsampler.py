@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import keras
 import tensorflow as tf
 
 from tfwavenet.layers.convolution import dilated_conv1d
 from tfwavenet.layers.upsampler import Upsampler, masked
 
 
-@tf.keras.saving.register_keras_serializable("tfwavenet")
+@keras.saving.register_keras_serializable("tfwavenet")
 class LearnedUpsampler(Upsampler):
     """Upsamples by one transposed convolution over time that mixes all channels.
 
@@ -77,7 +78,7 @@ class LearnedUpsampler(Upsampler):
         return {**super().get_config(), "kernel_frames": self.kernel_frames}
 
 
-class _TransposedConv(tf.keras.layers.Conv1DTranspose):
+class _TransposedConv(keras.layers.Conv1DTranspose):
     """Computes a transposed convolution up to the last frame's own samples, at the frame rate.
 
     All samples of a frame are channels of one convolution over the frames, since XLA has no fast

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import keras
 import tensorflow as tf
 
 from tfwavenet.checks import positive_integers
 
 
-@tf.keras.saving.register_keras_serializable("tfwavenet")
-class SpeakerEmbedding(tf.keras.layers.Embedding):
+@keras.saving.register_keras_serializable("tfwavenet")
+class SpeakerEmbedding(keras.layers.Embedding):
     """Looks up a learned vector per speaker.
 
     Vectors that are given in place of speaker numbers are returned as they are.
@@ -63,6 +64,6 @@ class SpeakerEmbedding(tf.keras.layers.Embedding):
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor arguments."""
-        config = tf.keras.layers.Layer.get_config(self)
+        config = keras.layers.Layer.get_config(self)
         config.pop("batch_input_shape", None)
         return {**config, "num_speakers": self.input_dim, "channels": self.output_dim}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -43,8 +44,8 @@ def frequencies(order: FrequencyOrder) -> np.ndarray:
     return np.power(10.0, np.float64(index * np.float32(1 / 63) * np.float32(4))).astype(np.float32)
 
 
-@tf.keras.saving.register_keras_serializable("tfwavenet")
-class DiffusionStepEmbedding(tf.keras.layers.Layer):
+@keras.saving.register_keras_serializable("tfwavenet")
+class DiffusionStepEmbedding(keras.layers.Layer):
     """Embeds diffusion steps as sines and cosines that pass through two dense layers.
 
     The sines and cosines of a fractional step are interpolated between the two neighboring steps.
@@ -92,7 +93,7 @@ class DiffusionStepEmbedding(tf.keras.layers.Layer):
         self.channels = channels
         self.order = order
         self.dense = [
-            tf.keras.layers.Dense(channels, activation="swish", dtype=self.dtype_policy)
+            keras.layers.Dense(channels, activation="swish", dtype=self.dtype_policy)
             for _ in range(2)
         ]
 

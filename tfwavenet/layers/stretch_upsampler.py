@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import keras
 import tensorflow as tf
 
 from tfwavenet.layers import polyphase
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from tfwavenet.keras_arguments import KerasArguments
 
 
-@tf.keras.saving.register_keras_serializable("tfwavenet")
+@keras.saving.register_keras_serializable("tfwavenet")
 class StretchUpsampler(Upsampler):
     """Repeats each frame and smooths along time, stage by stage, with one filter for all channels.
 
@@ -80,11 +81,11 @@ class StretchUpsampler(Upsampler):
         self.padding_frames = padding_frames
         self.input_context = input_context
         self.frequency_kernel_size = frequency_kernel_size
-        self.activation = tf.keras.activations.get(activation)
+        self.activation = keras.activations.get(activation)
         self.weight_norm = weight_norm
         self.smoothing = [self._smoothing_layer(scale) for scale in self.scales]
 
-    def _smoothing_layer(self, scale: int) -> tf.keras.layers.Layer:
+    def _smoothing_layer(self, scale: int) -> keras.layers.Layer:
         layer = _SmoothedStretching(
             scale,
             self.frequency_kernel_size,
@@ -97,7 +98,7 @@ class StretchUpsampler(Upsampler):
         """Creates the filters of all stages, and of the convolution over frames if there is one."""
         channels = input_shape[-1]
         if self.input_context:
-            self.input_conv = tf.keras.layers.Conv1D(
+            self.input_conv = keras.layers.Conv1D(
                 channels, 2 * self.padding_frames + 1, use_bias=False, dtype=self.dtype_policy
             )
             self.input_conv.build([None, None, channels])
@@ -149,18 +150,18 @@ class StretchUpsampler(Upsampler):
             "padding_frames": self.padding_frames,
             "input_context": self.input_context,
             "frequency_kernel_size": self.frequency_kernel_size,
-            "activation": tf.keras.activations.serialize(self.activation),
+            "activation": keras.activations.serialize(self.activation),
             "weight_norm": self.weight_norm,
         }
         return {**super().get_config(), **config}
 
 
-class _SmoothedStretching(tf.keras.layers.Conv2D):
+class _SmoothedStretching(keras.layers.Conv2D):
     """Repeats the frames of an image [batch, frames, channels, 1] and convolves the result."""
 
     def __init__(self, scale: int, frequency_kernel_size: int, **kwargs: Any) -> None:
         size = (2 * scale + 1, frequency_kernel_size)
-        average = tf.keras.initializers.Constant(1 / (size[0] * size[1]))
+        average = keras.initializers.Constant(1 / (size[0] * size[1]))
         super().__init__(1, size, use_bias=False, kernel_initializer=average, **kwargs)
         self._meeting = polyphase.stretching(scale)
 

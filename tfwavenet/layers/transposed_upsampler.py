@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import keras
 import tensorflow as tf
 
 from tfwavenet.layers import polyphase
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from tfwavenet.keras_arguments import KerasArguments
 
 
-@tf.keras.saving.register_keras_serializable("tfwavenet")
+@keras.saving.register_keras_serializable("tfwavenet")
 class TransposedUpsampler(Upsampler):
     """Upsamples by transposed convolutions of the (time, frequency) image, stage by stage.
 
@@ -74,7 +75,7 @@ class TransposedUpsampler(Upsampler):
         self.weight_norm = weight_norm
         self.stages = [self._stage(scale) for scale in self.scales]
 
-    def _stage(self, scale: int) -> tf.keras.layers.Layer:
+    def _stage(self, scale: int) -> keras.layers.Layer:
         layer = _TransposedStage(
             scale, self.overlap, self.frequency_kernel_size, dtype=self.dtype_policy
         )
@@ -115,7 +116,7 @@ class TransposedUpsampler(Upsampler):
         return {**super().get_config(), **config}
 
 
-class _TransposedStage(tf.keras.layers.Conv2DTranspose):
+class _TransposedStage(keras.layers.Conv2DTranspose):
     """Convolves an image [batch, frames, channels, 1] along its frames, transposed."""
 
     def __init__(self, scale: int, overlap: int, frequency_kernel_size: int, **kwargs: Any) -> None:

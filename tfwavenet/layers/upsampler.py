@@ -6,10 +6,11 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import keras
 import tensorflow as tf
 
 
-class Upsampler(tf.keras.layers.Layer):
+class Upsampler(keras.layers.Layer):
     """Upsamples conditioning frames to the sample rate; base class of all such layers.
 
     Frames are upsampled in stages. The product of the stages' `scales` is `hop_samples`, the number

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
+import keras
 import tensorflow as tf
 
 from tfwavenet import rng
@@ -52,8 +53,8 @@ _ARGUMENTS = (
 )
 
 
-@tf.keras.saving.register_keras_serializable("tfwavenet")
-class WaveNetStack(tf.keras.layers.Layer):
+@keras.saving.register_keras_serializable("tfwavenet")
+class WaveNetStack(keras.layers.Layer):
     """Maps values to outputs per time step that depend on the values up to that step only.
 
     The layer holds weights only. It knows neither audio nor a loss. `call` computes a whole
@@ -185,7 +186,7 @@ class WaveNetStack(tf.keras.layers.Layer):
         self.kernel_size = kernel_size
         self.input_kernel_size = input_kernel_size
         self.input_bias = input_bias
-        self.input_activation = tf.keras.activations.get(input_activation)
+        self.input_activation = keras.activations.get(input_activation)
         self.head_channels = head_channels
         self.head_bias = head_bias
         self.residual_scale = residual_scale
@@ -199,17 +200,17 @@ class WaveNetStack(tf.keras.layers.Layer):
         self.weight_norm = weight_norm
         self.head_weight_norm = weight_norm if head_weight_norm is None else head_weight_norm
         self.dropout = dropout
-        self.output_kernel_initializer = tf.keras.initializers.get(output_kernel_initializer)
-        self.output_bias_initializer = tf.keras.initializers.get(output_bias_initializer)
+        self.output_kernel_initializer = keras.initializers.get(output_kernel_initializer)
+        self.output_bias_initializer = keras.initializers.get(output_bias_initializer)
         self._skip_scale = math.sqrt(1 / num_layers) if skip_mode == "scaled" else 1.0
         self.input_conv = self._input_layer()
         self.blocks = [self._block(index) for index in range(num_layers)]
         if last_residual:
             # No loss depends on this projection.
-            cast(tf.keras.layers.Layer, self.blocks[-1].residual_projection).trainable = False
+            cast(keras.layers.Layer, self.blocks[-1].residual_projection).trainable = False
         self.head = [self._head_layer(head_channels or skip_channels), self._output_layer()]
 
-    def _input_layer(self) -> tf.keras.layers.Layer:
+    def _input_layer(self) -> keras.layers.Layer:
         # float32 under every policy: half precision would lose the low bits of the audio.
         settings = {"use_bias": self.input_bias, "activation": self.input_activation}
         settings.update(kernel_size=self.input_kernel_size, dtype="float32")
@@ -239,12 +240,12 @@ class WaveNetStack(tf.keras.layers.Layer):
             name=f"block_{index}",
         )
 
-    def _head_layer(self, filters: int, **kwargs: Any) -> tf.keras.layers.Layer:
+    def _head_layer(self, filters: int, **kwargs: Any) -> keras.layers.Layer:
         kwargs.setdefault("dtype", self.dtype_policy)
         layer = CausalConv1D(filters, 1, use_bias=self.head_bias, **kwargs)
         return WeightNormalization(layer) if self.head_weight_norm else layer
 
-    def _output_layer(self) -> tf.keras.layers.Layer:
+    def _output_layer(self) -> keras.layers.Layer:
         return self._head_layer(
             self.output_channels,
             kernel_initializer=self.output_kernel_initializer,
@@ -262,7 +263,7 @@ class WaveNetStack(tf.keras.layers.Layer):
         super().build([None, None])
 
     @property
-    def layers(self) -> list[tf.keras.layers.Layer]:
+    def layers(self) -> list[keras.layers.Layer]:
         """All layers, in the order in which they are called."""
         return [self.input_conv, *self.blocks, *self.head]
 
@@ -417,11 +418,11 @@ class WaveNetStack(tf.keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor arguments."""
-        serialize = tf.keras.initializers.serialize
+        serialize = keras.initializers.serialize
         return {
             **super().get_config(),
             **{name: getattr(self, name) for name in _ARGUMENTS},
-            "input_activation": tf.keras.activations.serialize(self.input_activation),
+            "input_activation": keras.activations.serialize(self.input_activation),
             "output_kernel_initializer": serialize(self.output_kernel_initializer),
             "output_bias_initializer": serialize(self.output_bias_initializer),
         }

@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterator
 from typing import Any
 
+import keras
 import tensorflow as tf
 
 with warnings.catch_warnings():
@@ -15,13 +16,13 @@ with warnings.catch_warnings():
     import tensorflow_addons as tfa
 
 _TRANSPOSED = (
-    tf.keras.layers.Conv1DTranspose,
-    tf.keras.layers.Conv2DTranspose,
-    tf.keras.layers.Conv3DTranspose,
+    keras.layers.Conv1DTranspose,
+    keras.layers.Conv2DTranspose,
+    keras.layers.Conv3DTranspose,
 )
 
 
-@tf.keras.saving.register_keras_serializable("tfwavenet")
+@keras.saving.register_keras_serializable("tfwavenet")
 class WeightNormalization(tfa.layers.WeightNormalization):
     """Decouples the length of each filter from its direction: `kernel = g * v / ||v||`.
 
@@ -49,15 +50,15 @@ class WeightNormalization(tfa.layers.WeightNormalization):
         ValueError: If `layer` has no kernel, or is recurrent.
 
     Example:
-        >>> layer = WeightNormalization(tf.keras.layers.Dense(10))
+        >>> layer = WeightNormalization(keras.layers.Dense(10))
         >>> layer(tf.ones([2, 3])).shape
         TensorShape([2, 10])
 
     Source: Salimans and Kingma, "Weight Normalization", arXiv:1602.07868, section 2.
     """
 
-    def __init__(self, layer: tf.keras.layers.Layer, **kwargs: Any) -> None:
-        if isinstance(layer, tf.keras.layers.RNN):
+    def __init__(self, layer: keras.layers.Layer, **kwargs: Any) -> None:
+        if isinstance(layer, keras.layers.RNN):
             raise ValueError(
                 f"Expected a layer with one kernel, not a recurrent one. Received: layer={layer}"
             )
@@ -85,11 +86,11 @@ class WeightNormalization(tfa.layers.WeightNormalization):
         self.g = self.add_weight(
             name="g", shape=(self.layer_depth,), initializer=self._filter_norms, trainable=True
         )
-        tf.keras.layers.Layer.build(self, input_shape)
+        keras.layers.Layer.build(self, input_shape)
 
     def _filter_norms(self, shape: Any, dtype: Any = None, **_: Any) -> tf.Tensor:
         norms = tf.sqrt(tf.reduce_sum(tf.square(self.v), axis=self.kernel_norm_axes))
-        direction = tf.keras.initializers.GlorotUniform()(self.v.shape, self.v.dtype)
+        direction = keras.initializers.GlorotUniform()(self.v.shape, self.v.dtype)
         is_zero = tf.reshape(norms == 0, self._g_shape)
         self.v.assign(tf.where(is_zero, direction, self.v))
         return tf.cast(tf.reshape(norms, shape), dtype or norms.dtype)
@@ -154,12 +155,12 @@ class WeightNormalization(tfa.layers.WeightNormalization):
         config = super().get_config()
         for name in ("data_init", "dtype", "autocast"):
             config.pop(name, None)
-        return {**config, "layer": tf.keras.saving.serialize_keras_object(self.layer)}
+        return {**config, "layer": keras.saving.serialize_keras_object(self.layer)}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> WeightNormalization:
         """Creates the layer from its configuration."""
-        layer = tf.keras.saving.deserialize_keras_object(config["layer"])
+        layer = keras.saving.deserialize_keras_object(config["layer"])
         return cls(**{**config, "layer": layer})
 
     def remove(self) -> None:
@@ -171,7 +172,7 @@ class WeightNormalization(tfa.layers.WeightNormalization):
         raise NotImplementedError("Use `effective_kernel()` to obtain the folded kernel.")
 
 
-def weights_of(layer: tf.keras.layers.Layer) -> tuple[tf.Tensor, tf.Tensor]:
+def weights_of(layer: keras.layers.Layer) -> tuple[tf.Tensor, tf.Tensor]:
     """Returns the kernel and the bias of a layer with or without normalization, as tensors.
 
     The dtype is the dtype of the variables.

@@ -6,6 +6,7 @@ import pathlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -23,7 +24,7 @@ _FORMER_ARGUMENTS = {"layers": "num_layers", "speakers": "num_speakers"}
 _LARGEST_SAMPLE = 1.001
 
 
-class AudioModel(tf.keras.Model):
+class AudioModel(keras.Model):
     """Base class of the models, which hold a network, a codec and the layers of the conditions.
 
     A model sets `upsampler` and `recipe` (or None), `local_channels`, `num_speakers`,
@@ -50,7 +51,7 @@ class AudioModel(tf.keras.Model):
     def __init__(self, **kwargs: Any) -> None:
         # Audio keeps its precision under a mixed policy: layers cast what they may.
         super().__init__(autocast=False, **kwargs)
-        self.loss_tracker = tf.keras.metrics.Mean(name="loss")
+        self.loss_tracker = keras.metrics.Mean(name="loss")
 
     @property
     def loss_name(self) -> str:
@@ -116,7 +117,7 @@ class AudioModel(tf.keras.Model):
         return self._mean(self.sample_loss(batch, training), batch, self.loss_tracker)
 
     def _mean(
-        self, values: tf.Tensor, batch: Mapping[str, tf.Tensor], tracker: tf.keras.metrics.Metric
+        self, values: tf.Tensor, batch: Mapping[str, tf.Tensor], tracker: keras.metrics.Metric
     ) -> tf.Tensor:
         """Returns and tracks the mean of values [batch, samples] over the samples that count.
 
@@ -146,7 +147,7 @@ class AudioModel(tf.keras.Model):
             metrics: None; the model reports its loss.
             loss_weights: None.
             weighted_metrics: None.
-            **kwargs: further arguments of `tf.keras.Model.compile`, such as `jit_compile`.
+            **kwargs: further arguments of `keras.Model.compile`, such as `jit_compile`.
 
         Raises:
             ValueError: If a loss, its weights or metrics are given.
@@ -170,8 +171,8 @@ class AudioModel(tf.keras.Model):
         unused = ("loss", "metrics", "loss_weights", "weighted_metrics")
         kept = {name: value for name, value in config.items() if name not in unused}
         # Keras does the rest only for models whose `compile` is its own.
-        self.compile(**tf.keras.saving.deserialize_keras_object(kept))
-        if self.built and isinstance(self.optimizer, tf.keras.optimizers.Optimizer):
+        self.compile(**keras.saving.deserialize_keras_object(kept))
+        if self.built and isinstance(self.optimizer, keras.optimizers.Optimizer):
             self.optimizer.build(self.trainable_variables)
 
     def make_train_function(self, force: bool = False) -> Any:
@@ -182,7 +183,7 @@ class AudioModel(tf.keras.Model):
         with self.distribute_strategy.scope():
             if not self.built:
                 self.build()
-            if isinstance(self.optimizer, tf.keras.optimizers.Optimizer):
+            if isinstance(self.optimizer, keras.optimizers.Optimizer):
                 self.optimizer.build(self.trainable_variables)
         return super().make_train_function(force)
 
@@ -209,7 +210,7 @@ class AudioModel(tf.keras.Model):
             ValueError: If the batch is no dictionary with audio, or the audio is of another kind.
             tf.errors.InvalidArgumentError: If samples lie outside of [-1, 1].
         """
-        batch, _, weights = tf.keras.utils.unpack_x_y_sample_weight(data)
+        batch, _, weights = keras.utils.unpack_x_y_sample_weight(data)
         if not isinstance(batch, Mapping) or "audio" not in batch:
             given = sorted(batch) if isinstance(batch, Mapping) else type(batch).__name__
             raise ValueError(
@@ -250,7 +251,7 @@ class AudioModel(tf.keras.Model):
         return {metric.name: metric.result() for metric in self.metrics}
 
     @property
-    def metrics(self) -> list[tf.keras.metrics.Metric]:
+    def metrics(self) -> list[keras.metrics.Metric]:
         """Metrics that Keras resets at each epoch."""
         return [self.loss_tracker]
 
@@ -324,9 +325,9 @@ class AudioModel(tf.keras.Model):
             self.upsampler.build([None, None, self.local_channels])
         if self.speaker_embedding is not None:
             self.speaker_embedding.build([None])
-        tf.keras.layers.Layer.build(self, input_shape)
+        keras.layers.Layer.build(self, input_shape)
 
-    def _networks(self) -> list[tf.keras.layers.Layer]:
+    def _networks(self) -> list[keras.layers.Layer]:
         return [self.network]
 
     def ensure_built(self) -> None:
@@ -414,13 +415,13 @@ class AudioModel(tf.keras.Model):
         )
 
     @property
-    def layers(self) -> list[tf.keras.layers.Layer]:
+    def layers(self) -> list[keras.layers.Layer]:
         """The layers of the network, between the layers of the conditions."""
         ends = (self.upsampler, self.speaker_embedding)
         first, last = ([] if layer is None else [layer] for layer in ends)
         return [*first, *self._network_layers(), *last]
 
-    def _network_layers(self) -> list[tf.keras.layers.Layer]:
+    def _network_layers(self) -> list[keras.layers.Layer]:
         return self.network.layers
 
     def __dir__(self) -> list[str]:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -54,7 +55,7 @@ DEFAULT_SCHEDULE = {"steps": 50, "first": 1e-4, "last": 0.05}
 _LEAST_LEVEL = 2e-3
 
 
-@tf.keras.saving.register_keras_serializable("tfwavenet")
+@keras.saving.register_keras_serializable("tfwavenet")
 class DiffWave(AudioModel):
     """A DiffWave: predicts the noise in a noisy recording, and so makes audio out of noise.
 
@@ -107,7 +108,7 @@ class DiffWave(AudioModel):
 
     Example:
         >>> model = DiffWave(num_layers=4, dilation_cycle=2, residual_channels=8)
-        >>> model.compile(tf.keras.optimizers.Adam(2e-4))
+        >>> model.compile(keras.optimizers.Adam(2e-4))
         >>> audio = tf.sin(tf.range(1000.0) / 10)[tf.newaxis]
         >>> history = model.fit(tf.data.Dataset.from_tensors({"audio": audio}), verbose=0)
         >>> model.generate(samples=100, schedule=[1e-4, 1e-2, 0.5]).shape
@@ -207,12 +208,12 @@ class DiffWave(AudioModel):
     # The layers under the names by which saved models hold them.
 
     @property
-    def input_conv(self) -> tf.keras.layers.Layer:
+    def input_conv(self) -> keras.layers.Layer:
         """Input convolution of the network."""
         return self.network.input_conv
 
     @property
-    def step_embedding(self) -> tf.keras.layers.Layer:
+    def step_embedding(self) -> keras.layers.Layer:
         """Embedding of the diffusion step."""
         return self.network.step_embedding
 
@@ -227,12 +228,12 @@ class DiffWave(AudioModel):
         return self.network.further_upsamplers
 
     @property
-    def skip_conv(self) -> tf.keras.layers.Layer:
+    def skip_conv(self) -> keras.layers.Layer:
         """Convolution of the sum of the skips."""
         return self.network.skip_conv
 
     @property
-    def output_conv(self) -> tf.keras.layers.Layer:
+    def output_conv(self) -> keras.layers.Layer:
         """Output convolution of the network."""
         return self.network.output_conv
 

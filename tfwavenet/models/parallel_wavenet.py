@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -49,7 +50,7 @@ _PLAIN_ARGUMENTS = (
 )
 
 
-@tf.keras.saving.register_keras_serializable("tfwavenet")
+@keras.saving.register_keras_serializable("tfwavenet")
 class ParallelWaveNet(AudioModel):
     """A student of a WaveNet that makes all samples at once.
 
@@ -102,7 +103,7 @@ class ParallelWaveNet(AudioModel):
         >>> teacher = WaveNet(num_layers=4, distribution="Gaussian")
         >>> student = ParallelWaveNet(flow_layers=(2, 4), residual_channels=8)
         >>> student.set_teacher(teacher)
-        >>> student.compile(tf.keras.optimizers.Adam(1e-3))
+        >>> student.compile(keras.optimizers.Adam(1e-3))
         >>> audio = tf.sin(tf.range(3000.0) / 10)[tf.newaxis]
         >>> history = student.fit(tf.data.Dataset.from_tensors({"audio": audio}), verbose=0)
         >>> student.generate(samples=1000).shape
@@ -168,8 +169,8 @@ class ParallelWaveNet(AudioModel):
         self.codec = Linear()
         self.flows = [self._flow(index) for index in range(len(self.flow_layers))]
         self.speaker_embedding = self._embedding_layer()
-        self.divergence_tracker = tf.keras.metrics.Mean(name="divergence")
-        self.spectral_tracker = tf.keras.metrics.Mean(name="spectral")
+        self.divergence_tracker = keras.metrics.Mean(name="divergence")
+        self.spectral_tracker = keras.metrics.Mean(name="spectral")
 
     computes_in_parallel = True
 
@@ -191,10 +192,10 @@ class ParallelWaveNet(AudioModel):
             name=f"flow_{index}",
         )
 
-    def _networks(self) -> list[tf.keras.layers.Layer]:
+    def _networks(self) -> list[keras.layers.Layer]:
         return self.flows
 
-    def _network_layers(self) -> list[tf.keras.layers.Layer]:
+    def _network_layers(self) -> list[keras.layers.Layer]:
         return self.flows
 
     @property
@@ -284,7 +285,7 @@ class ParallelWaveNet(AudioModel):
         return self._mean(loss, batch, self.loss_tracker)
 
     @property
-    def metrics(self) -> list[tf.keras.metrics.Metric]:
+    def metrics(self) -> list[keras.metrics.Metric]:
         """Metrics that Keras resets at each epoch."""
         return [self.loss_tracker, self.divergence_tracker, self.spectral_tracker]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
-import tensorflow as tf
+import keras
 
 
 @contextlib.contextmanager
@@ -15,9 +15,9 @@ def precision_policy(name: str) -> Iterator[None]:
     Args:
         name: "float32", "mixed_bfloat16" or "mixed_float16".
     """
-    old = tf.keras.mixed_precision.global_policy()
-    tf.keras.mixed_precision.set_global_policy(name)
+    old = keras.mixed_precision.global_policy()
+    keras.mixed_precision.set_global_policy(name)
     try:
         yield
     finally:
-        tf.keras.mixed_precision.set_global_policy(old)
+        keras.mixed_precision.set_global_policy(old)

@@ -20,6 +20,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 import h5py
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -97,7 +98,7 @@ def from_preset(preset: files.PathLike, *, precision: str = "float32") -> Any:
         ValueError: If there is no such preset (names the nearest), or it is damaged.
         OSError: If a file cannot be read.
     """
-    return load(preset, tf.keras.Model, precision=precision)
+    return load(preset, keras.Model, precision=precision)
 
 
 def is_preset(source: files.PathLike) -> bool:
@@ -154,8 +155,8 @@ def read(preset: files.PathLike) -> Preset:
 
 
 def load(
-    preset: files.PathLike, cls: type[tf.keras.Model], *, precision: str = "float32"
-) -> tf.keras.Model:
+    preset: files.PathLike, cls: type[keras.Model], *, precision: str = "float32"
+) -> keras.Model:
     """Builds the model of a preset, with its weights.
 
     Args:
@@ -190,7 +191,7 @@ def load(
 
 
 def save(
-    model: tf.keras.Model,
+    model: keras.Model,
     folder: files.PathLike,
     *,
     speakers: Sequence[str] = (),
@@ -249,7 +250,7 @@ def save(
     return final
 
 
-def _known_arguments(model: tf.keras.Model, sampling: Mapping[str, Any]) -> dict[str, Any]:
+def _known_arguments(model: keras.Model, sampling: Mapping[str, Any]) -> dict[str, Any]:
     known = inspect.signature(model.generate).parameters
     for name in sampling:
         if name not in known:
@@ -307,10 +308,10 @@ def _fetched(repository: str) -> pathlib.Path:
         ) from error
 
 
-def _class_of(preset: Preset) -> type[tf.keras.Model]:
+def _class_of(preset: Preset) -> type[keras.Model]:
     """Returns the class of a preset's model, which must be one of this package's."""
-    found = tf.keras.saving.get_registered_object(f"tfwavenet>{preset.class_name}")
-    if not (isinstance(found, type) and issubclass(found, tf.keras.Model)):
+    found = keras.saving.get_registered_object(f"tfwavenet>{preset.class_name}")
+    if not (isinstance(found, type) and issubclass(found, keras.Model)):
         raise ValueError(
             f"The preset {str(preset.path)!r} is expected to hold a model of this package. "
             f"Received: class_name={preset.class_name!r}"
@@ -319,7 +320,7 @@ def _class_of(preset: Preset) -> type[tf.keras.Model]:
 
 
 def _write_weights(
-    model: tf.keras.Model, config: Mapping[str, Any], path: pathlib.Path, dtype: WeightsDtype
+    model: keras.Model, config: Mapping[str, Any], path: pathlib.Path, dtype: WeightsDtype
 ) -> None:
     """Writes the weights, without the variables of an optimizer or a teacher."""
     with precision_policy("float32"):
@@ -389,7 +390,7 @@ def _first_sentence(card: str) -> str:
     return lines[0].strip() if lines else ""
 
 
-def _plain_card(model: tf.keras.Model, name: str) -> str:
+def _plain_card(model: keras.Model, name: str) -> str:
     kind = type(model).__name__
     return (
         "---\nlibrary_name: tfwavenet\n---\n"

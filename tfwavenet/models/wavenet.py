@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -47,7 +48,7 @@ _OF_NETWORK = (
 _PLAIN_ARGUMENTS = ("local_channels", "num_speakers", "speaker_channels", "seed")
 
 
-@tf.keras.saving.register_keras_serializable("tfwavenet")
+@keras.saving.register_keras_serializable("tfwavenet")
 class WaveNet(AudioModel):
     """A WaveNet: an autoregressive network of dilated causal convolutions over audio samples.
 
@@ -109,7 +110,7 @@ class WaveNet(AudioModel):
 
     Example:
         >>> model = WaveNet(num_layers=4, dilation_cycle=2, distribution="Categorical")
-        >>> model.compile(tf.keras.optimizers.Adam(1e-3))
+        >>> model.compile(keras.optimizers.Adam(1e-3))
         >>> audio = tf.sin(tf.range(1000.0) / 10)[tf.newaxis]
         >>> history = model.fit(tf.data.Dataset.from_tensors({"audio": audio}), verbose=0)
         >>> model.generate(samples=100).shape
@@ -153,7 +154,7 @@ class WaveNet(AudioModel):
     ) -> None:
         super().__init__(**kwargs)
         self.distribution = distributions.get(distribution)
-        self.input_activation = tf.keras.activations.get(input_activation)
+        self.input_activation = keras.activations.get(input_activation)
         self.upsampler = upsamplers.get(upsampler)
         self.recipe = None if recipe is None else recipes.of_any_kind(recipe)
         self.codec = codecs.get(self.distribution, self.recipe)
@@ -197,14 +198,14 @@ class WaveNet(AudioModel):
         )
         self.speaker_embedding = self._embedding_layer()
         # Past Keras' tracking: checkpoints hold what the mean is of already.
-        self.__dict__["_bits"] = tf.keras.metrics.Mean(name="bits_per_sample")
+        self.__dict__["_bits"] = keras.metrics.Mean(name="bits_per_sample")
 
     computes_in_parallel = False
 
     # The layers under the names by which saved models hold them.
 
     @property
-    def input_conv(self) -> tf.keras.layers.Layer:
+    def input_conv(self) -> keras.layers.Layer:
         """Input convolution of the network."""
         return self.network.input_conv
 
@@ -214,7 +215,7 @@ class WaveNet(AudioModel):
         return self.network.blocks
 
     @property
-    def head(self) -> list[tf.keras.layers.Layer]:
+    def head(self) -> list[keras.layers.Layer]:
         """Both convolutions of the network's head."""
         return self.network.head
 
@@ -290,7 +291,7 @@ class WaveNet(AudioModel):
         return self._mean(nll, batch, self.loss_tracker)
 
     @property
-    def metrics(self) -> list[tf.keras.metrics.Metric]:
+    def metrics(self) -> list[keras.metrics.Metric]:
         """Metrics that Keras resets at each epoch."""
         return [*super().metrics, *([self.__dict__["_bits"]] if self.loss_is_discrete else [])]
 
@@ -482,8 +483,8 @@ class WaveNet(AudioModel):
         return {
             **super().get_config(),
             **{name: getattr(self, name) for name in (*_OF_NETWORK, *_PLAIN_ARGUMENTS)},
-            "distribution": tf.keras.saving.serialize_keras_object(self.distribution),
-            "input_activation": tf.keras.activations.serialize(self.input_activation),
+            "distribution": keras.saving.serialize_keras_object(self.distribution),
+            "input_activation": keras.activations.serialize(self.input_activation),
             "upsampler": upsamplers.serialize(self.upsampler),
             "recipe": None if self.recipe is None else self.recipe.get_config(),
         }

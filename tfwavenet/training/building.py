@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Optional
 
+import keras
 import ml_collections
-import tensorflow as tf
 
 from tfwavenet.audio.recipes import Recipe
 from tfwavenet.models.precision import precision_policy
@@ -24,7 +24,7 @@ def build_model(
     recipe: Recipe,
     speakers: Sequence[str],
     precision: Optional[str] = None,
-) -> tf.keras.Model:
+) -> keras.Model:
     """Builds the model of a config, with all its weights.
 
     Args:
@@ -45,7 +45,7 @@ def build_model(
 
 def draft_model(
     config: ml_collections.ConfigDict, *, num_speakers: Optional[int] = None
-) -> tf.keras.Model:
+) -> keras.Model:
     """Constructs the model of a config without weights, to check it before data are prepared.
 
     Args:
@@ -66,7 +66,7 @@ def draft_model(
     return model
 
 
-def config_of(model: tf.keras.Model) -> dict[str, Any]:
+def config_of(model: keras.Model) -> dict[str, Any]:
     """Returns the part of a config by which `build_model` builds a model like a given one.
 
     Args:
@@ -103,7 +103,7 @@ def check_recipe(
             )
 
 
-def compile_model(model: tf.keras.Model, config: ml_collections.ConfigDict) -> None:
+def compile_model(model: keras.Model, config: ml_collections.ConfigDict) -> None:
     """Gives a built model the optimizer of a config, with all its variables.
 
     Args:
@@ -131,7 +131,7 @@ def padding_frames(model: Any) -> int:
 
 def _create(
     config: ml_collections.ConfigDict, recipe: Recipe, num_speakers: Optional[int]
-) -> tf.keras.Model:
+) -> keras.Model:
     """Constructs the model, without weights."""
     arguments = config.model.to_dict()
     cls = model_class(arguments.pop("class_name"))

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Optional
 
+import keras
 import tensorflow as tf
 from absl import logging
 from tqdm import auto as tqdm
@@ -25,7 +26,7 @@ class NonFiniteLossError(ValueError):
     """Reports a loss or a weight that is NaN or infinite; the message names step and batch."""
 
 
-class StopOnNonFinite(tf.keras.callbacks.Callback):
+class StopOnNonFinite(keras.callbacks.Callback):
     """Stops training with an error when the loss or a trainable weight is no longer finite.
 
     The loss of a step is checked one step later, when it is known without waiting. The last loss
@@ -81,7 +82,7 @@ class StopOnNonFinite(tf.keras.callbacks.Callback):
                 )
 
 
-class Measurements(tf.keras.callbacks.Callback):
+class Measurements(keras.callbacks.Callback):
     """Adds `learning_rate`, `steps_per_second` and `samples_per_second` to the logs of an epoch.
 
     A `MeasuredAdam` also gives `gradient_norm`, the mean over the epoch before clipping. The rates
@@ -124,7 +125,7 @@ class Measurements(tf.keras.callbacks.Callback):
             logs.update(measured)
 
 
-class SaveCheckpoint(tf.keras.callbacks.Callback):
+class SaveCheckpoint(keras.callbacks.Callback):
     """Writes a checkpoint after every epoch.
 
     Args:
@@ -143,7 +144,7 @@ class SaveCheckpoint(tf.keras.callbacks.Callback):
         self._checkpoints.save((epoch + 1) * self._steps_per_epoch)
 
 
-class EpochProgress(tf.keras.callbacks.Callback):
+class EpochProgress(keras.callbacks.Callback):
     """Shows one line per epoch: a bar on a terminal, a line of the log elsewhere.
 
     Args:

@@ -9,8 +9,8 @@ import os
 from collections.abc import Iterator, Mapping
 from typing import Any, Optional, Union
 
+import keras
 import ml_collections
-import tensorflow as tf
 
 from tfwavenet import models
 from tfwavenet.audio import recipes
@@ -117,7 +117,7 @@ def first_difference(old: Config, new: Config) -> Optional[tuple[str, Any, Any]]
     return None
 
 
-def model_class(name: str) -> type[tf.keras.Model]:
+def model_class(name: str) -> type[keras.Model]:
     """Returns the class of `tfwavenet.models` of that name.
 
     Raises:

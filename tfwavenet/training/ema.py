@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any, Optional
 
+import keras
 import tensorflow as tf
 
 
@@ -21,14 +22,14 @@ class ExponentialMovingAverage(tf.Module):
     by `tf.train.Checkpoint(ema=...)`.
 
     Args:
-        model: a built `tf.keras.Model`; the averages start as its trainable weights.
+        model: a built `keras.Model`; the averages start as its trainable weights.
         decay: float in [0, 1).
 
     Raises:
         ValueError: If `decay` is out of its range or the model has no weights yet.
 
     Example:
-        >>> model = tf.keras.Sequential([tf.keras.layers.Dense(1, input_shape=(1,))])
+        >>> model = keras.Sequential([keras.layers.Dense(1, input_shape=(1,))])
         >>> ema = ExponentialMovingAverage(model, decay=0.99)
         >>> ema.update(model)
         >>> with ema.swapped_in(model):
@@ -38,7 +39,7 @@ class ExponentialMovingAverage(tf.Module):
     `num_updates`.
     """
 
-    def __init__(self, model: tf.keras.Model, *, decay: float) -> None:
+    def __init__(self, model: keras.Model, *, decay: float) -> None:
         super().__init__(name="ema")
         if not 0.0 <= decay < 1.0:
             raise ValueError(f"decay must lie in [0, 1). Received: decay={decay}")
@@ -54,7 +55,7 @@ class ExponentialMovingAverage(tf.Module):
             for weight in model.trainable_variables
         ]
 
-    def update(self, model: tf.keras.Model) -> None:
+    def update(self, model: keras.Model) -> None:
         """Moves the averages towards the model's current weights.
 
         Args:
@@ -62,7 +63,7 @@ class ExponentialMovingAverage(tf.Module):
         """
         self._move(model, tf.constant(1, tf.int64))
 
-    def _move(self, model: tf.keras.Model, updates: tf.Tensor) -> None:
+    def _move(self, model: keras.Model, updates: tf.Tensor) -> None:
         """Updates the averages if `updates` is 1, and changes nothing if it is 0."""
         count = tf.cast(self.updates.assign_add(updates), tf.float32)
         decay = tf.minimum(self.decay, (1.0 + count) / (10.0 + count))
@@ -70,7 +71,7 @@ class ExponentialMovingAverage(tf.Module):
         for average, weight in zip(self.averages, model.trainable_variables):
             average.assign_add(rate * (tf.cast(weight.read_value(), tf.float32) - average))
 
-    def copy_to(self, model: tf.keras.Model) -> None:
+    def copy_to(self, model: keras.Model) -> None:
         """Overwrites the model's trainable weights with the averages, permanently.
 
         Args:
@@ -80,7 +81,7 @@ class ExponentialMovingAverage(tf.Module):
             weight.assign(tf.cast(average, weight.dtype))
 
     @contextlib.contextmanager
-    def swapped_in(self, model: tf.keras.Model) -> Iterator[tf.keras.Model]:
+    def swapped_in(self, model: keras.Model) -> Iterator[keras.Model]:
         """Gives the averages to the model, and restores its own weights at the end.
 
         Args:
@@ -98,7 +99,7 @@ class ExponentialMovingAverage(tf.Module):
                 weight.assign(value)
 
 
-class UpdateAverage(tf.keras.callbacks.Callback):
+class UpdateAverage(keras.callbacks.Callback):
     """Updates an average after every training step.
 
     Args:

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Optional
 
+import keras
 import ml_collections
 import numpy as np
-import tensorflow as tf
 from absl import logging
 
 from tfwavenet.training import building
@@ -72,7 +72,7 @@ def completed(
 
 
 def copy_weights(
-    model: tf.keras.Model, config: ml_collections.ConfigDict, speakers: Sequence[str]
+    model: keras.Model, config: ml_collections.ConfigDict, speakers: Sequence[str]
 ) -> None:
     """Gives a new model the weights of the model that training starts from.
 

@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+import keras
 import tensorflow as tf
 
 
-@tf.keras.saving.register_keras_serializable("tfwavenet")
-class MeasuredAdam(tf.keras.optimizers.Adam):
+@keras.saving.register_keras_serializable("tfwavenet")
+class MeasuredAdam(keras.optimizers.Adam):
     """Updates as Keras' Adam, and averages the global norm of the gradients.
 
     The updates are exactly equal to the updates of Keras' Adam. The norm is taken before clipping.
 
     Args:
-        *args: see `tf.keras.optimizers.Adam`.
-        **kwargs: see `tf.keras.optimizers.Adam`.
+        *args: see `keras.optimizers.Adam`.
+        **kwargs: see `keras.optimizers.Adam`.
 
     Example:
         >>> optimizer = MeasuredAdam(1e-3, global_clipnorm=1.0)
@@ -41,7 +42,7 @@ class MeasuredAdam(tf.keras.optimizers.Adam):
     def apply_gradients(
         self, grads_and_vars: Iterable[tuple[Any, tf.Variable]], *args: Any, **kwargs: Any
     ) -> Any:
-        """Measures the gradients and applies them; see `tf.keras.optimizers.Adam`."""
+        """Measures the gradients and applies them; see `keras.optimizers.Adam`."""
         pairs = list(grads_and_vars)
         gradients = [gradient for gradient, _ in pairs if gradient is not None]
         self._norm_total.assign_add(tf.cast(tf.linalg.global_norm(gradients), tf.float32))

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any, Optional
 
+import keras
 import ml_collections
 import numpy as np
 import tensorflow as tf
@@ -36,13 +37,13 @@ def run(
     config: Config,
     workdir: files.PathLike,
     *,
-    extra_callbacks: Sequence[tf.keras.callbacks.Callback] = (),
-) -> tf.keras.callbacks.History:
+    extra_callbacks: Sequence[keras.callbacks.Callback] = (),
+) -> keras.callbacks.History:
     """Trains the model of a config in a folder; a second call continues the training.
 
     Prepares the data if necessary, builds the model, restores the newest checkpoint and calls
     `model.fit`. A killed and restarted run gives the same bits as an uninterrupted run, on the same
-    machine and with `training.deterministic`. `tf.keras.utils.set_random_seed` seeds the global
+    machine and with `training.deterministic`. `keras.utils.set_random_seed` seeds the global
     generators for the initial weights.
 
     Args:
@@ -72,7 +73,7 @@ def run(
 
 
 def _prepared(
-    config: ml_collections.ConfigDict, folder: Workdir, teacher: Optional[tf.keras.Model]
+    config: ml_collections.ConfigDict, folder: Workdir, teacher: Optional[keras.Model]
 ) -> Records:
     """Prepares the data of a run; checks first everything that does not depend on the data."""
     complete = teachers.with_statistics(config)
@@ -93,10 +94,10 @@ class _Run:
         config: ml_collections.ConfigDict,
         folder: Workdir,
         records: Records,
-        teacher: Optional[tf.keras.Model],
+        teacher: Optional[keras.Model],
     ) -> None:
         self._config, self._folder, self._records = config, folder, records
-        tf.keras.utils.set_random_seed(config.seed % 2**32)
+        keras.utils.set_random_seed(config.seed % 2**32)
         self._model = building.build_model(config, recipe=records.recipe, speakers=records.speakers)
         if teacher is not None:
             self._model.set_teacher(teacher)
@@ -113,9 +114,7 @@ class _Run:
         self._step = self._checkpoints.restore() or 0
         folder.record(config, records.recipe, records.speakers)
 
-    def fit(
-        self, extra_callbacks: Sequence[tf.keras.callbacks.Callback]
-    ) -> tf.keras.callbacks.History:
+    def fit(self, extra_callbacks: Sequence[keras.callbacks.Callback]) -> keras.callbacks.History:
         """Trains up to `training.steps`."""
         training = self._config.training
         logging.info(
@@ -182,12 +181,12 @@ class _Run:
             padding_frames=building.padding_frames(self._model),
         )
 
-    def _callbacks(self) -> list[tf.keras.callbacks.Callback]:
+    def _callbacks(self) -> list[keras.callbacks.Callback]:
         """Returns the callbacks in their order; `StopOnNonFinite` comes before any checkpoint."""
         training, data = self._config.training, self._config.data
         per_epoch = training.steps_per_epoch
         samples = data.batch_size * data.crop_frames * self._records.recipe.hop_samples
-        chosen: list[tf.keras.callbacks.Callback] = [
+        chosen: list[keras.callbacks.Callback] = [
             callbacks.StopOnNonFinite(per_epoch, self._describe_batch)
         ]
         if self._ema is not None:
@@ -204,7 +203,7 @@ class _Run:
 
     def _sample_summaries(
         self, writer: tf.summary.SummaryWriter
-    ) -> Iterator[tf.keras.callbacks.Callback]:
+    ) -> Iterator[keras.callbacks.Callback]:
         training, recipe = self._config.training, self._records.recipe
         if not training.sample_epochs or not self._records.count("validation"):
             return

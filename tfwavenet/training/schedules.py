@@ -14,14 +14,15 @@ import math
 from collections.abc import Mapping
 from typing import Any, Union
 
+import keras
 import tensorflow as tf
 
 from tfwavenet.checks import nearest_name
 
-LearningRate = Union[float, tf.keras.optimizers.schedules.LearningRateSchedule]
+LearningRate = Union[float, keras.optimizers.schedules.LearningRateSchedule]
 
 
-class _Schedule(tf.keras.optimizers.schedules.LearningRateSchedule):
+class _Schedule(keras.optimizers.schedules.LearningRateSchedule):
     """Gives a schedule its serialization: every argument is an attribute of that name."""
 
     def get_config(self) -> dict[str, Any]:
@@ -29,7 +30,7 @@ class _Schedule(tf.keras.optimizers.schedules.LearningRateSchedule):
         return {name: getattr(self, name) for name in _arguments(type(self))}
 
 
-@tf.keras.saving.register_keras_serializable("tfwavenet")
+@keras.saving.register_keras_serializable("tfwavenet")
 class FlooredExponentialDecay(_Schedule):
     """Decays exponentially, as Keras' `ExponentialDecay`, and stops at a floor.
 
@@ -70,7 +71,7 @@ class FlooredExponentialDecay(_Schedule):
         self.decay_rate = decay_rate
         self.floor = floor
         self.staircase = staircase
-        self._decay = tf.keras.optimizers.schedules.ExponentialDecay(
+        self._decay = keras.optimizers.schedules.ExponentialDecay(
             initial, decay_steps, decay_rate, staircase
         )
 
@@ -79,7 +80,7 @@ class FlooredExponentialDecay(_Schedule):
         return tf.maximum(self._decay(step), self.floor)
 
 
-@tf.keras.saving.register_keras_serializable("tfwavenet")
+@keras.saving.register_keras_serializable("tfwavenet")
 class Noam(_Schedule):
     """Warms up linearly, then decays with the inverse square root of the step.
 
@@ -112,7 +113,7 @@ class Noam(_Schedule):
         return self.peak * tf.minimum(relative, tf.math.rsqrt(relative))
 
 
-@tf.keras.saving.register_keras_serializable("tfwavenet")
+@keras.saving.register_keras_serializable("tfwavenet")
 class CosineWithWarmup(_Schedule):
     """Warms up linearly, then follows half a cosine down to a floor, where it stays.
 
@@ -168,12 +169,12 @@ class CosineWithWarmup(_Schedule):
 
 def _known() -> dict[str, type[Any]]:
     """Returns the schedules that a config can name, of Keras and of this module."""
-    keras = vars(tf.keras.optimizers.schedules).items()
+    of_keras = vars(keras.optimizers.schedules).items()
     ours = (CosineWithWarmup, FlooredExponentialDecay, Noam)
     return {
         **{
             name: cls
-            for name, cls in keras
+            for name, cls in of_keras
             if inspect.isclass(cls) and name != "LearningRateSchedule"
         },
         **{cls.__name__: cls for cls in ours},
@@ -185,7 +186,7 @@ def get(identifier: Union[LearningRate, Mapping[str, Any]]) -> LearningRate:
 
     Args:
         identifier: a constant > 0; a Keras schedule; or a mapping {"class_name": ..., "config":
-            {...}} with the name of a schedule of `tf.keras.optimizers.schedules` or of this module.
+            {...}} with the name of a schedule of `keras.optimizers.schedules` or of this module.
 
     Raises:
         ValueError: If the identifier, the class name, a key or a value is not valid.
@@ -197,7 +198,7 @@ def get(identifier: Union[LearningRate, Mapping[str, Any]]) -> LearningRate:
         >>> float(get({"class_name": "CosineDecay", "config": keras})(1000))
         0.0
     """
-    if isinstance(identifier, tf.keras.optimizers.schedules.LearningRateSchedule):
+    if isinstance(identifier, keras.optimizers.schedules.LearningRateSchedule):
         return identifier
     if isinstance(identifier, (int, float)) and not isinstance(identifier, bool):
         _require(identifier > 0, "a constant learning rate must be above 0", rate=identifier)
@@ -213,7 +214,7 @@ def get(identifier: Union[LearningRate, Mapping[str, Any]]) -> LearningRate:
     return _build(identifier["class_name"], dict(config))
 
 
-def _build(name: str, config: dict[str, Any]) -> tf.keras.optimizers.schedules.LearningRateSchedule:
+def _build(name: str, config: dict[str, Any]) -> keras.optimizers.schedules.LearningRateSchedule:
     """Constructs a schedule by name, and computes its first rate, or raises ValueError."""
     classes = _known()
     if name not in classes:

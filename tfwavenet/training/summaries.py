@@ -7,6 +7,7 @@ import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any, Optional
 
+import keras
 import numpy as np
 import tensorflow as tf
 from absl import logging
@@ -20,7 +21,7 @@ from tfwavenet.training.ema import ExponentialMovingAverage
 Logs = Optional[dict[str, Any]]
 
 
-class ScalarSummaries(tf.keras.callbacks.Callback):
+class ScalarSummaries(keras.callbacks.Callback):
     """Writes all scalars in the logs of an epoch for TensorBoard, over the step.
 
     `val_x` becomes `validation/x`, everything else `train/x`.
@@ -72,7 +73,7 @@ class Example:
         return dataclasses.replace(self, signal=self.signal[: frames * hop_samples], mel=mel)
 
 
-class SampleSummaries(tf.keras.callbacks.Callback):
+class SampleSummaries(keras.callbacks.Callback):
     """Generates held-out utterances every few epochs, beside the recordings.
 
     Writes everything for TensorBoard, and these files:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Optional
 
+import keras
 import ml_collections
-import tensorflow as tf
 
 from tfwavenet.audio import recipes
 from tfwavenet.models import ParallelWaveNet
@@ -19,7 +19,7 @@ from tfwavenet.training.config import model_class, recipe_of
 from tfwavenet.training.trained import describe, load_trained
 
 
-def load_teacher(config: ml_collections.ConfigDict) -> Optional[tf.keras.Model]:
+def load_teacher(config: ml_collections.ConfigDict) -> Optional[keras.Model]:
     """Loads the model that the student of a config learns from.
 
     Args:
@@ -62,7 +62,7 @@ def with_statistics(config: ml_collections.ConfigDict) -> ml_collections.ConfigD
 
 
 def check(
-    config: ml_collections.ConfigDict, student: tf.keras.Model, teacher: Optional[tf.keras.Model]
+    config: ml_collections.ConfigDict, student: keras.Model, teacher: Optional[keras.Model]
 ) -> None:
     """Checks before the data are prepared that a student fits its teacher.
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from typing import NamedTuple
 
+import keras
 import ml_collections
-import tensorflow as tf
 
 from tfwavenet import files
 from tfwavenet.audio import recipes
@@ -64,7 +64,7 @@ def load_trained(
     if not presets.is_preset(source):
         return load(_workdir(source).path, weights=weights, precision=precision)
     found = presets.read(source)
-    model = presets.load(source, tf.keras.Model, precision=precision)
+    model = presets.load(source, keras.Model, precision=precision)
     config, recipe, speakers = _of_preset(found)
     return Loaded(model, config, Metadata(recipe, speakers, found.step))
 

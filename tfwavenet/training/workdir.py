@@ -19,8 +19,8 @@ import pathlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, Optional
 
+import keras
 import ml_collections
-import tensorflow as tf
 
 from tfwavenet import diffusion, files
 from tfwavenet.audio import recipes
@@ -60,7 +60,7 @@ class Loaded(NamedTuple):
         metadata: recipe, speakers and step.
     """
 
-    model: tf.keras.Model
+    model: keras.Model
     config: ml_collections.ConfigDict
     metadata: Metadata
 
@@ -274,7 +274,7 @@ def load(
 
 
 def store(
-    model: tf.keras.Model,
+    model: keras.Model,
     workdir: files.PathLike,
     *,
     speakers: Sequence[str] = (),
@@ -328,7 +328,7 @@ def store(
 
 
 def _restore(
-    folder: Workdir, config: ml_collections.ConfigDict, model: tf.keras.Model, weights: Weights
+    folder: Workdir, config: ml_collections.ConfigDict, model: keras.Model, weights: Weights
 ) -> int:
     """Reads the newest checkpoint into the model; returns its step."""
     objects: dict[str, Any] = {"model": model}
