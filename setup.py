@@ -73,7 +73,7 @@ setup(
         "tfwavenet.evaluation": ["templates/*"],
         "tfwavenet.models": ["pretrained/*/*"],
     },
-    python_requires=">=3.9,<3.12",
+    python_requires=">=3.9",
     install_requires=REQUIREMENTS,
     extras_require=EXTRAS,
     entry_points={

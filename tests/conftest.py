@@ -16,7 +16,7 @@ def keras_state_is_restored():
     """Undoes a test's precision policy and layer names; free for tests without TensorFlow."""
     yield
     if "tensorflow" in sys.modules:
-        import keras  # noqa: PLC0415
+        import keras
 
         keras.mixed_precision.set_global_policy("float32")
         keras.backend.clear_session()

@@ -21,6 +21,7 @@ RANK = {
     "version": 0,
     "checks": 0,
     "keras_arguments": 0,
+    "keras_versions": 0,
     "rng": 0,
     "files": 0,
     "text": 0,
@@ -49,7 +50,7 @@ CONFINED = {
     "soundfile": ("audio/",),
     "soxr": ("audio/",),
     "tensorflow_addons": ("layers/weight_norm.py",),
-    "tensorflow_io": ("audio/tfio_decode.py",),
+    "tensorflow_io": ("audio/graph_decode.py",),
     "torch": (),
 }
 

@@ -12,7 +12,7 @@ import tensorflow as tf
 from absl import logging
 
 from tfwavenet import files
-from tfwavenet.audio import audio_files, recipes, signal_chain, tfio_decode
+from tfwavenet.audio import audio_files, graph_decode, recipes, signal_chain
 from tfwavenet.audio.features import FeatureRecipe
 from tfwavenet.audio.recipe_checks import lacks_statistics
 from tfwavenet.checks import whole_number
@@ -257,7 +257,7 @@ def _read(path: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     Returns:
         audio float32 [samples], all zeros for a silent recording, and whether it is silent.
     """
-    channels, _ = tfio_decode.decode(tf.io.read_file(path))
+    channels, _ = graph_decode.decode(tf.io.read_file(path))
     audio = tf.reduce_mean(channels, axis=1)
     # A comparison with NaN is false.
     within = tf.reduce_all(tf.abs(audio) <= audio_files.LARGEST_SAMPLE)

@@ -70,8 +70,10 @@ class CodeConv1D(keras.layers.Layer):
     def build(self, input_shape: Any) -> None:
         """Creates the kernel [kernel_size, classes, filters] and the bias [filters]."""
         shape = (self.kernel_size, self.classes, self.filters)
-        self.kernel = self.add_weight("kernel", shape=shape, initializer="glorot_uniform")
-        self.bias = self.add_weight("bias", shape=(self.filters,)) if self.use_bias else None
+        self.kernel = self.add_weight(name="kernel", shape=shape, initializer="glorot_uniform")
+        self.bias = None
+        if self.use_bias:
+            self.bias = self.add_weight(name="bias", shape=(self.filters,), initializer="zeros")
         super().build(input_shape)
 
     @property

@@ -216,7 +216,10 @@ class DiffusionResidualBlock(keras.layers.Layer):
             return carried[..., self.residual_channels :] + self.skip_projection(y)
         if self.step_in_residual:
             carried += tf.pad(gain * offset, [[0, 0], [0, 0], [0, self.skip_channels]])
-        return self._projections(y, carried, gain)
+        return self._projections(y, carried, gain=gain)
+
+    def compute_mask(self, inputs: Any, mask: Any = None) -> None:
+        """Returns None: the mask concerns this layer alone, and Keras passes none on."""
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor arguments."""
@@ -232,7 +235,7 @@ class _Projections(keras.layers.Layer):
     """
 
     def __init__(self, residual: keras.layers.Layer | None, skip: keras.layers.Layer) -> None:
-        super().__init__(dtype="float32", autocast=False)
+        super().__init__(dtype="float32", autocast=False, name="projections")
         self.residual = residual
         self.skip = skip
 

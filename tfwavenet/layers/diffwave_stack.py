@@ -226,6 +226,9 @@ class DiffWaveStack(keras.layers.Layer):
         y = tf.nn.relu(self.skip_conv(carried * math.sqrt(1 / self.num_layers)))
         return self.output_conv(y)[..., 0]
 
+    def compute_mask(self, inputs: Any, mask: Any = None) -> None:
+        """Returns None: the mask concerns this layer alone, and Keras passes none on."""
+
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor arguments."""
         return {

@@ -77,6 +77,9 @@ class Upsampler(keras.layers.Layer):
         stop = tf.shape(outputs)[1] - self.right_context_frames * self.hop_samples
         return outputs[:, start:stop]
 
+    def compute_mask(self, inputs: Any, mask: Any = None) -> None:
+        """Returns None: the mask concerns this layer alone, and Keras passes none on."""
+
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor arguments."""
         return {**super().get_config(), "scales": self.scales}

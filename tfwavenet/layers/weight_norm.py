@@ -1,4 +1,8 @@
-"""Weight normalization, in the only module that imports tensorflow-addons."""
+"""Weight normalization, in the only module that imports tensorflow-addons.
+
+The last release of tensorflow-addons is for TensorFlow 2.15. Where it is not, a wrapper of Keras
+takes the place of its class.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +14,26 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-with warnings.catch_warnings():
-    # At import the package warns of the end of its releases. Its version is pinned on purpose.
-    warnings.filterwarnings("ignore", module="tensorflow_addons.utils.tfa_eol_msg")
-    import tensorflow_addons as tfa
+from tfwavenet import keras_versions
+
+try:
+    with warnings.catch_warnings():
+        # At import the package warns of the end of its releases. Its version is pinned on purpose.
+        warnings.filterwarnings("ignore", module="tensorflow_addons.utils.tfa_eol_msg")
+        from tensorflow_addons.layers import WeightNormalization as _Wrapper
+except ImportError:
+
+    class _Wrapper(keras.layers.Wrapper):  # type: ignore[no-redef]
+        """Holds what remains of tensorflow-addons' class without its `build` and `call`."""
+
+        def __init__(self, layer: keras.layers.Layer, data_init: bool, **kwargs: Any) -> None:
+            super().__init__(layer, **kwargs)
+            self.data_init = data_init
+
+        def compute_output_shape(self, input_shape: Any) -> Any:
+            """Returns the shape of what `layer` returns."""
+            return self.layer.compute_output_shape(input_shape)
+
 
 _TRANSPOSED = (
     keras.layers.Conv1DTranspose,
@@ -23,7 +43,7 @@ _TRANSPOSED = (
 
 
 @keras.saving.register_keras_serializable("tfwavenet")
-class WeightNormalization(tfa.layers.WeightNormalization):
+class WeightNormalization(_Wrapper):
     """Decouples the length of each filter from its direction: `kernel = g * v / ||v||`.
 
     The class is `tfa.layers.WeightNormalization` without the data-dependent initialization, and
@@ -78,7 +98,7 @@ class WeightNormalization(tfa.layers.WeightNormalization):
             self.layer.built = True
         if not hasattr(self.layer, "kernel"):
             raise ValueError(f"Expected a layer with a kernel. Received: layer={self.layer}")
-        rank = self.v.shape.rank
+        rank = len(self.v.shape)
         filter_axis = rank - (2 if isinstance(self.layer, _TRANSPOSED) else 1)
         self.layer_depth = int(self.v.shape[filter_axis])
         self.kernel_norm_axes = tuple(axis for axis in range(rank) if axis != filter_axis)
@@ -106,12 +126,13 @@ class WeightNormalization(tfa.layers.WeightNormalization):
     @contextlib.contextmanager
     def _effective_kernel_in_place(self) -> Iterator[None]:
         # Set in `__dict__`: Keras' attribute tracking would remove the variable from the weights.
-        kernel, variable = self.effective_kernel(), self.layer.kernel
-        self.layer.__dict__["kernel"] = kernel
+        attributes, name = self.layer.__dict__, keras_versions.kernel_attribute(self.layer)
+        variable = attributes[name]
+        attributes[name] = self.effective_kernel()
         try:
             yield
         finally:
-            self.layer.__dict__["kernel"] = variable
+            attributes[name] = variable
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         """Calls `layer` with the normalized kernel."""

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfwavenet import files, rng
+from tfwavenet import files, keras_versions, rng
 from tfwavenet.codecs import Characters, Codec
 from tfwavenet.layers import SpeakerEmbedding
 from tfwavenet.layers.fusion import fused_elementwise
@@ -195,7 +195,7 @@ class AudioModel(keras.Model):
                 # Optimizers add the gradients of the replicas up.
                 replicas = tf.distribute.get_strategy().num_replicas_in_sync
                 loss = self._loss(batch, training=True) / replicas
-            self.optimizer.minimize(loss, self.trainable_variables, tape=tape)
+            keras_versions.minimize(self.optimizer, loss, self.trainable_variables, tape=tape)
         return self._results()
 
     def test_step(self, data: Any) -> dict[str, tf.Tensor]:

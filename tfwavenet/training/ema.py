@@ -51,7 +51,9 @@ class ExponentialMovingAverage(tf.Module):
         self.decay = float(decay)
         self.updates = tf.Variable(0, dtype=tf.int64, trainable=False, name="updates")
         self.averages = [
-            tf.Variable(tf.cast(weight.read_value(), tf.float32), trainable=False, name="average")
+            tf.Variable(
+                tf.cast(tf.convert_to_tensor(weight), tf.float32), trainable=False, name="average"
+            )
             for weight in model.trainable_variables
         ]
 
@@ -69,7 +71,7 @@ class ExponentialMovingAverage(tf.Module):
         decay = tf.minimum(self.decay, (1.0 + count) / (10.0 + count))
         rate = (1.0 - decay) * tf.cast(updates, tf.float32)
         for average, weight in zip(self.averages, model.trainable_variables):
-            average.assign_add(rate * (tf.cast(weight.read_value(), tf.float32) - average))
+            average.assign_add(rate * (tf.cast(tf.convert_to_tensor(weight), tf.float32) - average))
 
     def copy_to(self, model: keras.Model) -> None:
         """Overwrites the model's trainable weights with the averages, permanently.

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 import tensorflow as tf
 
+from tfwavenet.keras_versions import AdamWithGradients
+
 
 @keras.saving.register_keras_serializable("tfwavenet")
-class MeasuredAdam(keras.optimizers.Adam):
+class MeasuredAdam(AdamWithGradients):
     """Updates as Keras' Adam, and averages the global norm of the gradients.
 
     The updates are exactly equal to the updates of Keras' Adam. The norm is taken before clipping.
@@ -39,15 +41,10 @@ class MeasuredAdam(keras.optimizers.Adam):
         self._norm_total = tf.Variable(0.0, name="norm_total", **settings)
         self._norm_count = tf.Variable(0.0, name="norm_count", **settings)
 
-    def apply_gradients(
-        self, grads_and_vars: Iterable[tuple[Any, tf.Variable]], *args: Any, **kwargs: Any
-    ) -> Any:
-        """Measures the gradients and applies them; see `keras.optimizers.Adam`."""
-        pairs = list(grads_and_vars)
-        gradients = [gradient for gradient, _ in pairs if gradient is not None]
+    def observe(self, gradients: Sequence[tf.Tensor]) -> None:
+        """Measures the gradients of an update."""
         self._norm_total.assign_add(tf.cast(tf.linalg.global_norm(gradients), tf.float32))
         self._norm_count.assign_add(1.0)
-        return super().apply_gradients(pairs, *args, **kwargs)
 
     def take_mean_gradient_norm(self) -> float:
         """Returns the mean global norm since the last call. If there was no update, NaN."""

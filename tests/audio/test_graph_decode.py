@@ -13,7 +13,7 @@ import soundfile
 import tensorflow as tf
 
 from tests.support import shared
-from tfwavenet.audio import tfio_decode
+from tfwavenet.audio import graph_decode
 
 RATE = 16000
 FORMATS = [
@@ -38,7 +38,7 @@ ATOL = {"OGG": 1e-6, "MP3": 2e-6}
 # the graph is looped over inside few tests.
 @pytest.fixture(scope="module")
 def in_graph():
-    return tf.function(tfio_decode.decode, input_signature=[tf.TensorSpec([], tf.string)])
+    return tf.function(graph_decode.decode, input_signature=[tf.TensorSpec([], tf.string)])
 
 
 def noise(samples=5000, channels=2, seed=0):
@@ -76,7 +76,7 @@ def check_equals_soundfile(decode, container, encoding, channels):
 @pytest.mark.parametrize("channels", [1, 2])
 @pytest.mark.parametrize(("container", "encoding"), FORMATS)
 def test_equals_soundfile(container, encoding, channels):
-    check_equals_soundfile(tfio_decode.decode, container, encoding, channels)
+    check_equals_soundfile(graph_decode.decode, container, encoding, channels)
 
 
 def test_equals_soundfile_in_a_graph(in_graph):
@@ -125,7 +125,7 @@ def test_an_incomplete_last_frame_is_dropped(in_graph):
 
 def test_in_a_tf_data_pipeline():
     contents = [encoded(noise(seed=seed)) for seed in range(3)]
-    pipeline = tf.data.Dataset.from_tensor_slices(contents).map(tfio_decode.decode)
+    pipeline = tf.data.Dataset.from_tensor_slices(contents).map(graph_decode.decode)
     for seed, (audio, rate) in enumerate(pipeline):
         np.testing.assert_allclose(audio, noise(seed=seed), atol=2**-15)
         assert int(rate) == RATE
@@ -174,7 +174,7 @@ ERRORS = (tf.errors.InvalidArgumentError, tf.errors.OutOfRangeError)
 @pytest.mark.parametrize("name", sorted(BAD))
 def test_bad_bytes(name):
     with pytest.raises(ERRORS):
-        tfio_decode.decode(tf.constant(BAD[name]))
+        graph_decode.decode(tf.constant(BAD[name]))
 
 
 def test_bad_bytes_in_a_graph(in_graph):
@@ -213,14 +213,14 @@ def test_a_damaged_flac_frame_is_silent(in_graph):
 @pytest.mark.parametrize("contents", [3, [b"RIFF"], np.zeros((2, 2), np.float32)])
 def test_arguments_of_another_kind(contents):
     with pytest.raises(ValueError, match="contents must be a string scalar. Received"):
-        tfio_decode.decode(contents)
+        graph_decode.decode(contents)
 
 
 DANGEROUS = """
 import sys
 import tensorflow as tf
-from tfwavenet.audio import tfio_decode
-decode = tf.function(tfio_decode.decode, input_signature=[tf.TensorSpec([], tf.string)])
+from tfwavenet.audio import graph_decode
+decode = tf.function(graph_decode.decode, input_signature=[tf.TensorSpec([], tf.string)])
 content = open(sys.argv[1], "rb").read()
 for bad in (b"", b"OggS", content[:-1], content):
     try:

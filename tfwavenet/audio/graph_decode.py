@@ -1,10 +1,14 @@
-"""Decodes audio inside a TensorFlow graph, with tensorflow-io behind guards.
+"""Decodes audio inside a TensorFlow graph.
+
+The samples are decoded by tensorflow-io where it is installed. Its last release is for TensorFlow
+2.16; elsewhere soundfile decodes them in a `tf.numpy_function`, which is part of a graph but not of
+a SavedModel, and takes the GIL.
 
 This is the only module that imports `tensorflow_io`, whose operations have faults. They do not
 tell the sample rate. Empty Vorbis bytes end the process, and a FLAC file with fewer frames than
 it promises is waited for without end. A WAV file with an odd-sized chunk gives no samples, and
-32-bit integers give wrong samples. So the headers are read here first, in the graph, and
-tensorflow-io gets only files that it decodes rightly.
+32-bit integers give wrong samples. So the headers are read here first, in the graph, and either
+decoder gets only files that it decodes rightly.
 
 `tfwavenet.audio.audio_files` reads more formats and finds more faults. Use this module where
 decoding must be part of a graph or a `tf.data` pipeline.
@@ -12,10 +16,19 @@ decoding must be part of a graph or a `tf.data` pipeline.
 
 from __future__ import annotations
 
+import io
+from typing import Any
+
+import numpy as np
+import soundfile
 import tensorflow as tf
-import tensorflow_io as tfio
 
 from tfwavenet.audio import containers, flac_marker
+
+try:
+    import tensorflow_io as tfio
+except ImportError:
+    tfio = None
 
 _FIRST_PAGE_BYTES = 58
 _OGG_TAIL_BYTES = 131072
@@ -42,8 +55,8 @@ def decode(contents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     Raises:
         tf.errors.InvalidArgumentError: if the bytes are of another format, cut off (see
             `containers.damage`; not noticed for MP3), in an encoding that cannot be decoded here,
-            or hold no samples. Damage between the headers is found in Ogg only; a damaged FLAC
-            frame becomes silence.
+            or hold no samples. Damage between the headers is found in Ogg only; with
+            tensorflow-io a damaged FLAC frame becomes silence.
     """
     contents = tf.convert_to_tensor(contents)
     if contents.dtype != tf.string or contents.shape.rank not in (0, None):
@@ -96,11 +109,11 @@ def _decode_wav(contents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     audio = tf.switch_case(
         tf.argmax(tf.cast(known, tf.int32), output_type=tf.int32),
         [
-            lambda: _unit(tfio.audio.decode_wav(plain, dtype=tf.uint8)),
-            lambda: _unit(tfio.audio.decode_wav(plain, dtype=tf.int16)),
-            lambda: _unit(tfio.audio.decode_wav(plain, dtype=tf.int32)),
+            lambda: _decoded("wav", plain, tf.uint8),
+            lambda: _decoded("wav", plain, tf.int16),
+            lambda: _decoded("wav", plain, tf.int32),
             lambda: _unit(_raw(samples, tf.int32, channels)),
-            lambda: _unit(tfio.audio.decode_wav(plain, dtype=tf.float32)),
+            lambda: _decoded("wav", plain, tf.float32),
             lambda: _unit(_raw(samples, tf.float64, channels)),
         ],
     )
@@ -176,7 +189,7 @@ def _decode_flac(contents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     audio = tf.switch_case(
         tf.argmax(tf.cast(known, tf.int32), output_type=tf.int32),
         [
-            lambda dtype=dtype: _unit(tfio.audio.decode_flac(marked, dtype=dtype))
+            lambda dtype=dtype: _decoded("flac", marked, dtype)
             for dtype in (tf.uint8, tf.int16, tf.int32)
         ],
     )
@@ -193,7 +206,7 @@ def _decode_vorbis(contents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     rate = _little(contents, start + 12, 4)
     is_last, total = _last_ogg_page(contents)
     expected = "an Ogg file that reaches its last page expected"
-    audio = tfio.audio.decode_vorbis(_require(is_last & (rate > 0), expected, contents))
+    audio = _decoded("vorbis", _require(is_last & (rate > 0), expected, contents))
     found = tf.shape(audio)[0]
     expected = "an Ogg file with all the samples that it promises expected"
     return _require(found >= total, expected, audio, total, found), rate
@@ -221,7 +234,25 @@ def _decode_mp3(contents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     contents = _require(valid, "an MP3 file that starts with a layer III frame expected", contents)
     divisor = tf.gather(tf.constant(_MP3_VERSION_DIVISORS, tf.int64), version)
     rate = tf.gather(tf.constant(_MP3_RATES, tf.int64), rate_index) // divisor
-    return tfio.audio.decode_mp3(contents), _int32(rate)
+    return _decoded("mp3", contents), _int32(rate)
+
+
+def _decoded(kind: str, contents: tf.Tensor, dtype: tf.DType | None = None) -> tf.Tensor:
+    """Decodes a whole file of samples stored in `dtype` to float32 [samples, channels]."""
+    if tfio is None:
+        audio = tf.numpy_function(_read, [contents], tf.float32, stateful=False)
+        audio.set_shape([None, None])
+        return audio
+    storage = {} if dtype is None else {"dtype": dtype}
+    return _unit(getattr(tfio.audio, f"decode_{kind}")(contents, **storage))
+
+
+def _read(contents: bytes) -> np.ndarray[Any, Any]:
+    try:
+        return soundfile.read(io.BytesIO(contents), dtype="float32", always_2d=True)[0]
+    except soundfile.LibsndfileError as error:
+        # TensorFlow makes an InvalidArgumentError of a ValueError.
+        raise ValueError(f"A file that can be decoded expected. Received: {error}") from error
 
 
 def _require(

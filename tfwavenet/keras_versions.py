@@ -1,0 +1,77 @@
+"""Holds what differs between Keras 2.15 and Keras 3, in this one module.
+
+On Python 3.9 to 3.11 the package runs on TensorFlow 2.15 with its Keras 2.15, elsewhere on Keras 3
+with TensorFlow as its backend. No other module asks for the version of Keras.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+_IS_KERAS_3 = int(keras.__version__.split(".")[0]) >= 3
+
+if _IS_KERAS_3 and keras.backend.backend() != "tensorflow":
+    raise ImportError(
+        "tfwavenet needs Keras with the backend TensorFlow: set KERAS_BACKEND=tensorflow before "
+        f"Keras is imported. Received: the backend {keras.backend.backend()}"
+    )
+
+
+def minimize(
+    optimizer: keras.optimizers.Optimizer,
+    loss: tf.Tensor,
+    variables: Sequence[tf.Variable],
+    *,
+    tape: tf.GradientTape,
+) -> None:
+    """Updates variables by the gradient of a loss, which float16 needs to be scaled.
+
+    Args:
+        optimizer: the optimizer of a compiled model.
+        loss: float scalar, computed under `tape`.
+        variables: variables to update.
+        tape: the tape.
+    """
+    if not _IS_KERAS_3:
+        optimizer.minimize(loss, variables, tape=tape)
+        return
+    with tape:
+        scaled = optimizer.scale_loss(loss)
+    optimizer.apply(tape.gradient(scaled, variables), variables)
+
+
+class AdamWithGradients(keras.optimizers.Adam):
+    """Updates as Keras' Adam, and shows the gradients of each update to `observe` first."""
+
+    def observe(self, gradients: Sequence[tf.Tensor]) -> None:
+        """Receives the gradients of an update before they are clipped.
+
+        Args:
+            gradients: the gradients that are not None.
+        """
+        raise NotImplementedError
+
+    if _IS_KERAS_3:
+
+        def apply(self, grads: Any, trainable_variables: Any = None) -> Any:
+            """Observes the gradients and applies them; see `keras.optimizers.Adam`."""
+            gradients = list(grads)
+            self.observe([gradient for gradient in gradients if gradient is not None])
+            return super().apply(gradients, trainable_variables)
+
+    else:
+
+        def apply_gradients(self, grads_and_vars: Any, *args: Any, **kwargs: Any) -> Any:
+            """Observes the gradients and applies them; see `keras.optimizers.Adam`."""
+            pairs = list(grads_and_vars)
+            self.observe([gradient for gradient, _ in pairs if gradient is not None])
+            return super().apply_gradients(pairs, *args, **kwargs)
+
+
+def kernel_attribute(layer: keras.layers.Layer) -> str:
+    """Returns the name under which a built layer keeps its kernel in `vars(layer)`."""
+    return "kernel" if "kernel" in vars(layer) else "_kernel"
