@@ -72,6 +72,47 @@ class AdamWithGradients(keras.optimizers.Adam):
             return super().apply_gradients(pairs, *args, **kwargs)
 
 
+def is_variable(value: Any) -> bool:
+    """Tells whether something is a variable, of TensorFlow or of Keras.
+
+    Args:
+        value: any object.
+    """
+    return isinstance(value, (tf.Variable, keras.Variable) if _IS_KERAS_3 else tf.Variable)
+
+
+def tf_variable(variable: Any) -> tf.Variable:
+    """Returns the variable of TensorFlow that holds the value of a variable of a layer.
+
+    Args:
+        variable: a variable of TensorFlow or of Keras.
+    """
+    return variable if isinstance(variable, tf.Variable) else variable.value
+
+
+def optimizer_variables(optimizer: keras.optimizers.Optimizer) -> dict[str, Any]:
+    """Returns the state of a built optimizer under the names that Keras 2 gives it in checkpoints.
+
+    Args:
+        optimizer: an optimizer, also one that scales the loss.
+    """
+    inner = getattr(optimizer, "inner_optimizer", optimizer)
+    rate = inner._learning_rate  # a variable, unless it follows a schedule
+    own = {"_iterations": inner.iterations, "_learning_rate": rate}
+    slots = [each for each in inner._variables if not any(each is one for one in own.values())]
+    own.update({f"_variables/{number}": each for number, each in enumerate(slots, start=1)})
+    measured = {name: each for name, each in vars(inner).items() if isinstance(each, tf.Variable)}
+    measured.pop("_current_learning_rate", None)  # follows from the number of updates
+    own.update(measured)
+    if optimizer is not inner and _IS_KERAS_3:
+        own["loss_scale/current_loss_scale"] = optimizer.dynamic_scale
+        own["loss_scale/good_steps"] = optimizer.step_counter
+    elif optimizer is not inner:
+        own["loss_scale/current_loss_scale"] = optimizer._loss_scale._current_loss_scale
+        own["loss_scale/good_steps"] = optimizer._loss_scale._counter
+    return {name: each for name, each in own.items() if is_variable(each)}
+
+
 def kernel_attribute(layer: keras.layers.Layer) -> str:
     """Returns the name under which a built layer keeps its kernel in `vars(layer)`."""
     return "kernel" if "kernel" in vars(layer) else "_kernel"

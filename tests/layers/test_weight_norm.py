@@ -64,9 +64,9 @@ def test_a_filter_of_zeros_starts_at_zero_and_can_be_trained():
 def test_the_kernel_stays_a_variable_and_weights_keep_their_order():
     layer = WeightNormalization(keras.layers.Dense(4))
     layer.build([None, 3])
-    names = [weight.name for weight in layer.weights]
+    kernel, names = layer.layer.kernel, [weight.name for weight in layer.weights]
     tf.function(layer)(inputs(2, 3))
-    assert isinstance(layer.layer.kernel, tf.Variable)
+    assert layer.layer.kernel is kernel
     assert [weight.name for weight in layer.weights] == names
     assert len(layer.weights) == len(layer.trainable_weights) == 3
 

@@ -100,7 +100,7 @@ def test_a_saved_model_is_compiled_as_it_was(tmp_path):
 def test_a_loss_that_earlier_versions_stored_and_ignored_does_no_harm():
     model = network()
     model.compile_from_config({"optimizer": "sgd", "loss": "mse", "metrics": ["mae"]})
-    assert model.optimizer.name == "SGD"
+    assert isinstance(model.optimizer, keras.optimizers.SGD)
 
 
 @pytest.mark.parametrize("name", MAKERS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import keras
@@ -45,6 +46,8 @@ class AudioModel(keras.Model):
     speaker_embedding: SpeakerEmbedding | None
     seed: int
     receptive_field: Any  # int, a property of each model
+    # Attributes that have another name in checkpoints, or None: their content is the model's own.
+    checkpoint_names: Mapping[str, Any] = MappingProxyType({"network": None})
     generate: Callable[..., Any]
     stream: Callable[..., Any]
 
@@ -421,6 +424,10 @@ class AudioModel(keras.Model):
         first, last = ([] if layer is None else [layer] for layer in ends)
         return [*first, *self._network_layers(), *last]
 
+    def count_params(self) -> int:
+        """Returns the number of weights, without the counters of metrics."""
+        return sum(layer.count_params() for layer in self.layers)
+
     def _network_layers(self) -> list[keras.layers.Layer]:
         return self.network.layers
 
@@ -428,17 +435,6 @@ class AudioModel(keras.Model):
         # Keras saves the layers that it finds by these names. In all files so far the layers of
         # the network are the model's own.
         return [name for name in super().__dir__() if name != "network"]
-
-    def _trackable_children(self, save_type: str = "checkpoint", **kwargs: Any) -> dict[str, Any]:
-        """Returns the objects that checkpoints name.
-
-        The layers of the network count as the model's own, as in checkpoints of all versions.
-        """
-        children = super()._trackable_children(save_type, **kwargs)
-        if save_type == "checkpoint" and "network" in children:
-            network = children.pop("network")
-            children = {**network._trackable_children(save_type, **kwargs), **children}
-        return children
 
     def _check_mel(self, mel: tf.Tensor, samples: int | None) -> None:
         """Refuses features that do not fit the network or the audio, as far as shapes are known.

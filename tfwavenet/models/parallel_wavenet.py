@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -113,6 +114,8 @@ class ParallelWaveNet(AudioModel):
     arXiv:1807.07281, section 3, of which the defaults are.
     """
 
+    checkpoint_names = MappingProxyType({"flows": "blocks"})
+
     def __init__(
         self,
         *,
@@ -202,13 +205,6 @@ class ParallelWaveNet(AudioModel):
     def blocks(self) -> list[Flow]:
         """The flows, under the name by which saved models hold them."""
         return self.flows
-
-    def _trackable_children(self, save_type: str = "checkpoint", **kwargs: Any) -> dict[str, Any]:
-        """Returns the objects that checkpoints name; the flows are called blocks there."""
-        children = super()._trackable_children(save_type, **kwargs)
-        if save_type == "checkpoint" and "flows" in children:
-            children["blocks"] = children.pop("flows")
-        return children
 
     @property
     def teacher(self) -> Any:

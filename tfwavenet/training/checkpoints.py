@@ -21,11 +21,15 @@ import tensorflow as tf
 from absl import logging
 
 from tfwavenet import files
+from tfwavenet.training import checkpoint_variables
 
 _MANIFEST = "manifest.json"
 _PREFIX = "state"
 _FOLDER = re.compile(r"\d{8,}")
 _BLOCK_BYTES = 2**22
+_SUFFIX = "/.ATTRIBUTES/VARIABLE_VALUE"
+# Metrics and a cached learning rate, in checkpoints of earlier versions.
+_OF_OLD = re.compile(r"model/\w+_tracker/(total|count)|optimizer/_current_learning_rate").fullmatch
 
 
 class Checkpoints:
@@ -34,8 +38,8 @@ class Checkpoints:
     Args:
         directory: folder of the checkpoints; made by the first `save`.
         keep: int >= 1, number of the newest checkpoints to keep.
-        **objects: objects to save by name, see `tf.train.Checkpoint`; all their variables must
-            exist already.
+        **objects: objects to save by name: models, optimizers, `tf.Module`s and variables. All
+            their variables must exist already.
 
     Raises:
         ValueError: If `keep` is below 1.
@@ -55,7 +59,8 @@ class Checkpoints:
             raise ValueError(f"keep must be at least 1. Received: keep={keep}")
         self._directory = pathlib.Path(directory)
         self._keep = keep
-        self._checkpoint = tf.train.Checkpoint(**objects)
+        self._variables = checkpoint_variables.named_variables(**objects)
+        self._checkpoint = tf.train.Checkpoint(**checkpoint_variables.nested(self._variables))
 
     def steps(self) -> list[int]:
         """Returns the steps of the checkpoints, ascending."""
@@ -113,22 +118,30 @@ class Checkpoints:
             return None
         folder = self._directory / f"{steps[-1]:08d}"
         verify(folder)
-        status = None
         try:
-            status = self._checkpoint.read(str(folder / _PREFIX))
-            status.assert_existing_objects_matched()
-            if partial:
-                status.expect_partial()
-            else:
-                status.assert_consumed()
-        except (AssertionError, ValueError, tf.errors.OpError) as error:
-            if status is not None:
-                status.expect_partial()  # or TensorFlow names every variable that it did not find
+            self._assign(tf.train.load_checkpoint(str(folder / _PREFIX)), partial=partial)
+        except (ValueError, tf.errors.OpError) as error:
             raise ValueError(
                 f"The checkpoint {str(folder)!r} belongs to another model or optimizer; train in "
                 f"another workdir. Received: {_first_line(error)}"
             ) from error
         return steps[-1]
+
+    def _assign(self, reader: Any, *, partial: bool) -> None:
+        """Gives the variables their values in a checkpoint, once all of them are found to fit."""
+        shapes = {
+            name[: -len(_SUFFIX)]: tuple(shape)
+            for name, shape in reader.get_variable_to_shape_map().items()
+            if name.endswith(_SUFFIX)
+        }
+        for name, variable in self._variables.items():
+            if shapes.get(name) != tuple(variable.shape):
+                raise ValueError(f"{name} of shape {shapes.get(name)}, not {variable.shape}")
+        surplus = [name for name in sorted({*shapes} - {*self._variables}) if not _OF_OLD(name)]
+        if surplus and not partial:
+            raise ValueError(f"{surplus[0]} of shape {shapes[surplus[0]]}, which nothing holds")
+        for name, variable in self._variables.items():
+            variable.assign(tf.cast(reader.get_tensor(name + _SUFFIX), variable.dtype))
 
     def _remove_leftovers(self) -> None:
         """Removes the incomplete checkpoints of killed processes."""
