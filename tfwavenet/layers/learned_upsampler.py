@@ -59,6 +59,7 @@ class LearnedUpsampler(Upsampler):
             channels,
             self.kernel_frames * self.hop_samples,
             strides=self.hop_samples,
+            name="transposed_conv",
             dtype=self.dtype_policy,
         )
         self.conv.build([None, None, channels])

@@ -91,6 +91,7 @@ class StretchUpsampler(Upsampler):
             self.frequency_kernel_size,
             activation=self.activation,
             dtype=self.dtype_policy,
+            name=f"stretching_by_{scale}",
         )
         return WeightNormalization(layer) if self.weight_norm else layer
 

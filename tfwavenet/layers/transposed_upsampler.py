@@ -77,7 +77,11 @@ class TransposedUpsampler(Upsampler):
 
     def _stage(self, scale: int) -> keras.layers.Layer:
         layer = _TransposedStage(
-            scale, self.overlap, self.frequency_kernel_size, dtype=self.dtype_policy
+            scale,
+            self.overlap,
+            self.frequency_kernel_size,
+            dtype=self.dtype_policy,
+            name=f"transposed_by_{scale}",
         )
         return WeightNormalization(layer) if self.weight_norm else layer
 
