@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from tfwavenet.export import export_saved_model
     from tfwavenet.layers import LearnedUpsampler, StretchUpsampler, TransposedUpsampler
     from tfwavenet.models import DiffWave, ParallelWaveNet, WaveNet
+    from tfwavenet.models.keras_files import load_model
     from tfwavenet.models.presets import from_preset, presets
     from tfwavenet.run import Run
     from tfwavenet.text import TextRecipe
@@ -77,6 +78,7 @@ _HOMES: dict[str, str] = {
     "evaluate": "tfwavenet.evaluation",
     "export_saved_model": "tfwavenet.export",
     "from_preset": "tfwavenet.models.presets",
+    "load_model": "tfwavenet.models.keras_files",
     "prepare": "tfwavenet.data.preparation",
     "presets": "tfwavenet.models.presets",
 }
@@ -101,6 +103,7 @@ __all__ = [
     "evaluate",
     "export_saved_model",
     "from_preset",
+    "load_model",
     "prepare",
     "presets",
 ]

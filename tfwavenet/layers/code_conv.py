@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 
 from tfwavenet.checks import positive_integers
-from tfwavenet.layers import ring_buffer
+from tfwavenet.layers import activations, ring_buffer
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -64,7 +64,7 @@ class CodeConv1D(keras.layers.Layer):
         self.filters = filters
         self.classes = classes
         self.kernel_size = kernel_size
-        self.activation = keras.activations.get(activation)
+        self.activation = activations.get(activation)
         self.use_bias = use_bias
 
     def build(self, input_shape: Any) -> None:

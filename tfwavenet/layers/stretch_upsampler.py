@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 import tensorflow as tf
 
-from tfwavenet.layers import polyphase
+from tfwavenet.layers import activations, polyphase
 from tfwavenet.layers.upsampler import Upsampler, context_of, masked
 from tfwavenet.layers.weight_norm import WeightNormalization
 
@@ -81,7 +81,7 @@ class StretchUpsampler(Upsampler):
         self.padding_frames = padding_frames
         self.input_context = input_context
         self.frequency_kernel_size = frequency_kernel_size
-        self.activation = keras.activations.get(activation)
+        self.activation = activations.get(activation)
         self.weight_norm = weight_norm
         self.smoothing = [self._smoothing_layer(scale) for scale in self.scales]
 

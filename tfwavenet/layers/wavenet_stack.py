@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from tfwavenet import rng
 from tfwavenet.checks import positive_integers
-from tfwavenet.layers import ring_buffer
+from tfwavenet.layers import activations, ring_buffer
 from tfwavenet.layers.causal_conv import CausalConv1D
 from tfwavenet.layers.code_conv import CodeConv1D
 from tfwavenet.layers.gated_residual_block import GatedResidualBlock
@@ -186,7 +186,7 @@ class WaveNetStack(keras.layers.Layer):
         self.kernel_size = kernel_size
         self.input_kernel_size = input_kernel_size
         self.input_bias = input_bias
-        self.input_activation = keras.activations.get(input_activation)
+        self.input_activation = activations.get(input_activation)
         self.head_channels = head_channels
         self.head_bias = head_bias
         self.residual_scale = residual_scale
@@ -212,7 +212,8 @@ class WaveNetStack(keras.layers.Layer):
 
     def _input_layer(self) -> keras.layers.Layer:
         # float32 under every policy: half precision would lose the low bits of the audio.
-        settings = {"use_bias": self.input_bias, "activation": self.input_activation}
+        settings: dict[str, Any] = {"use_bias": self.input_bias}
+        settings["activation"] = self.input_activation
         settings.update(kernel_size=self.input_kernel_size, dtype="float32")
         if self.input_codes is None:
             layer = CausalConv1D(self.residual_channels, **settings)

@@ -26,6 +26,7 @@ import tensorflow as tf
 
 from tfwavenet import files
 from tfwavenet.checks import nearest_name
+from tfwavenet.models import keras_files
 from tfwavenet.models.precision import precision_policy
 from tfwavenet.version import __version__
 
@@ -169,7 +170,7 @@ def load(
         OSError: If a file cannot be read.
     """
     found = read(preset)
-    model_class = _class_of(found)
+    model_class = keras_files.class_of(found.class_name, source=str(found.path))
     if not issubclass(model_class, cls):
         raise ValueError(
             f"{cls.__name__}.from_preset takes a preset of a {cls.__name__}; "
@@ -180,7 +181,7 @@ def load(
         try:
             model = model_class.from_config(found.config)
             model.build()
-            model.load_weights(found.path / WEIGHTS)
+            keras_files.load_weights(model, found.path / WEIGHTS)
         except (TypeError, ValueError, KeyError, OSError) as error:
             wrote = found.metadata.get("tfwavenet_version")
             raise ValueError(
@@ -306,17 +307,6 @@ def _fetched(repository: str) -> pathlib.Path:
         raise ValueError(
             f"The preset could not be fetched ({said}). Received: preset={_HUB + repository!r}"
         ) from error
-
-
-def _class_of(preset: Preset) -> type[keras.Model]:
-    """Returns the class of a preset's model, which must be one of this package's."""
-    found = keras.saving.get_registered_object(f"tfwavenet>{preset.class_name}")
-    if not (isinstance(found, type) and issubclass(found, keras.Model)):
-        raise ValueError(
-            f"The preset {str(preset.path)!r} is expected to hold a model of this package. "
-            f"Received: class_name={preset.class_name!r}"
-        )
-    return found
 
 
 def _write_weights(

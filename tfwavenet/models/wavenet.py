@@ -13,6 +13,7 @@ import tensorflow as tf
 from tfwavenet import codecs, distributions, files, generation, rng
 from tfwavenet.audio import recipes
 from tfwavenet.generation import Sampler, chunk
+from tfwavenet.layers import activations
 from tfwavenet.layers import upsampler as upsamplers
 from tfwavenet.layers.wavenet_stack import SkipMode, WaveNetStack
 from tfwavenet.models.audio_model import AudioModel
@@ -154,7 +155,7 @@ class WaveNet(AudioModel):
     ) -> None:
         super().__init__(**kwargs)
         self.distribution = distributions.get(distribution)
-        self.input_activation = keras.activations.get(input_activation)
+        self.input_activation = activations.get(input_activation)
         self.upsampler = upsamplers.get(upsampler)
         self.recipe = None if recipe is None else recipes.of_any_kind(recipe)
         self.codec = codecs.get(self.distribution, self.recipe)
