@@ -12,35 +12,52 @@ VERSION = re.search(
     r'^__version__ = "(.+)"$', (HERE / "tfwavenet" / "version.py").read_text(), flags=re.MULTILINE
 ).group(1)
 
-# tensorflow-addons and tensorflow-io do not require tensorflow by themselves, so the line they
-# were built for is pinned here. Everything in this list has wheels: no compiler is needed.
+# The last releases of tensorflow-addons and tensorflow-io are for TensorFlow 2.15 and Python 3.11.
+# They do not require tensorflow by themselves, so the line they were built for is pinned here; newer
+# Pythons get today's TensorFlow with Keras 3. Everything in this list has wheels: no compiler is
+# needed.
+OLD, NEW = "python_version < '3.12'", "python_version >= '3.12'"
 REQUIREMENTS = [
     "absl-py>=1.4",
     "h5py>=3.8",
-    "librosa>=0.10.1,<1",
+    f"keras==2.15.*; {OLD}",
+    f"keras>=3.12,<4; {NEW}",
+    "librosa>=0.10.1,<2",
     "matplotlib>=3.7",
     "ml_collections>=0.1.1",
-    "numpy>=1.23.5,<2",
+    f"numpy>=1.23.5,<2; {OLD}",
+    f"numpy>=1.26; {NEW}",
     "pystoi>=0.4.1",
     "scipy>=1.10",
+    # TensorBoard of TensorFlow 2.15 imports pkg_resources, which later versions do not have.
+    f"setuptools<81; {OLD}",
     "soundfile>=0.12.1",
-    "tensorflow==2.15.*",
-    "tensorflow-addons==0.23.*",
-    "tensorflow-io==0.36.*",
+    # TensorFlow requires it no more.
+    f"tensorboard>=2.20; {NEW}",
+    f"tensorflow==2.15.*; {OLD}",
+    f"tensorflow>=2.20,<2.22; {NEW}",
+    f"tensorflow-addons==0.23.*; {OLD}",
+    f"tensorflow-io==0.36.*; {OLD}",
     "tqdm>=4.65",
 ]
 
-SERVING_API = "tensorflow-serving-api==2.15.*"
+SERVING_API = [
+    f"tensorflow-serving-api==2.15.*; {OLD}",
+    f"tensorflow-serving-api>=2.18,<2.22; {NEW}",
+]
 
 EXTRAS = {
-    "gpu": ["tensorflow[and-cuda]==2.15.*"],
+    "gpu": [
+        f"tensorflow[and-cuda]==2.15.*; {OLD}",
+        f"tensorflow[and-cuda]>=2.20,<2.22; {NEW}",
+    ],
     # A metric whose package compiles C on installation; evaluation leaves it out where absent.
     "evaluate": ["pesq>=0.0.4"],
     # Presets by the handle hf://user/model.
     "huggingface": ["huggingface_hub>=0.20"],
     "notebooks": ["ipywidgets>=8", "jupyterlab>=4", "nbclient>=0.9"],
     # For those who serve: the messages of TF Serving, and a cluster that answers them.
-    "serving": ["ray[serve]>=2.40", SERVING_API],
+    "serving": ["ray[serve]>=2.40", *SERVING_API],
     # ruff is pinned because its formatting changes with its version.
     "test": [
         "huggingface_hub>=0.20",
@@ -51,7 +68,7 @@ EXTRAS = {
         "pytest-xdist>=3.5",
         "ruff==0.17.5",
         "setuptools>=58",
-        SERVING_API,
+        *SERVING_API,
     ],
 }
 
@@ -73,7 +90,7 @@ setup(
         "tfwavenet.evaluation": ["templates/*"],
         "tfwavenet.models": ["pretrained/*/*"],
     },
-    python_requires=">=3.9",
+    python_requires=">=3.9,<3.14",
     install_requires=REQUIREMENTS,
     extras_require=EXTRAS,
     entry_points={
@@ -102,6 +119,8 @@ setup(
         "Programming Language :: Python :: 3.9",
         "Programming Language :: Python :: 3.10",
         "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
         "Topic :: Multimedia :: Sound/Audio :: Speech",
         "Topic :: Scientific/Engineering :: Artificial Intelligence",
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import inspect
 import json
 import re
 from typing import Any
@@ -21,6 +22,12 @@ _PATH = re.compile(
 _METHODS = {None: "GET", "/metadata": "GET", ":predict": "POST"}
 _STATUSES = {tf.errors.INVALID_ARGUMENT: 400, tf.errors.NOT_FOUND: 404}
 _MOST_BYTES = 2**30  # largest size of a request
+# The argument's name before and after protobuf 5.
+_WITH_DEFAULTS = next(
+    name
+    for name in ("always_print_fields_with_no_presence", "including_default_value_fields")
+    if name in inspect.signature(json_format.MessageToDict).parameters
+)
 
 Answer = tuple[int, dict[str, Any]]
 
@@ -95,7 +102,7 @@ def metadata(model: ServedModel, name: str, version: int) -> dict[str, Any]:
 
 def _as_json(message: Message) -> dict[str, Any]:
     return json_format.MessageToDict(
-        message, including_default_value_fields=True, preserving_proto_field_name=True
+        message, preserving_proto_field_name=True, **{_WITH_DEFAULTS: True}
     )
 
 

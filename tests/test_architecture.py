@@ -56,6 +56,8 @@ CONFINED = {
 
 # Calls that belong to one module, as a dotted prefix of the expression.
 CONFINED_CALLS = {
+    "keras.__version__": ("keras_versions.py",),
+    "tf.keras": (),
     "tf.random": ("rng.py",),
     "np.random.seed": (),
 }
@@ -159,6 +161,8 @@ def test_package_obeys_the_layering():
         ("files.py", "import tensorflow as tf", "must stay free of TensorFlow"),
         ("unknown/a.py", "", "not in the layering table"),
         ("layers/a.py", "tf.random.normal([2])", "tf.random is confined"),
+        ("layers/a.py", "if keras.__version__ > '3': pass", "keras.__version__ is confined"),
+        ("layers/a.py", "class A(tf.keras.layers.Layer): pass", "tf.keras is confined"),
         ("layers/a.py", "x = 1\n" * 501, "longer than 500 lines"),
     ],
 )

@@ -120,7 +120,10 @@ def serialize(upsampler: Upsampler | None) -> dict[str, Any] | None:
     """Returns the mapping from which `get` creates an equal upsampler; None if there is none."""
     if upsampler is None:
         return None
-    return {"class_name": type(upsampler).__name__, "config": upsampler.get_config()}
+    config = upsampler.get_config()
+    for name in ("name", "dtype", "trainable"):  # those of the model's own
+        config.pop(name, None)
+    return {"class_name": type(upsampler).__name__, "config": config}
 
 
 def context_of(scales: Sequence[int]) -> int:

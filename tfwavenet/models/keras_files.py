@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import pathlib
+import re
 import tempfile
 import zipfile
 from collections.abc import Iterator
@@ -84,7 +85,7 @@ def class_of(name: str, *, source: str) -> type[keras.Model]:
 
 
 def load_weights(model: keras.Model, path: pathlib.Path) -> None:
-    """Loads the weights of a built model from a file of Keras' format.
+    """Loads the weights of a built model from a file that Keras 2 or Keras 3 wrote.
 
     Args:
         model: the model.
@@ -94,10 +95,67 @@ def load_weights(model: keras.Model, path: pathlib.Path) -> None:
         ValueError: If the file does not fit the model, or refers to other files.
         OSError: If the file cannot be read.
     """
+    count = sum(len(layer.weights) for layer in model.layers)
     with h5py.File(path, "r") as file:
         for name in _references(file):
             raise ValueError(f"Expected weights in one file. Received: {name} in another")
-    model.load_weights(path)
+        found = 0
+        for of_keras_3 in (False, True):
+            places = _places(model, of_keras_3=of_keras_3)
+            groups = {where: file.get(f"{where}/vars", {}) for where in places}
+            found = max(found, sum(len(group) for group in groups.values()))
+            if found == count:
+                for where, layer in places.items():
+                    if groups[where]:
+                        layer.load_own_variables(groups[where])
+                return
+    raise ValueError(f"Expected a file of the model's {count} weights. Received: {found} of them")
+
+
+def _places(model: keras.Model, *, of_keras_3: bool) -> dict[str, keras.layers.Layer]:
+    """Returns all layers by the groups that a version of Keras gives them in a file.
+
+    Both versions name a layer after the attributes that lead to it first. Keras 2 goes through the
+    attributes from z to a, Keras 3 from a to z.
+    """
+    places: dict[str, keras.layers.Layer] = {}
+    visited = {id(model)}
+
+    def visit(layer: Any, where: str) -> None:
+        if id(layer) not in visited:
+            visited.add(id(layer))
+            places[where] = layer
+            descend(layer, f"{where}/")
+
+    def descend(parent: Any, prefix: str) -> None:
+        for name in sorted(dir(parent), reverse=not of_keras_3):
+            if name.startswith("_") or hasattr(keras.layers.Layer, name):
+                continue
+            child = getattr(parent, name, None)
+            if _is_layer(child):
+                visit(child, prefix + name)
+            elif isinstance(child, (list, tuple)):
+                items = [item for item in child if _is_layer(item)]
+                if not of_keras_3:
+                    items = [item for item in items if id(item) not in visited]
+                counts: dict[str, int] = {}
+                for item in items:
+                    kind = _snake_case(type(item).__name__)
+                    number = counts[kind] = counts.get(kind, -1) + 1
+                    visit(item, f"{prefix}{name}/{kind}" + (f"_{number}" if number else ""))
+
+    descend(model, "")
+    return places
+
+
+def _is_layer(value: Any) -> bool:
+    return isinstance(value, keras.layers.Layer) and not isinstance(value, keras.metrics.Metric)
+
+
+def _snake_case(name: str) -> str:
+    """Returns the name of a class as Keras spells it in files, such as causal_conv1d."""
+    words = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", name)
+    return re.sub("([a-z])([A-Z])", r"\1_\2", words).lower()
 
 
 def _references(group: h5py.Group) -> Iterator[str]:
