@@ -1,7 +1,7 @@
 """Decodes audio inside a TensorFlow graph.
 
 The samples are decoded by tensorflow-io where it is installed. Its last release is for TensorFlow
-2.16; elsewhere soundfile decodes them in a `tf.numpy_function`, which is part of a graph but not of
+2.16; elsewhere soundfile decodes them in a `tf.py_function`, which is part of a graph but not of
 a SavedModel, and takes the GIL.
 
 This is the only module that imports `tensorflow_io`, whose operations have faults. They do not
@@ -17,7 +17,6 @@ decoding must be part of a graph or a `tf.data` pipeline.
 from __future__ import annotations
 
 import io
-from typing import Any
 
 import numpy as np
 import soundfile
@@ -185,6 +184,11 @@ def _decode_flac(contents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         bits,
         total,
     )
+    expected = "a FLAC file with all the samples that it promises expected"
+    if tfio is None:
+        audio = _decoded("flac", contents)
+        found = tf.shape(audio, out_type=tf.int64)[0]
+        return _require(found >= total, expected, audio, total, found), _int32(rate)
     marked = flac_marker.append(contents, total=total, channels=_field(packed, 9, 3) + 1, bits=bits)
     audio = tf.switch_case(
         tf.argmax(tf.cast(known, tf.int32), output_type=tf.int32),
@@ -194,7 +198,6 @@ def _decode_flac(contents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         ],
     )
     is_whole = tf.reduce_all(audio[-flac_marker.SAMPLES :] == flac_marker.LEVEL)
-    expected = "a FLAC file with all the samples that it promises expected"
     return _require(is_whole, expected, audio[: -flac_marker.SAMPLES], total), _int32(rate)
 
 
@@ -240,16 +243,17 @@ def _decode_mp3(contents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 def _decoded(kind: str, contents: tf.Tensor, dtype: tf.DType | None = None) -> tf.Tensor:
     """Decodes a whole file of samples stored in `dtype` to float32 [samples, channels]."""
     if tfio is None:
-        audio = tf.numpy_function(_read, [contents], tf.float32, stateful=False)
+        # Not `tf.numpy_function`, which takes the zeros off the end of bytes in eager mode.
+        audio = tf.py_function(_read, [contents], tf.float32)
         audio.set_shape([None, None])
         return audio
     storage = {} if dtype is None else {"dtype": dtype}
     return _unit(getattr(tfio.audio, f"decode_{kind}")(contents, **storage))
 
 
-def _read(contents: bytes) -> np.ndarray[Any, Any]:
+def _read(contents: tf.Tensor) -> np.ndarray:
     try:
-        return soundfile.read(io.BytesIO(contents), dtype="float32", always_2d=True)[0]
+        return soundfile.read(io.BytesIO(contents.numpy()), dtype="float32", always_2d=True)[0]
     except soundfile.LibsndfileError as error:
         # TensorFlow makes an InvalidArgumentError of a ValueError.
         raise ValueError(f"A file that can be decoded expected. Received: {error}") from error

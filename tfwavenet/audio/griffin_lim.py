@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
+from typing import Any
+
 import librosa
 import numpy as np
 
@@ -38,6 +41,11 @@ def griffin_lim(
     """
     mel = _checked(mel, recipe)
     checks.whole_number("iterations", iterations, 0)
+    # Named "random_state" before librosa 1.0.
+    names = inspect.signature(librosa.griffinlim).parameters
+    generator: dict[str, Any] = {
+        "rng" if "rng" in names else "random_state": np.random.RandomState(seed)
+    }
     size = {"n_fft": recipe.n_fft, "hop_samples": recipe.hop_samples}
     padded = librosa.griffinlim(
         linear_magnitude(mel, recipe).T,
@@ -48,7 +56,7 @@ def griffin_lim(
         window=recipe.analysis_window(),
         center=False,
         momentum=0.99,
-        random_state=seed,
+        **generator,
     )
     start = spectrogram.padding(recipe.framing, **size)[0] - recipe.signal_offset
     audio = padded[start : start + len(mel) * recipe.hop_samples]

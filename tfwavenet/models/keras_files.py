@@ -129,7 +129,7 @@ def _places(model: keras.Model, *, of_keras_3: bool) -> dict[str, keras.layers.L
 
     def descend(parent: Any, prefix: str) -> None:
         for name in sorted(dir(parent), reverse=not of_keras_3):
-            if name.startswith("_") or hasattr(keras.layers.Layer, name):
+            if name.startswith("_") or (name != "layers" and hasattr(keras.Model, name)):
                 continue
             child = getattr(parent, name, None)
             if _is_layer(child):
