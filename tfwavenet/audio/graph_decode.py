@@ -17,6 +17,7 @@ decoding must be part of a graph or a `tf.data` pipeline.
 from __future__ import annotations
 
 import io
+import warnings
 
 import numpy as np
 import soundfile
@@ -25,8 +26,13 @@ import tensorflow as tf
 from tfwavenet.audio import containers, flac_marker
 
 try:
-    import tensorflow_io as tfio
-except ImportError:
+    with warnings.catch_warnings():
+        # Beside another TensorFlow than its own it warns, and fails at its first operation.
+        warnings.simplefilter("ignore")
+        import tensorflow_io as tfio
+        from tensorflow_io.python.ops import core_ops
+    _ = core_ops.io_audio_decode_wav
+except (ImportError, NotImplementedError):
     tfio = None
 
 _FIRST_PAGE_BYTES = 58

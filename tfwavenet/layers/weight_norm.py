@@ -18,8 +18,9 @@ from tfwavenet import keras_versions
 
 try:
     with warnings.catch_warnings():
-        # At import the package warns of the end of its releases. Its version is pinned on purpose.
-        warnings.filterwarnings("ignore", module="tensorflow_addons.utils.tfa_eol_msg")
+        # At import the package warns of the end of its releases, and of other versions of
+        # TensorFlow. Neither matters here.
+        warnings.simplefilter("ignore")
         from tensorflow_addons.layers import WeightNormalization as _Wrapper
 except ImportError:
 
