@@ -44,6 +44,19 @@ def minimize(
     optimizer.apply(tape.gradient(scaled, variables), variables)
 
 
+class Model(keras.Model):
+    """Is Keras' model, without the signature that Keras 3 guesses when a model is exported.
+
+    The guess takes every input for floating, and a speaker is a number.
+    """
+
+    if _IS_KERAS_3:
+
+        @property
+        def _default_save_signature(self) -> None:
+            return None
+
+
 class AdamWithGradients(keras.optimizers.Adam):
     """Updates as Keras' Adam, and shows the gradients of each update to `observe` first."""
 

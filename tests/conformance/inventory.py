@@ -27,6 +27,7 @@ from tfwavenet.training.checkpoints import Checkpoints
 # What is public but cannot stand alone.
 ABSTRACT = {
     "AudioModel": "the base class of the models",
+    "Model": "what AudioModel needs of Keras",
     "Distribution": "the base class of the distributions",
     "Upsampler": "the base class of the upsamplers",
 }

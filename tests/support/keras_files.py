@@ -17,4 +17,9 @@ def through_saved_model(model, path, inputs):
         lambda value: tf.TensorSpec([None, *value.shape[1:]], value.dtype), inputs
     )
     model.export(str(path), input_signature=[specs], verbose=False)
-    return tf.saved_model.load(str(path)).serve
+    loaded = tf.saved_model.load(str(path))
+
+    def serve(given):
+        return loaded.serve(given)  # `loaded` keeps the variables alive
+
+    return serve

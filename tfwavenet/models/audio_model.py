@@ -25,7 +25,7 @@ _FORMER_ARGUMENTS = {"layers": "num_layers", "speakers": "num_speakers"}
 _LARGEST_SAMPLE = 1.001
 
 
-class AudioModel(keras.Model):
+class AudioModel(keras_versions.Model):
     """Base class of the models, which hold a network, a codec and the layers of the conditions.
 
     A model sets `upsampler` and `recipe` (or None), `local_channels`, `num_speakers`,
