@@ -69,7 +69,8 @@ def test_chunks_of_any_size_give_the_same_audio(chunk_samples, upsampler):
 
 @pytest.mark.parametrize("upsampler", UPSAMPLERS)
 def test_an_utterance_alone_equals_itself_in_a_batch(upsampler):
-    model = tiny("MixtureOfLogistics", upsampler, num_speakers=4)
+    # Of a continuous distribution: rounding moves a mixture of logistics to the next of its levels.
+    model = tiny("Gaussian", upsampler, num_speakers=4)
     mels = [mel(frames, frames) for frames in (7, 1, 4)]
     batch = plain(model, mels, speaker=[0, 1, 3], seed=[10, 11, 12], chunk_samples=12)
     for index, features in enumerate(mels):
