@@ -109,11 +109,22 @@ def test_a_checkpoint_of_another_shape_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("partial", [False, True])
-def test_a_checkpoint_with_fewer_objects_is_refused(tmp_path, partial):
-    saved(tmp_path, [100])
-    saver = Checkpoints(tmp_path, weights=tf.Variable(tf.zeros([1000])), more=tf.Variable(1.0))
+def test_a_checkpoint_with_fewer_objects_is_refused_and_changes_nothing(tmp_path, partial):
+    weights, saver = make(tmp_path, value=7.0)
+    saver.save(100)
+    weights.assign(tf.zeros([1000]))
+    saver = Checkpoints(tmp_path, weights=weights, more=tf.Variable(1.0))
     with pytest.raises(ValueError, match="belongs to another model or optimizer"):
         saver.restore(partial=partial)
+    assert not np.any(weights)
+
+
+def test_a_checkpoint_with_more_objects_is_refused(tmp_path):
+    weights = tf.Variable(tf.zeros([1000]))
+    Checkpoints(tmp_path, weights=weights, more=tf.Variable(1.0)).save(100)
+    saver = Checkpoints(tmp_path, weights=weights)
+    with pytest.raises(ValueError, match=r"another model or optimizer.* Received: more of shape"):
+        saver.restore()
 
 
 def test_a_checkpoint_with_more_objects_can_be_read_in_part(tmp_path):
