@@ -104,4 +104,6 @@ def test_every_weight_has_a_gradient(name):
         assert gradient is not None, weight.name
         values = tf.convert_to_tensor(gradient).numpy()
         assert np.all(np.isfinite(values)), weight.name
-        assert np.any(values), weight.name
+        # The direction of a normalized filter of one number has no gradient, but for rounding.
+        has_direction = weight.shape[:-1] != (1, 1)
+        assert np.any(values) or not has_direction, weight.name

@@ -19,7 +19,7 @@ from tfwavenet.audio.wav_writer import WavPipe
 REPOSITORY = pathlib.Path(__file__).parents[2]
 SCRIPT = """
 import sys
-import tensorflow as tf
+import keras
 from tests.support.clips import network
 from tfwavenet.audio import recipes
 from tfwavenet.launch import generate

@@ -76,7 +76,11 @@ def _attributes(target: Any) -> Iterator[tuple[str, Any]]:
     for name, child in vars(target).items():
         if name in renamed and renamed[name] is None:
             yield from _attributes(child)
-        elif not name.startswith("_") or isinstance(child, keras.layers.Layer):
+        elif not name.startswith("_"):
             yield renamed.get(name, name), child
-        elif keras_versions.is_variable(child) and not isinstance(target, keras.Model):
+        elif isinstance(target, keras.Model):
+            continue  # the teacher of a student, counters of Keras
+        elif keras_versions.is_variable(child):
             yield name[1:], child  # Keras 3 keeps the variable of `kernel` in `_kernel`
+        elif isinstance(child, keras.layers.Layer):
+            yield name, child
