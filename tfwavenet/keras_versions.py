@@ -126,6 +126,18 @@ def optimizer_variables(optimizer: keras.optimizers.Optimizer) -> dict[str, Any]
     return {name: each for name, each in own.items() if is_variable(each)}
 
 
+def last_learning_rate(optimizer: keras.optimizers.Optimizer) -> float:
+    """Returns the learning rate of the last update, while Keras 3 tells that of the next.
+
+    Args:
+        optimizer: an optimizer that does not scale the loss.
+    """
+    rate = optimizer._learning_rate
+    if isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
+        return float(rate(max(0, int(optimizer.iterations) - 1)))
+    return float(optimizer.learning_rate)
+
+
 def kernel_attribute(layer: keras.layers.Layer) -> str:
     """Returns the name under which a built layer keeps its kernel in `vars(layer)`."""
     return "kernel" if "kernel" in vars(layer) else "_kernel"

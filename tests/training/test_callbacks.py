@@ -94,7 +94,7 @@ def test_one_step_in_all_has_no_rate():
 def test_the_rate_and_the_gradient_of_the_epoch_are_reported():
     schedule = keras.optimizers.schedules.PiecewiseConstantDecay([0, 1], [1.0, 0.5, 0.25])
     model = keras.Sequential(
-        [keras.layers.Dense(1, use_bias=False, kernel_initializer="ones", input_shape=(1,))]
+        [keras.Input([1]), keras.layers.Dense(1, use_bias=False, kernel_initializer="ones")]
     )
     model.compile(MeasuredAdam(schedule), "mse")
     data = tf.data.Dataset.from_tensors((tf.ones([1, 1]), tf.zeros([1, 1]))).repeat(2)

@@ -15,8 +15,8 @@ from tfwavenet.training.ema import ExponentialMovingAverage, UpdateAverage
 
 def small_model(seed=0):
     initializer = keras.initializers.RandomNormal(seed=seed)
-    dense = keras.layers.Dense(3, kernel_initializer=initializer, input_shape=(2,))
-    model = keras.Sequential([dense, keras.layers.BatchNormalization()])
+    dense = keras.layers.Dense(3, kernel_initializer=initializer)
+    model = keras.Sequential([keras.Input([2]), dense, keras.layers.BatchNormalization()])
     model.compile(keras.optimizers.Adam(0.1), "mse")
     return model
 
@@ -119,7 +119,7 @@ def test_rejects_a_decay_out_of_range(decay):
 
 
 def test_rejects_a_model_without_weights():
-    model = keras.Sequential([keras.layers.ReLU(input_shape=(2,))])
+    model = keras.Sequential([keras.Input([2]), keras.layers.ReLU()])
     with pytest.raises(ValueError, match="model must be built"):
         ExponentialMovingAverage(model, decay=0.9)
 

@@ -71,7 +71,7 @@ def test_generates_without_mels():
 
 def keras_parrot():
     """A Keras model that generates its own weight."""
-    model = keras.Sequential([keras.layers.Dense(1, use_bias=False, input_shape=(1,))])
+    model = keras.Sequential([keras.Input([1]), keras.layers.Dense(1, use_bias=False)])
     model.upsampler, model.speaker_channels = "yes", None
 
     def generate(mel, **options):

@@ -12,6 +12,7 @@ import tensorflow as tf
 from absl import logging
 from tqdm import auto as tqdm
 
+from tfwavenet import keras_versions
 from tfwavenet.training.checkpoints import Checkpoints
 from tfwavenet.training.optimizer import MeasuredAdam
 
@@ -115,7 +116,7 @@ class Measurements(keras.callbacks.Callback):
         """Adds the measurements to the logs."""
         optimizer = getattr(self.model.optimizer, "inner_optimizer", self.model.optimizer)
         rate = self._steps / max(self._end - self._start, 1e-9)
-        measured = {"learning_rate": float(optimizer.learning_rate)}
+        measured = {"learning_rate": keras_versions.last_learning_rate(optimizer)}
         if isinstance(optimizer, MeasuredAdam):
             measured["gradient_norm"] = optimizer.take_mean_gradient_norm()
         if self._steps:

@@ -29,7 +29,7 @@ class ExponentialMovingAverage(tf.Module):
         ValueError: If `decay` is out of its range or the model has no weights yet.
 
     Example:
-        >>> model = keras.Sequential([keras.layers.Dense(1, input_shape=(1,))])
+        >>> model = keras.Sequential([keras.Input([1]), keras.layers.Dense(1)])
         >>> ema = ExponentialMovingAverage(model, decay=0.99)
         >>> ema.update(model)
         >>> with ema.swapped_in(model):
