@@ -12,8 +12,7 @@ VERSION = re.search(
     r'^__version__ = "(.+)"$', (HERE / "tfwavenet" / "version.py").read_text(), flags=re.MULTILINE
 ).group(1)
 
-# The last releases of tensorflow-addons and tensorflow-io are for TensorFlow 2.15 and Python 3.11.
-# They do not require tensorflow by themselves, so the line they were built for is pinned here; newer
+# tensorflow-addons ends with TensorFlow 2.15, tensorflow-io with 2.17; neither knows Keras 3. They do not require tensorflow by themselves, so the line they were built for is pinned here; newer
 # Pythons get today's TensorFlow with Keras 3. Everything in this list has wheels: no compiler is
 # needed.
 OLD, NEW = "python_version < '3.12'", "python_version >= '3.12'"

@@ -1,7 +1,7 @@
 """Decodes audio inside a TensorFlow graph.
 
-The samples are decoded by tensorflow-io where it is installed. Its last release is for TensorFlow
-2.16; elsewhere soundfile decodes them in a `tf.py_function`, which is part of a graph but not of
+The samples are decoded by tensorflow-io where it is installed. It has no release for
+TensorFlow 2.18 and newer; elsewhere soundfile decodes them in a `tf.py_function`, which is part of a graph but not of
 a SavedModel, and takes the GIL.
 
 This is the only module that imports `tensorflow_io`, whose operations have faults. They do not
