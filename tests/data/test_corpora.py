@@ -229,6 +229,14 @@ class TestLJSpeech:
         assert [item.text for item in found] == ['Doctor "Who"', "two"]
         assert found[0].path == str(tmp_path / "wavs" / "LJ001-0001.wav")
 
+    @pytest.mark.parametrize("entry", ["LJ0", "LJ0.wav", "wavs/LJ0.wav", "wav/LJ0.flac"])
+    @pytest.mark.parametrize("audio", ["wavs/LJ0.wav", "wav/LJ0.wav", "wavs/LJ0.flac"])
+    def test_filelists_and_other_places(self, tmp_path, entry, audio):
+        _touch(tmp_path, audio)
+        (tmp_path / "metadata.csv").write_text(f"{entry}|one\n")
+        (found,) = _read("ljspeech", tmp_path)
+        assert (found.name, found.path) == ("LJ0", str(tmp_path / audio))
+
     @pytest.mark.parametrize("text", ["", "just a line\n"])
     def test_a_malformed_table_is_named(self, tmp_path, text):
         (tmp_path / "wavs").mkdir()
@@ -270,6 +278,96 @@ class TestVCTK:
         found = _read("vctk", tmp_path)
         assert _summary(found) == [("p225_001", "p225")]
         assert found[0].path.endswith("_mic1.flac")
+
+
+    @pytest.mark.parametrize("extension", ["wav", "flac"])
+    @pytest.mark.parametrize("folder", ["wav48", "wav48_silence_trimmed"])
+    def test_a_sentence_of_two_microphones_is_used_once(self, tmp_path, folder, extension):
+        names = [
+            f"{folder}/p225/p225_{number:03d}_mic{microphone}.{extension}"
+            for number in range(20)
+            for microphone in (1, 2)
+        ]
+        corpus = corpora.read_corpus("vctk", root=_touch(tmp_path, *names))
+        assert [item.name for item in corpus.utterances] == [f"p225_{n:03d}" for n in range(20)]
+        assert all("_mic1." in item.path for item in corpus.utterances)
+        assert set(corpus.ignored.values()) == {"another microphone of the same sentence"}
+
+    def test_the_second_microphone_where_there_is_no_first(self, tmp_path):
+        _touch(tmp_path, "wav48/p315/p315_001_mic2.wav")
+        assert _summary(_read("vctk", tmp_path)) == [("p315_001", "p315")]
+
+
+class TestLibri:
+    def test_librispeech(self, tmp_path):
+        _touch(
+            tmp_path,
+            "train-clean-100/103/1240/103-1240-0000.flac",
+            "dev-clean/84/121/84-121-0000.flac",
+            "test-other/367/13/367-13-0000.flac",
+            "BOOKS.TXT",
+        )
+        table = tmp_path / "dev-clean/84/121/84-121.trans.txt"
+        table.write_text("84-121-0000 GO DO YOU HEAR\n")
+        found = {item.name: item for item in _read("librispeech", tmp_path)}
+        assert {name: (item.speaker, item.split) for name, item in found.items()} == {
+            "dev-clean/84-121-0000": ("84", "validation"),
+            "test-other/367-13-0000": ("367", "test"),
+            "train-clean-100/103-1240-0000": ("103", "train"),
+        }
+        assert found["dev-clean/84-121-0000"].text == "GO DO YOU HEAR"
+        assert found["test-other/367-13-0000"].text is None
+
+    def test_libritts(self, tmp_path):
+        folder = tmp_path / "train-clean-100/103/1241"
+        _touch(folder, "103_1241_000000_000001.wav", "103_1241_000000_000001.original.txt")
+        (folder / "103_1241_000000_000001.normalized.txt").write_text("matthew Cuthbert\n")
+        (found,) = _read("libritts", tmp_path)
+        assert (found.speaker, found.text) == ("103", "matthew Cuthbert")
+
+    @pytest.mark.parametrize(("corpus", "extension"), [("librispeech", "flac"), ("libritts", "wav")])
+    def test_the_root_may_be_one_subset(self, tmp_path, corpus, extension):
+        root = tmp_path / "train-clean-100"
+        _touch(root, f"103/1/103-1-0000.{extension}", f"1034/1/1034-1-0000.{extension}")
+        assert _summary(_read(corpus, root)) == [("103-1-0000", "103"), ("1034-1-0000", "1034")]
+
+
+class TestCommonVoice:
+    COLUMNS = "client_id\tpath\tsentence\tup_votes"
+
+    def write(self, root, **tables):
+        _touch(root, "clips/common_voice_de_1.mp3")
+        for name, rows in tables.items():
+            lines = [self.COLUMNS, *("\t".join(row) for row in rows), ""]
+            (root / f"{name}.tsv").write_text("\n".join(lines), "utf-8")
+
+    def test_its_own_tables_are_the_splits(self, tmp_path):
+        self.write(
+            tmp_path,
+            train=[("ab", "common_voice_de_1.mp3", 'Er sagte "ja', "2")],
+            dev=[("cd", "common_voice_de_2.mp3", "Nein", "2")],
+            test=[("ef", "common_voice_de_3.mp3", "Doch", "2")],
+            validated=[("xy", "common_voice_de_4.mp3", "Gut", "2")],
+        )
+        found = corpora.read_corpus("common_voice", root=tmp_path).utterances
+        assert [(item.speaker, item.split, item.text) for item in found] == [
+            ("ab", "train", 'Er sagte "ja'),
+            ("cd", "validation", "Nein"),
+            ("ef", "test", "Doch"),
+        ]
+        assert found[0].path == str(tmp_path / "clips" / "common_voice_de_1.mp3")
+
+    def test_validated_recordings_without_the_tables(self, tmp_path):
+        rows = [("ab", f"common_voice_de_{number}.mp3", "Ja", "2") for number in range(4)]
+        self.write(tmp_path, validated=rows)
+        found = corpora.read_corpus("common_voice", root=tmp_path, validation=0.25, test=0)
+        assert sorted(item.split for item in found.utterances) == ["train"] * 3 + ["validation"]
+
+    def test_another_table_is_named(self, tmp_path):
+        self.write(tmp_path)
+        (tmp_path / "train.tsv").write_text("a\tb\n1\t2\n")
+        with pytest.raises(ValueError, match=r"columns client_id.*\['a', 'b'\].*train\.tsv"):
+            corpora.read_corpus("common_voice", root=tmp_path)
 
 
 class TestCMUArctic:

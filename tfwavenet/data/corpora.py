@@ -16,7 +16,8 @@ from absl import logging
 
 from tfwavenet import files
 from tfwavenet.checks import nearest_name
-from tfwavenet.data import listing, splits, texts, transcripts
+from tfwavenet.data import given_splits, listing, speech_corpora, splits, texts, transcripts
+from tfwavenet.data.corpus import Corpus, layout_error
 from tfwavenet.data.splits import Utterance
 
 CorpusName = Literal[
@@ -24,6 +25,9 @@ CorpusName = Literal[
     "ljspeech",
     "vctk",
     "cmu_arctic",
+    "librispeech",
+    "libritts",
+    "common_voice",
     "gtzan",
     "fsdd",
     "fsdd_digits",
@@ -32,7 +36,20 @@ CorpusName = Literal[
     "text",
 ]
 TEXT: CorpusName = "text"
-AUDIO_EXTENSIONS = (".wav", ".flac", ".mp3", ".ogg", ".oga", ".aiff", ".aif", ".au")
+AUDIO_EXTENSIONS = (
+    ".wav",
+    ".flac",
+    ".mp3",
+    ".ogg",
+    ".oga",
+    ".opus",
+    ".aiff",
+    ".aif",
+    ".aifc",
+    ".au",
+    ".w64",
+    ".caf",
+)
 GTZAN_GENRES = (
     "blues",
     "classical",
@@ -60,26 +77,10 @@ _TRANSCRIPTS = {
     "ljspeech": "metadata.csv",
     "vctk": "txt/<speaker>/<name>.txt",
     "cmu_arctic": "etc/txt.done.data",
+    "librispeech": "*.trans.txt",
+    "libritts": "*.normalized.txt",
+    "common_voice": "*.tsv",
 }
-_ARCTIC_FOLDER = re.compile(r"cmu_us_(\w+?)_arctic")
-_ARCTIC_PROMPT = re.compile(r'\(\s*(\S+)\s+"(.*)"\s*\)')
-
-
-@dataclasses.dataclass(frozen=True)
-class Corpus:
-    """The result of a reader.
-
-    Attributes:
-        utterances: sorted by name, every one with a split.
-        ignored: paths of files that are passed over, with the reason. A file may have no name of
-            audio (`folder`) or text (`text`), repeat another text or another recording's name, or
-            be a link that is not followed, see `listing.visible`.
-        is_divisible: whether a part of a file can be held out.
-    """
-
-    utterances: tuple[Utterance, ...]
-    ignored: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    is_divisible: bool = False
 
 
 def read_corpus(
@@ -89,21 +90,30 @@ def read_corpus(
     validation: float = 0.05,
     test: float = 0.05,
     seed: int = 0,
+    split_list: files.PathLike | None = None,
 ) -> Corpus:
     """Lists the utterances of a corpus.
 
     | name | expected below `root` | speaker | split |
     |---|---|---|---|
-    | `folder` | audio files at any depth | first folder, if any | by hash |
-    | `ljspeech` | `metadata.csv`, `wavs/*.wav` | `LJ` | by hash |
+    | `folder` | audio files at any depth | first folder, if any | by folder, or by hash |
+    | `ljspeech` | `metadata.csv`, `wavs/*.wav`; or FLAC, in `wav/` | `LJ` | by hash |
     | `vctk` | `wav48/` or `wav48_silence_trimmed/` (first microphone) | `p225`... | by hash |
     | `cmu_arctic` | `cmu_us_<speaker>_arctic/wav/*.wav` | `<speaker>` | by hash |
+    | `librispeech` | `train-clean-100/<speaker>/<chapter>/*.flac`... | `103`... | by folder |
+    | `libritts` | `train-clean-100/<speaker>/<chapter>/*.wav`... | `103`... | by folder |
+    | `common_voice` | `clips/`; `train.tsv`, `dev.tsv`, `test.tsv` | `client_id` | by the tables |
     | `gtzan` | `<genre>/<genre>.<number>.<wav or au>`, also in `genres*/` | genre | by hash |
     | `fsdd` | `{digit}_{speaker}_{index}.wav`, also in `recordings/` | speaker | 0-4: test |
     | `fsdd_digits` | as for `fsdd` | the digit, such as `seven` | 0-4: test |
     | `speech_commands` | `zero/*.wav` to `nine/*.wav`, two lists | the digit | by the lists |
     | `bundled` | nothing: it comes with the package | voice | fixed |
     | `text` | UTF-8 files, see `texts.is_text`, at any depth; or is one | `text` | by hash |
+
+    Folders named after sets, such as `train/`, `valid/` or `dev-clean/`, and `test/`, decide the
+    split of `folder`; they lie in the corpus or in each speaker's folder, and name no speaker. So
+    do texts called `train.txt`, `valid.txt` and `test.txt`. A set that the corpus or `split_list`
+    has is used as it is; a held-out set that is missing is dealt from the training set by hash.
 
     If no file of a folder has the name of a text, all files are tried as texts. Fewer than 20
     texts are not split by file: the end of every text is held out.
@@ -121,6 +131,8 @@ def read_corpus(
             at least 0. See `splits.assign_splits`.
         test: share of the files to hold back for testing, likewise.
         seed: chooses the files that are held back.
+        split_list: file that names the set of each recording, see `given_splits.apply_list`. If
+            None, the corpus decides.
 
     Returns:
         At least one utterance.
@@ -137,10 +149,14 @@ def read_corpus(
     reader = _reader(name)
     folder = _root_folder(name, root)
     corpus = _with_distinct_names(_with_readable_texts(reader(folder), name, folder))
-    if any(item.split == "test" for item in corpus.utterances):
-        test = 0.0
-    held_out = {"validation": validation, "test": test}
-    if corpus.is_divisible and len(corpus.utterances) < _FEW_TEXTS:
+    if split_list is not None:
+        corpus = given_splits.apply_list(corpus, split_list, folder)
+    given = {item.split for item in corpus.utterances}
+    held_out = {
+        "validation": 0.0 if "validation" in given else validation,
+        "test": 0.0 if "test" in given else test,
+    }
+    if corpus.is_divisible and given == {None} and len(corpus.utterances) < _FEW_TEXTS:
         utterances = splits.cut_stretches(corpus.utterances, **held_out)
     else:
         utterances = splits.assign_splits(corpus.utterances, **held_out, seed=seed)
@@ -175,14 +191,6 @@ def _root_folder(name: str, root: files.PathLike | None) -> pathlib.Path:
             f"Received: root={str(root)!r}"
         )
     return folder
-
-
-def _layout_error(corpus: str, folder: pathlib.Path, expected: str) -> ValueError:
-    """Returns the error for a folder that is not laid out as the corpus is."""
-    return ValueError(
-        f"The corpus {corpus!r} is expected to have {expected}, found {listing.description(folder)}. "
-        f"Received: root={str(folder)!r}"
-    )
 
 
 def _with_readable_texts(corpus: Corpus, name: str, root: pathlib.Path) -> Corpus:
@@ -221,114 +229,24 @@ def _with_distinct_names(corpus: Corpus) -> Corpus:
 
 
 def _read_folder(root: pathlib.Path) -> Corpus:
-    """Reads any folder: all audio files; the first folder below the root is the speaker."""
+    """Reads any folder: all audio files; the first folder that names no set is the speaker."""
     found = listing.visible(root)
     audio = [path for path in found.files if path.suffix.lower() in AUDIO_EXTENSIONS]
     if not audio:
         expected = f"audio files ({', '.join(AUDIO_EXTENSIONS)}) at any depth"
-        raise _layout_error("folder", root, expected)
-    names = listing.names(root, audio)
+        raise layout_error("folder", root, expected)
+    names, places = listing.names(root, audio), given_splits.from_folders(root, audio)
     return Corpus(
         utterances=tuple(
-            Utterance(path=str(path), name=name, speaker=_folder_speaker(path, root))
+            Utterance(str(path), name, (*place.folders, root.name)[0], place.split)
             for path, name in names.items()
+            for place in [places[path]]
         ),
         ignored={
             **listing.passed_over(set(found.files) - set(audio), "not audio by its extension"),
             **found.left_out,
         },
     )
-
-
-def _folder_speaker(path: pathlib.Path, root: pathlib.Path) -> str:
-    """Returns the first folder below the root, or the name of the root itself."""
-    parts = path.relative_to(root).parts
-    return parts[0] if len(parts) > 1 else root.name
-
-
-def _read_ljspeech(root: pathlib.Path) -> Corpus:
-    """Reads LJ Speech 1.1 (https://keithito.com/LJ-Speech-Dataset): one speaker, 22.05 kHz."""
-    table = root / "metadata.csv"
-    if not table.is_file() or not (root / "wavs").is_dir():
-        raise _layout_error("ljspeech", root, "metadata.csv and wavs/")
-    rows = _ljspeech_rows(table)
-    return Corpus(
-        tuple(
-            Utterance(str(root / "wavs" / f"{name}.wav"), name, "LJ", text=text)
-            for name, text in rows.items()
-        )
-    )
-
-
-def _ljspeech_rows(table: pathlib.Path) -> dict[str, str]:
-    """Reads the normalized text of every recording, by its name, from LJ Speech's table.
-
-    Blank lines are skipped, and a recording may be listed again with the same text.
-
-    Raises:
-        ValueError: if a line is no row, or a recording has two texts.
-    """
-    rows = [line.split("|") for line in transcripts.read_lines(table) if line.strip()]
-    bad = next((row for row in rows if len(row) < 2 or not row[0] or "\0" in row[0]), None)
-    if bad is not None or not rows:
-        raise ValueError(
-            "The metadata.csv of LJ Speech is expected to have lines of 'name|text|normalized "
-            f"text'. Received: line={'|'.join(bad or [])!r} in {str(table)!r}"
-        )
-    found: dict[str, str] = {}
-    for name, *texts_of_name in rows:
-        text = texts_of_name[-1]
-        if found.setdefault(name, text) != text:
-            raise ValueError(
-                "The metadata.csv of LJ Speech is expected to have one text for every name. "
-                f"Received: {name!r} with {found[name]!r} and with {text!r} in {str(table)!r}"
-            )
-    return found
-
-
-def _read_vctk(root: pathlib.Path) -> Corpus:
-    """Reads VCTK 0.80 (`wav48/`) or 0.92 (`wav48_silence_trimmed/`, first microphone)."""
-    new, old = root / "wav48_silence_trimmed", root / "wav48"
-    paths = sorted(new.glob("*/*_mic1.flac")) or sorted(old.glob("*/*.wav"))
-    if not paths:
-        expected = "wav48/<speaker>/*.wav or wav48_silence_trimmed/<speaker>/*_mic1.flac"
-        raise _layout_error("vctk", root, expected)
-    return Corpus(tuple(_vctk_utterance(path, root) for path in paths))
-
-
-def _vctk_utterance(path: pathlib.Path, root: pathlib.Path) -> Utterance:
-    """Returns a recording of VCTK; a few have no transcript."""
-    name = path.stem[: -len("_mic1")] if path.stem.endswith("_mic1") else path.stem
-    speaker = path.parent.name
-    transcript = root / "txt" / speaker / f"{name}.txt"
-    text = transcripts.read(transcript).strip() if transcript.is_file() else None
-    return Utterance(str(path), name, speaker, text=text)
-
-
-def _read_cmu_arctic(root: pathlib.Path) -> Corpus:
-    """Reads CMU ARCTIC (http://festvox.org/cmu_arctic): `root` is a voice or holds several."""
-    folders = [root, *sorted(root.iterdir())]
-    voices = {
-        match.group(1): folder
-        for folder in folders
-        if (match := _ARCTIC_FOLDER.fullmatch(folder.name)) and (folder / "wav").is_dir()
-    }
-    utterances = [item for speaker, path in voices.items() for item in _arctic_voice(path, speaker)]
-    if not utterances:
-        raise _layout_error("cmu_arctic", root, "cmu_us_<speaker>_arctic/wav/*.wav")
-    return Corpus(tuple(utterances))
-
-
-def _arctic_voice(folder: pathlib.Path, speaker: str) -> list[Utterance]:
-    """Returns the recordings of an ARCTIC voice, with their prompts if these are there."""
-    prompts = folder / "etc" / "txt.done.data"
-    lines = transcripts.read_lines(prompts) if prompts.is_file() else []
-    found = [match for line in lines if (match := _ARCTIC_PROMPT.match(line.strip()))]
-    texts = {match.group(1): match.group(2) for match in found}
-    return [
-        Utterance(str(path), f"{speaker}/{path.stem}", speaker, text=texts.get(path.stem))
-        for path in sorted((folder / "wav").glob("*.wav"))
-    ]
 
 
 def _read_gtzan(root: pathlib.Path) -> Corpus:
@@ -343,7 +261,7 @@ def _read_gtzan(root: pathlib.Path) -> Corpus:
     ]
     if not paths:
         expected = "<genre>/<genre>.<number>.wav (or .au), or that below genres/"
-        raise _layout_error("gtzan", root, expected)
+        raise layout_error("gtzan", root, expected)
     return Corpus(tuple(Utterance(str(path), path.stem, path.parent.name) for path in paths))
 
 
@@ -355,7 +273,7 @@ def _read_fsdd(root: pathlib.Path, corpus: str = "fsdd") -> Corpus:
         _fsdd_utterance(path, match) for path in paths if (match := _FSDD_NAME.fullmatch(path.stem))
     ]
     if not utterances:
-        raise _layout_error(corpus, root, "{digit}_{speaker}_{index}.wav or that in recordings/")
+        raise layout_error(corpus, root, "{digit}_{speaker}_{index}.wav or that in recordings/")
     return Corpus(tuple(utterances))
 
 
@@ -379,7 +297,7 @@ def _read_speech_commands(root: pathlib.Path) -> Corpus:
     missing += [name for name in _COMMANDS_LISTS if not (root / name).is_file()]
     if missing:
         expected = f"zero/*.wav to nine/*.wav, {' and '.join(_COMMANDS_LISTS)}"
-        raise _layout_error("speech_commands", root, f"{expected} (no {missing[0]})")
+        raise layout_error("speech_commands", root, f"{expected} (no {missing[0]})")
     names = {f"{digit}/{path.name}": path for digit in _DIGITS for path in paths[digit]}
     held_out = _commands_held_out(root, names)
     return Corpus(
@@ -438,11 +356,14 @@ def _read_text(root: pathlib.Path) -> Corpus:
     found = listing.visible(root)
     chosen = [path for path in found.files if texts.is_text(path)] or list(found.files)
     if not chosen:
-        raise _layout_error(TEXT, root, "text files at any depth")
+        raise layout_error(TEXT, root, "text files at any depth")
     repeated = texts.repetitions(chosen)
     names = listing.names(root, (path for path in chosen if path not in repeated))
+    sets = given_splits.from_file_names(names)
     return Corpus(
-        utterances=tuple(Utterance(str(path), name, TEXT) for path, name in names.items()),
+        utterances=tuple(
+            Utterance(str(path), name, TEXT, sets[path]) for path, name in names.items()
+        ),
         ignored={
             **listing.passed_over(set(found.files) - set(chosen), "not text by its name"),
             **{str(path): f"the same as {str(first)!r}" for path, first in repeated.items()},
@@ -454,9 +375,12 @@ def _read_text(root: pathlib.Path) -> Corpus:
 
 _READERS: dict[str, Callable[[pathlib.Path], Corpus]] = {
     "folder": _read_folder,
-    "ljspeech": _read_ljspeech,
-    "vctk": _read_vctk,
-    "cmu_arctic": _read_cmu_arctic,
+    "ljspeech": speech_corpora.read_ljspeech,
+    "vctk": speech_corpora.read_vctk,
+    "cmu_arctic": speech_corpora.read_cmu_arctic,
+    "librispeech": speech_corpora.read_librispeech,
+    "libritts": speech_corpora.read_libritts,
+    "common_voice": speech_corpora.read_common_voice,
     "gtzan": _read_gtzan,
     "fsdd": _read_fsdd,
     "fsdd_digits": _read_fsdd_digits,

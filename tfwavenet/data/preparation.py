@@ -43,6 +43,7 @@ def prepare(
     validation: float = 0.05,
     test: float = 0.05,
     seed: int = 0,
+    split_list: files.PathLike | None = None,
     first_speakers: Sequence[str] = (),
     num_workers: int | None = None,
 ) -> dict[str, Any]:
@@ -64,6 +65,8 @@ def prepare(
         validation: share held back for validation, see `corpora.read_corpus`.
         test: share held back for testing.
         seed: chooses the files that are held back.
+        split_list: file that names the set of each recording, lines of `name,set`; see
+            `corpora.read_corpus`. If None, the corpus decides.
         first_speakers: names of the speakers that a trained model knows: they keep its numbers,
             and speakers that are new get the numbers behind.
         num_workers: number of processes; 0 works in this process. If None, there is one process
@@ -103,7 +106,7 @@ def prepare(
         finished = state.metadata()
         # Once they are prepared, the recordings may be removed.
         if finished is None or source is None or source.exists():
-            found = corpora.read_corpus(corpus, root=source, **chosen)
+            found = corpora.read_corpus(corpus, root=source, split_list=split_list, **chosen)
             settings["files"] = _digest(found)
         if finished is not None:
             progress.require_same(finished["settings"], settings, folder)
@@ -121,7 +124,7 @@ def prepare_from_config(config: ml_collections.ConfigDict, workdir: files.PathLi
 
     Args:
         config: has `recipe` and `data` (`corpus`, `root`, and optionally `max_seconds`,
-            `with_mel`, `validation`, `test`, `split_seed`, `first_speakers`). If `data.records` is
+            `with_mel`, `validation`, `test`, `split_seed`, `splits`, `first_speakers`). If `data.records` is
             not empty, it names a folder of prepared data to use instead.
         workdir: folder of the run; the data go to `<workdir>/data`.
 
@@ -141,6 +144,8 @@ def prepare_from_config(config: ml_collections.ConfigDict, workdir: files.PathLi
     options = {name: data[name] for name in optional if name in data}
     if "split_seed" in data:
         options["seed"] = data.split_seed
+    if data.get("splits"):
+        options["split_list"] = data.splits
     if data.get("first_speakers"):
         options["first_speakers"] = tuple(data.first_speakers)
     prepare(

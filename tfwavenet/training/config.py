@@ -18,7 +18,7 @@ from tfwavenet.audio.recipes import Recipe
 from tfwavenet.checks import nearest_name
 from tfwavenet.models import ParallelWaveNet, presets
 from tfwavenet.training import schedules
-from tfwavenet.training.config_keys import FOLDER, KEYS, SOURCE
+from tfwavenet.training.config_keys import PATH, KEYS, SOURCE
 
 Config = Union[ml_collections.ConfigDict, Mapping[str, Any]]
 
@@ -77,7 +77,7 @@ def resolve(config: Config) -> ml_collections.ConfigDict:
         section, _, name = key.name.rpartition(".")
         value = merged[section][name] if section else merged[name]
         if value is not None and (
-            key.check is FOLDER or (key.check is SOURCE and not presets.is_named(value))
+            key.check is PATH or (key.check is SOURCE and not presets.is_named(value))
         ):
             merged[section][name] = os.path.abspath(os.path.expanduser(value))
     return ml_collections.ConfigDict(merged, type_safe=False).lock()

@@ -70,7 +70,8 @@ def _real(low: float, high: float, *, optional: bool = False) -> Check:
 _ANY_INTEGER, _COUNT = _whole(-(2**63)), _whole(1)
 _SHARE = _real(0.0, 1.0)
 _BOOLEAN = Check(lambda value: isinstance(value, bool), "True or False")
-FOLDER = Check(lambda value: value is None or isinstance(value, str), "a string or None", str)
+# A folder or file.
+PATH = Check(lambda value: value is None or isinstance(value, str), "a string or None", str)
 # A trained model: a workdir, or the name, path or handle of a preset.
 SOURCE = Check(lambda value: value is None or isinstance(value, str), "a string or None", str)
 _PRECISION = Check(lambda value: value in _PRECISIONS, f"one of {_PRECISIONS}")
@@ -92,8 +93,8 @@ KEYS: tuple[Key, ...] = (
         "Class of `tfwavenet.models`; the further keys of `model` are its arguments.",
     ),
     Key("data.corpus", "bundled", None, "Name of the corpus, see `data.prepare`."),
-    Key("data.root", None, FOLDER, "Folder of the corpus."),
-    Key("data.records", None, FOLDER, "Folder of prepared data, in place of corpus and root."),
+    Key("data.root", None, PATH, "Folder of the corpus."),
+    Key("data.records", None, PATH, "Folder of prepared data, in place of corpus and root."),
     Key(
         "data.max_seconds",
         _PREPARE["max_seconds"].default,
@@ -118,6 +119,12 @@ KEYS: tuple[Key, ...] = (
         _PREPARE["seed"].default,
         _ANY_INTEGER,
         "Seed of the choice of the held-out recordings.",
+    ),
+    Key(
+        "data.splits",
+        None,
+        PATH,
+        "File with lines of name,set that says which recordings are for training, validation, test.",
     ),
     Key(
         "data.first_speakers",
