@@ -78,7 +78,7 @@ def test_mel_matrix_is_shared_and_read_only():
 LENGTHS = [1, 7, 63, 64, 65, 127, 128, 129, 640]
 
 
-@pytest.mark.parametrize("framing", ["center", "exact", "same", "full"])
+@pytest.mark.parametrize("framing", ["center", "exact", "same", "whole", "full"])
 @pytest.mark.parametrize("samples", LENGTHS)
 def test_frame_count_is_what_the_spectrogram_has(framing, samples):
     size = {"n_fft": 256, "hop_samples": 64}
@@ -90,13 +90,14 @@ def test_frame_count_is_what_the_spectrogram_has(framing, samples):
         "center": samples // 64 + 1,
         "exact": (samples - 1) // 64 + 1,
         "same": -(-samples // 64),
+        "whole": samples // 64,
         "full": -(-samples // 64) + 3,
     }
     assert frames == expected[framing]
 
 
 @pytest.mark.parametrize(
-    ("framing", "center"), [("center", 64), ("exact", 64), ("same", 96), ("full", 0)]
+    ("framing", "center"), [("center", 64), ("exact", 64), ("same", 96), ("whole", 96), ("full", 0)]
 )
 def test_frame_one_lies_where_the_framing_says(framing, center):
     # An impulse in the middle of frame 1 is seen there at the top of the window. In "full", frame

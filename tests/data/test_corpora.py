@@ -279,7 +279,6 @@ class TestVCTK:
         assert _summary(found) == [("p225_001", "p225")]
         assert found[0].path.endswith("_mic1.flac")
 
-
     @pytest.mark.parametrize("extension", ["wav", "flac"])
     @pytest.mark.parametrize("folder", ["wav48", "wav48_silence_trimmed"])
     def test_a_sentence_of_two_microphones_is_used_once(self, tmp_path, folder, extension):
@@ -325,7 +324,9 @@ class TestLibri:
         (found,) = _read("libritts", tmp_path)
         assert (found.speaker, found.text) == ("103", "matthew Cuthbert")
 
-    @pytest.mark.parametrize(("corpus", "extension"), [("librispeech", "flac"), ("libritts", "wav")])
+    @pytest.mark.parametrize(
+        ("corpus", "extension"), [("librispeech", "flac"), ("libritts", "wav")]
+    )
     def test_the_root_may_be_one_subset(self, tmp_path, corpus, extension):
         root = tmp_path / "train-clean-100"
         _touch(root, f"103/1/103-1-0000.{extension}", f"1034/1/1034-1-0000.{extension}")

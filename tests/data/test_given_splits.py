@@ -76,7 +76,9 @@ class TestFolders:
         assert all(split == "test" for name, (_, split) in found.items() if name[:4] == "test")
 
     def test_libritts_in_a_folder_has_its_speakers(self, tmp_path):
-        _touch(tmp_path, *(f"train-clean-100/{who}/1/{who}_{n}.wav" for who in (103, 7) for n in "ab"))
+        _touch(
+            tmp_path, *(f"train-clean-100/{who}/1/{who}_{n}.wav" for who in (103, 7) for n in "ab")
+        )
         assert {speaker for speaker, _ in _sets(tmp_path).values()} == {"103", "7"}
 
     def test_sounds_of_trains_are_a_class(self, tmp_path):

@@ -191,7 +191,7 @@ def _corrupt(folder):
     for name, array in arrays.items():
         np.save(folder / f"{name}.npy", array)
     np.save(folder / "objects.npy", np.array([{}]), allow_pickle=True)
-    np.savez(folder / "archive.npz", np.zeros((9, 40)))
+    np.savez(folder / "archive.npz", np.zeros((9, 40)), np.zeros(3))
     (folder / "empty.npy").write_bytes(b"")
     header = {"descr": "<f4", "fortran_order": False, "shape": (10**12, 40)}
     with open(folder / "promises.npy", "wb") as file:
@@ -310,13 +310,14 @@ def test_bad_input_gives_one_sentence_and_no_files(case, run, tmp_path, capsys):
     assert _contents(tmp_path) == before
 
 
-def test_features_of_another_recipe_are_warned_about(caplog, tmp_path):
-    np.save(tmp_path / "db.npy", np.full((9, 40), -11.5, np.float32))
-    generation_job.read_mel(tmp_path / "db.npy", RECIPE)
-    assert "made by another recipe?" in caplog.text
+def test_features_of_another_recipe_are_warned_about_once(caplog, models, tmp_path):
+    mels = [np.full((2, 40), value, np.float32) for value in (0.1, -11.5, -11.5)]
+    models["single"].generate(mels)
+    (warning,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert "features of utterance 1" in warning and "another recipe" in warning
+    assert "values from -11.5 to -11.5, expected 0 to 1" in warning
     caplog.clear()
-    _mel_file(tmp_path / "ok.npy", 0.1)
-    generation_job.read_mel(tmp_path / "ok.npy", RECIPE)
+    models["single"].generate(mels[:1])
     assert not caplog.text
 
 

@@ -6,6 +6,7 @@ import importlib
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from tests.support import shared
@@ -15,6 +16,15 @@ from tfwavenet.launch import prepare
 
 FSDD = str(shared.REPOSITORY / "configs" / "fsdd.py")
 SMOKE = str(shared.REPOSITORY / "configs" / "smoke.py")
+CONFIG_OF_GIVEN_FEATURES = """
+from tfwavenet.training.config import default_config
+
+def get_config():
+    config = default_config()
+    config.recipe = {"base": "speech_8k", "features": "given", "n_mels": 3, "normalization": "none"}
+    config.data.update(corpus="folder", validation=0.0, test=0.0)
+    return config
+"""
 
 
 def _run(*arguments):
@@ -37,6 +47,28 @@ def test_corpus_and_root_can_be_overridden(tmp_path, capsys):
     options = ("--config.data.corpus=folder", f"--config.data.root={corpus}")
     assert _run(f"--config={FSDD}", f"--workdir={tmp_path / 'run'}", *options) == 0
     assert Records(tmp_path / "run" / "data").speakers == ("ann", "bob")
+
+
+def test_splits_and_features_of_the_user(tmp_path, capsys):
+    corpus = write_corpus(tmp_path / "corpus", each=2, samples=1600)
+    names = [f"{speaker}/0{number}" for speaker in ("ann", "bob") for number in range(2)]
+    for name in names:
+        path = tmp_path / "features" / f"{name}.npy"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.save(path, np.full((20, 3), float(name[-1]), np.float32))
+    (tmp_path / "splits.csv").write_text("\n".join(f"{name},train" for name in names[:3]))
+    config = tmp_path / "config.py"
+    config.write_text(CONFIG_OF_GIVEN_FEATURES)
+    options = (f"--config.data.root={corpus}", f"--splits={tmp_path / 'splits.csv'}")
+    options += (f"--features={tmp_path / 'features'}", f"--workdir={tmp_path / 'run'}")
+    assert _run(f"--config={config}", *options) == 0
+    records = Records(tmp_path / "run" / "data")
+    assert [records.count(split) for split in ("train", "validation", "test")] == [3, 0, 0]
+    assert records.recipe.features == "given"
+    found = {one.name: one.mel for one in map(lambda i: records.utterance("train", i), range(3))}
+    assert {name: set(mel.ravel()) for name, mel in found.items()} == {
+        name: {float(name[-1])} for name in names[:3]
+    }
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import types
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from tests.support.clips import network, voice
 from tfwavenet.audio import audio_files
 from tfwavenet.launch import config_flag, evaluate, generate, quickstart, train
 from tfwavenet.run import Run
+from tfwavenet.training import config_keys
 from tfwavenet.training.config import default_config
 
 TINY_CONFIG = """
@@ -140,11 +142,30 @@ def test_a_preset_without_a_config_has_that_of_fine_tuning():
         ]
 
 
-def test_the_flag_goes_before_the_config():
+def _holder(value):
+    return types.SimpleNamespace(value=value)
+
+
+def test_a_shorthand_goes_before_the_config():
     config = default_config()
     config.training.init = "other"
-    assert config_flag.with_preset(config, "mine").training.init == "mine"
-    assert config_flag.with_preset(config, None).training.init == "other"
+    given = {"preset": _holder("mine"), "splits": _holder(None)}
+    chosen = config_flag.with_shorthands(config, given)
+    assert (chosen.training.init, chosen.data.splits) == ("mine", None)
+    assert chosen.training.steps == config.training.steps
+    unchanged = config_flag.with_shorthands(config, {"preset": _holder(None)})
+    assert unchanged.training.init == "other"
+
+
+@pytest.mark.parametrize("name", sorted(config_flag.SHORTHANDS))
+def test_a_shorthand_without_a_config_is_refused(name):
+    with pytest.raises(ValueError, match=f"--{name} needs a --config.*Received: --{name}=mine"):
+        config_flag.with_shorthands(None, {name: _holder("mine")})
+
+
+def test_shorthands_stand_for_keys_of_the_config():
+    known = {key.name for key in config_keys.KEYS}
+    assert {short.key for short in config_flag.SHORTHANDS.values()} <= known
 
 
 @pytest.mark.slow

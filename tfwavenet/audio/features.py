@@ -40,10 +40,13 @@ class FeatureRecipe:
         hop_samples: int > 0, at most `win_samples`.
         win_samples: int > 0, at most `n_fft`; the window is centered in the frame.
         window: "hann" (periodic) or "lws" (see `spectrogram.window_samples`).
-        framing: "center", "exact", "same" or "full" (see `spectrogram.padding`).
+        framing: "center", "exact", "same", "whole" or "full" (see `spectrogram.padding`).
         pad_mode: "reflect" or "constant" (zeros).
         window_scaling: "none", or "energy": divide the STFT by `sqrt(sum(window ** 2))`.
+        power_offset: float >= 0, added to the squared magnitude before its root is taken.
         power: float > 0, the magnitude's exponent before the mel matrix.
+        features: "mel", or "given": features of another kind, `n_mels` of them in each frame, that
+            come in files beside the recordings and cannot be computed from audio.
         n_mels: int > 0; a filter that covers no bin is an error.
         fmin_hz: float >= 0, lower end of the first filter.
         fmax_hz: float, upper end of the last filter. If None, half the sample rate.
@@ -93,7 +96,9 @@ class FeatureRecipe:
     framing: spectrogram.Framing = "center"
     pad_mode: spectrogram.PadMode = "reflect"
     window_scaling: recipe_checks.WindowScaling = "none"
+    power_offset: float = 0.0
     power: float = 1.0
+    features: recipe_checks.Features = "mel"
     n_mels: int = 80
     fmin_hz: float = 0.0
     fmax_hz: float | None = None
@@ -123,12 +128,17 @@ class FeatureRecipe:
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
-            object.__setattr__(self, field.name, _plain(field, getattr(self, field.name)))
+            object.__setattr__(
+                self, field.name, recipe_checks.plain_value(field, getattr(self, field.name))
+            )
         recipe_checks.check_recipe(self)
 
     def get_config(self) -> dict[str, Any]:
-        """Returns every field as plain JSON values; `from_config` gives an equal recipe."""
+        """Returns the fields as plain JSON values; `from_config` gives an equal recipe."""
         config = dataclasses.asdict(self)
+        for name, default in _LATER_FIELDS.items():
+            if config[name] == default:
+                del config[name]
         return {key: list(v) if isinstance(v, tuple) else v for key, v in config.items()}
 
     @classmethod
@@ -186,8 +196,25 @@ class FeatureRecipe:
         """Returns how many zeros `analyze` puts before the signal to align it with the frames."""
         return self.n_fft - self.hop_samples if self.framing == "full" else 0
 
+    @property
+    def mel_recipe(self) -> FeatureRecipe:
+        """Returns a recipe of the same frames that computes mels, for pictures and metrics."""
+        if self.features == "mel":
+            return self
+        plain = {"features": "mel", "normalization": "none", "mean": None, "std": None}
+        return dataclasses.replace(self, **plain, n_mels=80 if self.n_fft >= 1024 else 40)
+
     def mel_matrix(self) -> np.ndarray:
-        """Returns the mel filterbank, float32 [n_mels, n_fft // 2 + 1] (cached, read-only)."""
+        """Returns the mel filterbank, float32 [n_mels, n_fft // 2 + 1] (cached, read-only).
+
+        Raises:
+            ValueError: if the features are given.
+        """
+        if self.features == "given":
+            raise ValueError(
+                "the features of this recipe are given in files and cannot be computed from audio. "
+                "Received: features='given'"
+            )
         return spectrogram.mel_matrix(
             sample_rate=self.sample_rate,
             n_fft=self.n_fft,
@@ -352,11 +379,46 @@ class FeatureRecipe:
             ValueError: if `condition_audio` or `mel` raises it.
         """
         prepared = self.prepare_audio(audio)
-        signal = signal_chain.to_signal(prepared, recipe=self)
         mel = self.mel(prepared).numpy()
-        length = len(mel) * self.hop_samples
+        return self._aligned_signal(prepared, len(mel)), mel
+
+    def analyze_with(
+        self, audio: np.ndarray, features: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Computes the signal of one recording, aligned with features that are given.
+
+        Tools differ by a frame or two in the number of frames: up to two frames that are missing
+        at the end repeat the last one, up to two that are too many are cut.
+
+        Args:
+            audio: floating [samples], at `sample_rate`, nominally in [-1, 1].
+            features: floating [about `frame_count(samples)`, n_mels].
+
+        Returns:
+            signal float32 [frames * hop_samples] in [-1, 1], padded with zeros, and
+            features float32 [frames, n_mels].
+
+        Raises:
+            ValueError: if `condition_audio` raises it, or more than two frames differ.
+        """
+        prepared = self.prepare_audio(audio)
+        frames = self.frame_count(len(prepared))
+        if abs(len(features) - frames) > _FRAME_TOLERANCE or not len(features):
+            raise ValueError(
+                f"features must have {frames} frames, up to {_FRAME_TOLERANCE} more or fewer, for "
+                f"{len(prepared)} samples with a hop of {self.hop_samples}. "
+                f"Received: frames={len(features)}"
+            )
+        missing = max(0, frames - len(features))
+        aligned = np.pad(np.asarray(features, np.float32), ((0, missing), (0, 0)), "edge")[:frames]
+        return self._aligned_signal(prepared, frames), aligned
+
+    def _aligned_signal(self, prepared: np.ndarray, frames: int) -> np.ndarray:
+        """Returns the signal of prepared audio, padded and cut to a number of frames."""
+        signal = signal_chain.to_signal(prepared, recipe=self)
+        length = frames * self.hop_samples
         missing = max(0, length - self.signal_offset - len(signal))
-        return np.pad(signal, (self.signal_offset, missing))[:length], mel
+        return np.pad(signal, (self.signal_offset, missing))[:length]
 
     def to_audio(
         self, signal: np.ndarray, state: np.ndarray | None = None
@@ -406,6 +468,7 @@ class FeatureRecipe:
             window=self.analysis_window(),
             n_fft=self.n_fft,
             hop_samples=self.hop_samples,
+            power_offset=self.power_offset,
         )
         linear = linear if self.power == 1.0 else linear**self.power
         mel = tf.einsum("bfk,mk->bfm", linear, tf.constant(self.mel_matrix(), tf.float64))
@@ -422,18 +485,8 @@ class FeatureRecipe:
         return np.array(self.mean, np.float32), np.array(self.std, np.float32)
 
 
+_FRAME_TOLERANCE = 2
+# Recipes were stored before these fields existed; at their defaults they are left out, so that
+# fingerprints stay what they were.
+_LATER_FIELDS = {"features": "mel", "power_offset": 0.0}
 _LOG_FACTORS = {"ln": 1.0, "log10": 1.0 / np.log(10.0), "db": 20.0 / np.log(10.0)}
-
-
-def _plain(field: dataclasses.Field[Any], value: object) -> object:
-    """Returns a value as the int, float or tuple that the field's type asks for."""
-    kind = str(field.type)
-    if value is None or isinstance(value, (bool, str)):
-        return value
-    if kind.startswith("tuple") and isinstance(value, (list, tuple, np.ndarray)):
-        return tuple(float(element) for element in value)
-    if kind.startswith("float") and isinstance(value, (int, float, np.number)):
-        return float(value)
-    if kind == "int" and isinstance(value, (int, np.integer)):
-        return int(value)
-    return value

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
@@ -13,11 +14,13 @@ from tfwavenet.checks import whole_number
 if TYPE_CHECKING:
     from tfwavenet.audio.features import FeatureRecipe
 
+Features = Literal["mel", "given"]
 Compression = Literal["ln", "log10", "db"]
 Normalization = Literal["none", "range", "standard"]
 WindowScaling = Literal["none", "energy"]
 
 _CHOICES = {
+    "features": get_args(Features),
     "window": get_args(spectrogram.Window),
     "framing": get_args(spectrogram.Framing),
     "pad_mode": get_args(spectrogram.PadMode),
@@ -58,6 +61,20 @@ def lacks_statistics(recipe: FeatureRecipe) -> bool:
     return recipe.normalization == "standard" and (recipe.mean is None or recipe.std is None)
 
 
+def plain_value(field: dataclasses.Field[Any], value: object) -> object:
+    """Returns a value as the int, float or tuple that the field's type asks for."""
+    kind = str(field.type)
+    if value is None or isinstance(value, (bool, str)):
+        return value
+    if kind.startswith("tuple") and isinstance(value, (list, tuple, np.ndarray)):
+        return tuple(float(element) for element in value)
+    if kind.startswith("float") and isinstance(value, (int, float, np.number)):
+        return float(value)
+    if kind == "int" and isinstance(value, (int, np.integer)):
+        return int(value)
+    return value
+
+
 def _fail(name: str, expected: str, value: object) -> None:
     raise ValueError(f"{name} of a feature recipe must be {expected}. Received: {name}={value!r}")
 
@@ -85,6 +102,8 @@ def _check_numbers(recipe: FeatureRecipe) -> None:
         value = getattr(recipe, name)
         if not _is_number(value) or not 0.0 <= value < 1.0:
             _fail(name, "a number in [0, 1)", value)
+    if not _is_number(recipe.power_offset) or recipe.power_offset < 0.0:
+        _fail("power_offset", "a finite number >= 0", recipe.power_offset)
     if not _is_number(recipe.reference):
         _fail("reference", "a finite number", recipe.reference)
 
@@ -111,6 +130,8 @@ def _check_band(recipe: FeatureRecipe) -> None:
         _fail("fmax_hz", f"in (0, {nyquist}], half the sample rate", recipe.fmax_hz)
     if not _is_number(recipe.fmin_hz) or not 0.0 <= recipe.fmin_hz < fmax_hz:
         _fail("fmin_hz", f"in [0, {fmax_hz}), below fmax_hz", recipe.fmin_hz)
+    if recipe.features == "given":
+        return
     empty = np.flatnonzero(~recipe.mel_matrix().any(axis=1))
     if empty.size:
         expected = (

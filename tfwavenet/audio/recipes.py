@@ -1,4 +1,4 @@
-"""Recipes by name: features of the published vocoders, three of our own, and text.
+"""Recipes by name: features of published vocoders and text-to-mel models, our own, and text.
 
 The figures were read from the projects named; `tests/audio/test_recipes.py` checks every one
 against an independent computation.
@@ -25,6 +25,8 @@ _SPEECH = FeatureRecipe(
     signal_gain=0.54,
     pre_emphasis=0.85,
 )
+# A full-scale tone in a window of 2048 samples reaches 28 dB.
+_AUDIO = dataclasses.replace(_SPEECH, n_mels=128, input_range=(-100.0, 30.0))
 
 RECIPES: dict[str, FeatureRecipe] = {
     # Ours. One frame per hop of 10 to 12 ms, centered on its block; the whole band; mels in [0, 1];
@@ -40,6 +42,31 @@ RECIPES: dict[str, FeatureRecipe] = {
     ),
     "speech_22k": dataclasses.replace(
         _SPEECH, sample_rate=22050, n_fft=1024, win_samples=1024, hop_samples=256
+    ),
+    # The same for 44.1 and 48 kHz, for music too: 128 mels up to half the rate.
+    "audio_44k": dataclasses.replace(
+        _AUDIO, sample_rate=44100, n_fft=2048, win_samples=2048, hop_samples=512
+    ),
+    "audio_48k": dataclasses.replace(
+        _AUDIO, sample_rate=48000, n_fft=2048, win_samples=2048, hop_samples=480
+    ),
+    # Mels as text-to-mel models predict them. NVIDIA/tacotron2 layers.py, stft.py; FastSpeech 2 of
+    # ming024 and WaveGlow take the same.
+    "tacotron2": FeatureRecipe(fmax_hz=8000.0),
+    # jik876/hifi-gan meldataset.py: frames are centered on the blocks of a hop.
+    "hifigan": FeatureRecipe(framing="whole", power_offset=1e-9, fmax_hz=8000.0),
+    # kan-bayashi/ParallelWaveGAN bin/preprocess.py, LJ Speech; ESPnet's text-to-mel models for it.
+    "parallel_wavegan": FeatureRecipe(
+        fmin_hz=80.0, fmax_hz=7600.0, compression="log10", floor=1e-10, normalization="standard"
+    ),
+    # TensorSpeech/TensorFlowTTS bin/preprocess.py, LJ Speech: the same of trimmed recordings.
+    "tensorflowtts": FeatureRecipe(
+        fmin_hz=80.0,
+        fmax_hz=7600.0,
+        compression="log10",
+        floor=1e-10,
+        normalization="standard",
+        trim_top_db=60.0,
     ),
     # r9y9/wavenet_vocoder v0.2: audio.py, datasets/wavallin.py, egs/*/conf. The statistics come
     # from the training set (`meanvar.joblib` in a published model).

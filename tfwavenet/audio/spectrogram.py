@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 Window = Literal["hann", "lws"]
-Framing = Literal["center", "exact", "same", "full"]
+Framing = Literal["center", "exact", "same", "whole", "full"]
 PadMode = Literal["reflect", "constant"]
 MelScale = Literal["slaney", "htk"]
 MelNorm = Literal["slaney", "none"]
@@ -85,6 +85,7 @@ def padding(framing: Framing, *, n_fft: int, hop_samples: int) -> tuple[int, int
             "center": centered on sample `m * hop`, `T // hop + 1` frames (librosa `center=True`);
             "exact": likewise, but without the last frame if hop divides T: `(T - 1) // hop + 1`;
             "same": centered on the middle of the block of samples `m * hop ... (m + 1) * hop - 1`;
+            "whole": likewise, but without an incomplete last block: `T // hop` frames (HiFi-GAN);
             "full": from `n_fft - hop` samples before the audio to its end, so that every sample
             lies in `n_fft / hop` frames (lws `perfectrec`).
         n_fft: int > 0, samples per frame.
@@ -97,7 +98,7 @@ def padding(framing: Framing, *, n_fft: int, hop_samples: int) -> tuple[int, int
         return n_fft // 2, n_fft // 2
     if framing == "exact":
         return n_fft // 2, n_fft - n_fft // 2 - 1
-    if framing == "same":
+    if framing in ("same", "whole"):
         left = (n_fft - hop_samples) // 2
         return left, n_fft - hop_samples - left
     return n_fft - hop_samples, n_fft - hop_samples
@@ -106,7 +107,8 @@ def padding(framing: Framing, *, n_fft: int, hop_samples: int) -> tuple[int, int
 def least_samples(framing: Framing, pad_mode: PadMode, *, n_fft: int, hop_samples: int) -> int:
     """Returns the shortest audio that `extend` can pad: reflection needs more than it adds."""
     sides = padding(framing, n_fft=n_fft, hop_samples=hop_samples)
-    return 1 + (max(sides) if pad_mode == "reflect" else 0)
+    least = hop_samples if framing == "whole" else 1
+    return max(least, 1 + max(sides)) if pad_mode == "reflect" else least
 
 
 def frame_count(samples: int, *, framing: Framing, n_fft: int, hop_samples: int) -> int:
@@ -146,7 +148,14 @@ def extend(
     return tf.pad(audio, [[0, 0], sides], mode=pad_mode.upper())
 
 
-def magnitude(padded: tf.Tensor, *, window: np.ndarray, n_fft: int, hop_samples: int) -> tf.Tensor:
+def magnitude(
+    padded: tf.Tensor,
+    *,
+    window: np.ndarray,
+    n_fft: int,
+    hop_samples: int,
+    power_offset: float = 0.0,
+) -> tf.Tensor:
     """Computes the magnitude of the STFT.
 
     Args:
@@ -154,6 +163,7 @@ def magnitude(padded: tf.Tensor, *, window: np.ndarray, n_fft: int, hop_samples:
         window: float64 [n <= n_fft], centered in a frame of `n_fft` samples as librosa does.
         n_fft: int > 0, samples per frame and length of the transform.
         hop_samples: int > 0, samples between frames.
+        power_offset: float >= 0, added to the squared magnitude before its root is taken.
 
     Returns:
         float64 [batch, frames, n_fft // 2 + 1].
@@ -161,4 +171,5 @@ def magnitude(padded: tf.Tensor, *, window: np.ndarray, n_fft: int, hop_samples:
     left = (n_fft - len(window)) // 2
     window = np.pad(window, (left, n_fft - len(window) - left))
     frames = tf.signal.frame(padded, n_fft, hop_samples)
-    return tf.abs(tf.signal.rfft(frames * tf.constant(window, padded.dtype)))
+    linear = tf.abs(tf.signal.rfft(frames * tf.constant(window, padded.dtype)))
+    return tf.sqrt(linear**2 + power_offset) if power_offset else linear

@@ -12,6 +12,7 @@ import numpy as np
 from tfwavenet.audio import audio_files
 from tfwavenet.audio.features import FeatureRecipe
 from tfwavenet.audio.recipe_checks import lacks_statistics
+from tfwavenet.data import given_features
 from tfwavenet.data.records import Record
 from tfwavenet.data.splits import Utterance
 from tfwavenet.data.unusable import UnusableRecordingError
@@ -28,6 +29,13 @@ class Analysis:
         recipe: the feature recipe, with statistics if it normalizes by statistics of the corpus.
         max_seconds: longest record; longer recordings are cut into equal parts, > 0.
         with_mel: whether records hold mels. If False, frames only count samples.
+        given: whether the features lie in files, see `given_features`, and are not computed.
+        transposed: whether these files hold [n_mels, frames].
+
+    Raises:
+        ValueError: if features are given and the recipe trims silence, which they do not know, or
+            they are features that the recipe computes and normalizes by unknown statistics; or if
+            the recipe's features must be given and are not.
 
     Shapes: a record holds a signal [frames * hop_samples] and a mel [frames, n_mels].
     """
@@ -35,6 +43,27 @@ class Analysis:
     recipe: FeatureRecipe
     max_seconds: float
     with_mel: bool = True
+    given: bool = False
+    transposed: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.with_mel:
+            return
+        if self.recipe.features == "given" and not self.given:
+            raise ValueError(
+                "a recipe whose features are given needs the folder of their files. "
+                "Received: features=None"
+            )
+        if self.given and self.recipe.trim_top_db is not None:
+            raise ValueError(
+                "given features need a recipe that does not trim silence. "
+                f"Received: trim_top_db={self.recipe.trim_top_db}"
+            )
+        if self.given and self.recipe.features == "mel" and lacks_statistics(self.recipe):
+            raise ValueError(
+                "mels that are given are taken as the recipe normalizes them, so it must have its "
+                "statistics, as that of a trained model has. Received: mean=None"
+            )
 
     @property
     def max_frames(self) -> int:
@@ -47,6 +76,7 @@ class Analysis:
             "recipe": self.recipe.get_config(),
             "max_seconds": self.max_seconds,
             "with_mel": self.with_mel,
+            **({"transposed": self.transposed} if self.given else {}),
         }
 
     @property
@@ -59,7 +89,7 @@ class Analysis:
         total = MelStatistics.zero(self.recipe.n_mels)
         for utterance in utterances:
             try:
-                total += mel_statistics(utterance, self.recipe)
+                total += self._statistics_of(utterance)
             except UnusableRecordingError:
                 continue  # the pass that writes reports it
         return {
@@ -79,6 +109,13 @@ class Analysis:
             return self
         recipe = self.recipe.with_statistics(*total.mean_and_std())
         return dataclasses.replace(self, recipe=recipe)
+
+    def _statistics_of(self, utterance: Utterance) -> MelStatistics:
+        """Sums the values of one recording's features before their normalization."""
+        if not self.given:
+            return mel_statistics(utterance, self.recipe)
+        features = self._given_features(utterance).astype(np.float64)
+        return MelStatistics(len(features), features.sum(axis=0), (features**2).sum(axis=0))
 
     def sample_rate(self, utterance: Utterance) -> int | None:
         """Returns the sample rate of a recording's file, in Hz."""
@@ -100,7 +137,10 @@ class Analysis:
         """
         audio = read_usable(utterance.path, self.recipe)
         try:
-            parts = [self._analyse(part) for part in _parts(audio, self.recipe)]
+            if self.given and self.with_mel:
+                parts = [self._analyse_with_given(audio, utterance)]
+            else:
+                parts = [self._analyse(part) for part in _parts(audio, self.recipe)]
         except ValueError as error:
             raise UnusableRecordingError(str(error)) from error
         pieces = [piece for signal, mel in parts for piece in self._cut(signal, mel)]
@@ -119,6 +159,29 @@ class Analysis:
             return self.recipe.analyze(audio)
         signal = self.recipe.condition_audio(audio)
         return np.pad(signal, (0, -len(signal) % self.recipe.hop_samples)), None
+
+    def _analyse_with_given(
+        self, audio: np.ndarray, utterance: Utterance
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Turns audio [samples] into a signal aligned with the recording's own features."""
+        features = self._given_features(utterance)
+        if self.recipe.features == "given":
+            features = self.recipe.normalize(features).numpy()
+        try:
+            return self.recipe.analyze_with(audio, features)
+        except ValueError as error:
+            raise UnusableRecordingError(f"{utterance.features!r}: {error}") from error
+
+    def _given_features(self, utterance: Utterance) -> np.ndarray:
+        """Reads the features of a recording, float32 [frames, n_mels]."""
+        if utterance.features is None:
+            raise UnusableRecordingError(f"no features are given for {utterance.name!r}")
+        try:
+            return given_features.read(
+                utterance.features, width=self.recipe.n_mels, transposed=self.transposed
+            )
+        except (ValueError, OSError) as error:
+            raise UnusableRecordingError(str(error)) from error
 
     def _cut(
         self, signal: np.ndarray, mel: np.ndarray | None

@@ -135,6 +135,11 @@ def _checked_recipe(recipe: FeatureRecipe, with_mel: bool) -> FeatureRecipe:
             "audio_files_dataset does not trim silence; use `prepare`, or a recipe with "
             f"trim_top_db=None. Received: trim_top_db={recipe.trim_top_db}"
         )
+    if with_mel and recipe.features == "given":
+        raise ValueError(
+            "audio_files_dataset computes features; use `prepare` with a folder of features. "
+            "Received: features='given'"
+        )
     if with_mel and lacks_statistics(recipe):
         raise ValueError(
             "audio_files_dataset does not fit statistics; use `prepare`, or a recipe that has "

@@ -6,6 +6,7 @@ bytes of an uninterrupted run.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import os
@@ -19,7 +20,7 @@ from absl import logging
 from tfwavenet import files
 from tfwavenet.audio import recipes
 from tfwavenet.audio.recipes import Recipe
-from tfwavenet.data import corpora, metadata, progress, records, workers
+from tfwavenet.data import corpora, given_features, metadata, progress, records, workers
 from tfwavenet.data.analysis import Analysis
 from tfwavenet.data.corpora import Corpus, CorpusName
 from tfwavenet.data.splits import SPLITS
@@ -40,6 +41,8 @@ def prepare(
     root: files.PathLike | None = None,
     max_seconds: float = 20.0,
     with_mel: bool = True,
+    features: files.PathLike | None = None,
+    features_transposed: bool = False,
     validation: float = 0.05,
     test: float = 0.05,
     seed: int = 0,
@@ -62,6 +65,11 @@ def prepare(
         root: folder of the corpus. If None, the corpus is `bundled`.
         max_seconds: longest record of a recording, > 0.
         with_mel: whether records hold mels. If False, they serve unconditional models only.
+        features: folder with a .npy or .npz file for each recording, which hold its features
+            [frames, n_mels]; see `given_features.with_features`. They may be predictions of the
+            recipe's mels, or anything else with a recipe whose `features` are "given". If None,
+            mels are computed.
+        features_transposed: whether these files hold [n_mels, frames].
         validation: share held back for validation, see `corpora.read_corpus`.
         test: share held back for testing.
         seed: chooses the files that are held back.
@@ -96,7 +104,14 @@ def prepare(
             "output_dir must not lie in root, or what is generated beside it becomes part of the "
             f"corpus. Received: output_dir={str(folder)!r}, root={str(source)!r}"
         )
-    analysis = _analysis(corpus, recipes.of_any_kind(recipe), float(max_seconds), bool(with_mel))
+    analysis = _analysis(
+        corpus,
+        recipes.of_any_kind(recipe),
+        max_seconds=float(max_seconds),
+        with_mel=bool(with_mel),
+        given=features is not None,
+        transposed=bool(features_transposed),
+    )
     chosen: dict[str, Any] = {"validation": validation, "test": test, "seed": int(seed)}
     settings = _settings(corpus, source, analysis, chosen)
     if first_speakers:
@@ -107,6 +122,9 @@ def prepare(
         # Once they are prepared, the recordings may be removed.
         if finished is None or source is None or source.exists():
             found = corpora.read_corpus(corpus, root=source, split_list=split_list, **chosen)
+            if features is not None:
+                recordings = given_features.with_features(found.utterances, features)
+                found = dataclasses.replace(found, utterances=tuple(recordings))
             settings["files"] = _digest(found)
         if finished is not None:
             progress.require_same(finished["settings"], settings, folder)
@@ -124,7 +142,7 @@ def prepare_from_config(config: ml_collections.ConfigDict, workdir: files.PathLi
 
     Args:
         config: has `recipe` and `data` (`corpus`, `root`, and optionally `max_seconds`,
-            `with_mel`, `validation`, `test`, `split_seed`, `splits`, `first_speakers`). If `data.records` is
+            `with_mel`, `features`, `features_transposed`, `validation`, `test`, `split_seed`, `splits`, `first_speakers`). If `data.records` is
             not empty, it names a folder of prepared data to use instead.
         workdir: folder of the run; the data go to `<workdir>/data`.
 
@@ -140,8 +158,10 @@ def prepare_from_config(config: ml_collections.ConfigDict, workdir: files.PathLi
         return os.fspath(data.records)
     recipe = config.recipe
     output_dir = os.path.join(os.fspath(workdir), "data")
-    optional = ("max_seconds", "with_mel", "validation", "test")
+    optional = ("max_seconds", "with_mel", "features_transposed", "validation", "test")
     options = {name: data[name] for name in optional if name in data}
+    if data.get("features"):
+        options["features"] = data.features
     if "split_seed" in data:
         options["seed"] = data.split_seed
     if data.get("splits"):
@@ -158,18 +178,18 @@ def prepare_from_config(config: ml_collections.ConfigDict, workdir: files.PathLi
     return output_dir
 
 
-def _analysis(corpus: str, recipe: Recipe, max_seconds: float, with_mel: bool) -> AnySource:
+def _analysis(corpus: str, recipe: Recipe, *, given: bool, **options: Any) -> AnySource:
     """Returns the analysis that turns the sources of a corpus into records."""
     if isinstance(recipe, TextRecipe) != (corpus == corpora.TEXT):
         raise ValueError(
             "the corpus 'text' is prepared by a text recipe, such as 'text', and recordings by a "
             f"feature recipe. Received: corpus={corpus!r}, recipe={recipe!r}"
         )
-    return (
-        TextAnalysis(recipe)
-        if isinstance(recipe, TextRecipe)
-        else Analysis(recipe, max_seconds, with_mel)
-    )
+    if not isinstance(recipe, TextRecipe):
+        return Analysis(recipe, given=given, **options)
+    if given:
+        raise ValueError("a text has no features. Received: features beside the corpus 'text'")
+    return TextAnalysis(recipe)
 
 
 def _absolute(path: files.PathLike) -> pathlib.Path:
@@ -193,6 +213,7 @@ def _digest(corpus: Corpus) -> str:
     """Returns a fingerprint of the list of recordings: names, sizes, speakers, splits."""
     rows = [
         (item.name, _size(item.path), item.speaker, item.split, item.text)
+        + ((_size(item.features),) if item.features else ())
         for item in corpus.utterances
     ]
     digest = hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:16]

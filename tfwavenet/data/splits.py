@@ -24,6 +24,7 @@ class Utterance:
         split: the set of the recording. If None, the reader has not decided.
         text: the transcript. If None, the recording has no transcript that can be read.
         part: begin and end of a text in its file, as shares of the whole file.
+        features: the file of its features. If None, features are computed, or there are none.
     """
 
     path: str
@@ -32,6 +33,7 @@ class Utterance:
     split: Split | None = None
     text: str | None = None
     part: tuple[float, float] = (0.0, 1.0)
+    features: str | None = None
 
 
 def assign_splits(

@@ -96,7 +96,7 @@ def search(
         )
     if not utterances:
         raise ValueError("At least one utterance is expected. Received: utterances=[]")
-    recipe = model.recipe
+    recipe = model.recipe.mel_recipe
     wanted = [recipe.compressed_mel(audio) for audio in recordings(utterances, recipe)]
     found = []
     for schedule in candidates(model.schedule, steps):

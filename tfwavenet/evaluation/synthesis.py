@@ -236,7 +236,7 @@ def systems(
         # What is chosen for a model need not be known to one of another class.
         same = whole if type(other) is type(model) else None
         found.append(model_system(other, utterances, sampling=same, **options))
-    if model.upsampler is not None:
+    if model.upsampler is not None and model.recipe.features == "mel":
         logging.info("evaluation: Griffin-Lim for %d utterances", len(utterances))
         found.append(
             griffin_lim_system(

@@ -153,7 +153,7 @@ class _Maker:
         recipe = self._model.recipe
         if self._model.upsampler is None or recipe is None:
             return False
-        return not lacks_statistics(recipe)
+        return recipe.features == "mel" and not lacks_statistics(recipe)
 
     @property
     def _source(self) -> Field:

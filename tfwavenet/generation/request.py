@@ -8,7 +8,10 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from absl import logging
 
+from tfwavenet.audio.feature_plausibility import implausible
+from tfwavenet.audio.features import FeatureRecipe
 from tfwavenet.audio.resample import resample
 from tfwavenet.checks import whole_number
 from tfwavenet.generation.protocols import GenerativeModel
@@ -149,7 +152,23 @@ def _mels(model: GenerativeModel, mel: Any) -> list[np.ndarray] | None:
         raise ValueError("Expected features of at least one utterance. Received: mel=[]")
     for index, one in enumerate(mels):
         _check_mel(one, index, model.local_channels)
+    _warn_of_another_recipe(model, mels)
     return mels
+
+
+def _warn_of_another_recipe(model: GenerativeModel, mels: list[np.ndarray]) -> None:
+    """Warns once of features that the model's recipe cannot have made, which give noise."""
+    if not isinstance(model.recipe, FeatureRecipe):
+        return
+    for index, mel in enumerate(mels):
+        found = implausible(mel, model.recipe)
+        if found is not None:
+            logging.warning(
+                "The features of utterance %d look as if another recipe had made them: %s",
+                index,
+                found,
+            )
+            return
 
 
 def _numbers(mel: Any) -> np.ndarray:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
-from typing import Any, Optional
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import ml_collections
 from absl import flags
@@ -33,22 +33,51 @@ def define(help_string: str, flag_values: flags.FlagValues) -> Any:
     )
 
 
-def define_preset(flag_values: flags.FlagValues) -> Any:
-    """Defines `--preset`, another way to set `--config.training.init`.
+class Shorthand(NamedTuple):
+    """Describes a flag that is a shorter way to set one key of the config.
+
+    Attributes:
+        key: dotted name of the key.
+        help: help text of the flag.
+    """
+
+    key: str
+    help: str
+
+
+SHORTHANDS = {
+    "preset": Shorthand(
+        "training.init",
+        "Trained model to start from: name of a preset, folder of a preset or of a training run, "
+        "or hf://user/model.",
+    ),
+    "features": Shorthand(
+        "data.features",
+        "Folder with a .npy or .npz file of features for each recording.",
+    ),
+    "splits": Shorthand("data.splits", "File with lines of name,set: the sets of the recordings."),
+}
+
+
+def define_shorthands(flag_values: flags.FlagValues, names: Iterable[str]) -> dict[str, Any]:
+    """Defines flags that stand for keys of the config.
 
     Args:
-        flag_values: the flags to which it is added.
+        flag_values: the flags to which they are added.
+        names: names from `SHORTHANDS`.
 
     Returns:
-        The flag's holder.
+        The flags' holders by name.
     """
-    return flags.DEFINE_string(
-        "preset",
-        None,
-        "Trained model to start from, like --config.training.init: name of a preset, folder of a "
-        "preset or of a training run, or hf://user/model.",
-        flag_values=flag_values,
-    )
+    return {
+        name: flags.DEFINE_string(
+            name,
+            None,
+            f"{SHORTHANDS[name].help} Short for --config.{SHORTHANDS[name].key}.",
+            flag_values=flag_values,
+        )
+        for name in names
+    }
 
 
 def with_fine_tuning(argv: Sequence[str]) -> list[str]:
@@ -63,18 +92,27 @@ def with_fine_tuning(argv: Sequence[str]) -> list[str]:
     return list(argv)
 
 
-def with_preset(config: Any, preset: Optional[str]) -> Any:
-    """Returns the config with the model that training starts from.
+def with_shorthands(config: Any, holders: Mapping[str, Any]) -> Any:
+    """Returns the config with the keys that were given in short.
 
     Args:
         config: value of `--config`.
-        preset: value of `--preset`.
+        holders: the flags' holders, see `define_shorthands`.
+
+    Raises:
+        ValueError: if such a flag is given without a config.
     """
-    if preset is None or config is None:
+    given = {name: holder.value for name, holder in holders.items() if holder.value is not None}
+    if not given:
         return config
-    chosen = ml_collections.ConfigDict(config.to_dict(), type_safe=False)
-    chosen.training = {**config.to_dict().get("training", {}), "init": preset}
-    return chosen
+    if config is None:
+        name, value = next(iter(given.items()))
+        raise ValueError(f"--{name} needs a --config beside it. Received: --{name}={value}")
+    chosen = config.to_dict()
+    for name, value in given.items():
+        section, _, key = SHORTHANDS[name].key.partition(".")
+        chosen[section] = {**chosen.get(section, {}), key: value}
+    return ml_collections.ConfigDict(chosen, type_safe=False)
 
 
 class _LiteralParser(flags.ArgumentParser):

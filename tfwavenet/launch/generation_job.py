@@ -8,7 +8,6 @@ import os
 import pathlib
 import sys
 import time
-import tokenize
 from collections.abc import Sequence
 from typing import Any, Optional, Union
 
@@ -20,6 +19,7 @@ from tfwavenet import files
 from tfwavenet.audio import audio_files, wav_format
 from tfwavenet.audio.features import FeatureRecipe
 from tfwavenet.audio.wav_writer import WavPipe, WavWriter
+from tfwavenet.data import given_features
 from tfwavenet.evaluation.speed import Speedometer
 from tfwavenet.evaluation.synthesis import batch_size_for
 from tfwavenet.generation.request import prompt_values
@@ -178,11 +178,12 @@ def _writer(path: str, sample_rate: int, stack: contextlib.ExitStack) -> Union[W
 
 
 def read_mel(path: files.PathLike, recipe: FeatureRecipe) -> np.ndarray:
-    """Reads features from a NumPy file, and checks them against the recipe.
+    """Reads features from a NumPy file.
 
     Args:
-        path: a .npy file with floats [frames, n_mels].
-        recipe: recipe of the model. Features far outside its range cause a warning.
+        path: a .npy file, or a .npz file with one array, with floats [frames, n_mels]. Features of
+            another kind than mels are as they were prepared from; the recipe normalizes them.
+        recipe: recipe of the model.
 
     Returns:
         float32 [frames, n_mels].
@@ -191,43 +192,8 @@ def read_mel(path: files.PathLike, recipe: FeatureRecipe) -> np.ndarray:
         ValueError: If the file holds something else, or NaN or infinity; names the file.
         OSError: If there is no such file.
     """
-    name = os.fspath(path)
-    expected = f"mel file {name!r} is expected to hold floats of shape [frames, {recipe.n_mels}]"
-    try:
-        # Mapped, so that a header may not promise more than there is.
-        mel = np.lib.format.open_memmap(name, mode="r")
-    except (ValueError, tokenize.TokenError) as error:
-        raise ValueError(f"{expected} in NumPy's .npy format. Received: {error}") from error
-    if mel.ndim != 2 or mel.shape[1] != recipe.n_mels or not len(mel):
-        hint = ", which looks transposed" if mel.ndim == 2 and len(mel) == recipe.n_mels else ""
-        raise ValueError(f"{expected}. Received: shape={mel.shape}{hint}")
-    if not np.issubdtype(mel.dtype, np.floating):
-        raise ValueError(f"{expected}. Received: dtype={mel.dtype}")
-    with np.errstate(over="ignore"):
-        mel = mel.astype(np.float32)
-    if not np.isfinite(mel).all():
-        frame = int(np.argwhere(~np.isfinite(mel))[0, 0])
-        raise ValueError(f"{expected}. Received: NaN or infinity in frame {frame}")
-    _warn_of_other_recipe(name, mel, recipe)
-    return mel
-
-
-def _warn_of_other_recipe(name: str, mel: np.ndarray, recipe: FeatureRecipe) -> None:
-    """Warns of features that another recipe seems to have made, which give noise or silence."""
-    if recipe.normalization != "range":
-        return
-    low, high = recipe.output_range
-    margin = 0.25 * (high - low)
-    if mel.min() < low - margin or mel.max() > high + margin:
-        logging.warning(
-            "%s has values from %.3g to %.3g, but this model's features lie in %g to %g: was it "
-            "made by another recipe?",
-            name,
-            mel.min(),
-            mel.max(),
-            low,
-            high,
-        )
+    mel = given_features.read(path, width=recipe.n_mels)
+    return recipe.normalize(mel).numpy() if recipe.features == "given" else mel
 
 
 def analyze(path: files.PathLike, recipe: FeatureRecipe) -> tuple[np.ndarray, np.ndarray]:

@@ -20,7 +20,7 @@ from tfwavenet.run import Run
 
 FLAGS = flags.FlagValues()
 _CONFIG = config_flag.define("Config file. If not given, the config in the workdir.", FLAGS)
-_PRESET = config_flag.define_preset(FLAGS)
+_SHORT = config_flag.define_shorthands(FLAGS, ("preset", "features", "splits"))
 _WORKDIR = flags.DEFINE_string(
     "workdir",
     None,
@@ -36,7 +36,7 @@ def main() -> None:
 
 
 def _prepare() -> None:
-    folder = Run(_WORKDIR.value).prepare(config_flag.with_preset(_CONFIG.value, _PRESET.value))
+    folder = Run(_WORKDIR.value).prepare(config_flag.with_shorthands(_CONFIG.value, _SHORT))
     logging.info("Prepared data are in %s", folder.absolute())
 
 

@@ -24,7 +24,7 @@ from tfwavenet.run import Run
 
 FLAGS = flags.FlagValues()
 _CONFIG = config_flag.define("Config file; default: configs/quickstart.py.", FLAGS)
-_PRESET = config_flag.define_preset(FLAGS)
+_SHORT = config_flag.define_shorthands(FLAGS, ("preset",))
 _AUDIO = flags.DEFINE_list(
     "audio", [], "Recordings to say again too, separated by commas.", flag_values=FLAGS
 )
@@ -34,7 +34,7 @@ _WORKDIR = flags.DEFINE_string(
 
 
 def _quickstart() -> None:
-    config = config_flag.with_preset(_CONFIG.value, _PRESET.value)
+    config = config_flag.with_shorthands(_CONFIG.value, _SHORT)
     if config.training.init is None:
         raise ValueError(
             "--preset, or training.init of the config, must name the model to start from. "

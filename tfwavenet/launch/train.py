@@ -25,7 +25,7 @@ from tfwavenet.run import Run
 
 FLAGS = flags.FlagValues()
 _CONFIG = config_flag.define("Config file. If not given, the config in the workdir.", FLAGS)
-_PRESET = config_flag.define_preset(FLAGS)
+_SHORT = config_flag.define_shorthands(FLAGS, ("preset", "features", "splits"))
 _WORKDIR = flags.DEFINE_string(
     "workdir", None, "Folder of the run; made if missing.", required=True, flag_values=FLAGS
 )
@@ -38,7 +38,7 @@ def main() -> None:
 
 def _train() -> None:
     run = Run(_WORKDIR.value)
-    run.train(config_flag.with_preset(_CONFIG.value, _PRESET.value))
+    run.train(config_flag.with_shorthands(_CONFIG.value, _SHORT))
     logging.info("The trained model is in %s", run.path.absolute())
 
 

@@ -204,6 +204,10 @@ class DiffWave(AudioModel):
                 'prior="energy" is computed from features, which takes an `upsampler` and a '
                 f"`recipe`. Received: {missing}=None"
             )
+        if self.prior == "energy" and self.recipe.features == "given":
+            raise ValueError(
+                'prior="energy" is computed from mels. Received: a recipe with features="given"'
+            )
 
     # The layers under the names by which saved models hold them.
 

@@ -103,6 +103,18 @@ KEYS: tuple[Key, ...] = (
     ),
     Key("data.with_mel", _PREPARE["with_mel"].default, _BOOLEAN, "Whether mels are computed."),
     Key(
+        "data.features",
+        None,
+        PATH,
+        "Folder with a .npy or .npz file of features for each recording. If None, mels are computed.",
+    ),
+    Key(
+        "data.features_transposed",
+        _PREPARE["features_transposed"].default,
+        _BOOLEAN,
+        "Whether these files hold [n_mels, frames] instead of [frames, n_mels].",
+    ),
+    Key(
         "data.validation",
         _PREPARE["validation"].default,
         _SHARE,

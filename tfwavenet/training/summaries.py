@@ -161,7 +161,8 @@ class SampleSummaries(keras.callbacks.Callback):
 
     def _draw(self, example: Example, audio: Mapping[str, np.ndarray], path: pathlib.Path) -> None:
         """Draws the mels of float32 [samples] by title, before their normalization."""
-        mels = {title: self._recipe.compressed_mel(one).numpy() for title, one in audio.items()}
+        recipe = self._recipe.mel_recipe
+        mels = {title: recipe.compressed_mel(one).numpy() for title, one in audio.items()}
         seconds = self._recipe.hop_samples / self._recipe.sample_rate
         png = mel_figure.to_png(mel_figure.mel_figure(mels, frame_seconds=seconds))
         with files.atomic_write(path) as file:
