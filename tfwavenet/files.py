@@ -212,12 +212,34 @@ def _file_stem(name: str) -> str:
 def distinct(names: Sequence[str]) -> list[str]:
     """Returns the names, where a repeated name gets a number."""
     chosen: dict[str, None] = {}
+    following: dict[str, int] = {}
     for name in names:
-        candidate, number = name, 2
+        candidate, number = name, following.get(name, 2)
         while candidate in chosen:
             candidate, number = f"{name}-{number}", number + 1
         chosen[candidate] = None
+        following[name] = number
     return list(chosen)
+
+
+def path_stem(name: str) -> str:
+    """Returns a name for a file below a folder: a path that stays inside, of parts not too long.
+
+    Args:
+        name: name of an utterance, or a path without extension.
+
+    Example:
+        >>> path_stem("/data/../anna/1")
+        'data/anna/1'
+    """
+    parts = [part for part in re.split(r"[/\\\0]", name) if part not in ("", ".", "..")]
+    kept = [
+        part
+        if part == printable(part) and len(part.encode()) <= _LONGEST_STEM
+        else _file_stem(part)
+        for part in parts
+    ]
+    return "/".join(kept) or "unnamed"
 
 
 def _sync_directory(directory: str) -> None:

@@ -46,7 +46,7 @@ def _prepare(corpus, folder, output, recipe=GIVEN, **arguments):
     records = Records(output)
     return {
         one.name: one
-        for one in map(lambda i: records.utterance("train", i), range(records.count("train")))
+        for one in (records.utterance("train", i) for i in range(records.count("train")))
     }
 
 

@@ -65,7 +65,7 @@ def test_splits_and_features_of_the_user(tmp_path, capsys):
     records = Records(tmp_path / "run" / "data")
     assert [records.count(split) for split in ("train", "validation", "test")] == [3, 0, 0]
     assert records.recipe.features == "given"
-    found = {one.name: one.mel for one in map(lambda i: records.utterance("train", i), range(3))}
+    found = {one.name: one.mel for one in (records.utterance("train", i) for i in range(3))}
     assert {name: set(mel.ravel()) for name, mel in found.items()} == {
         name: {float(name[-1])} for name in names[:3]
     }

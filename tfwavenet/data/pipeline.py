@@ -102,6 +102,10 @@ class Records:
         """Returns the number of records of a split, which may be 0."""
         return len(self._reader(split))
 
+    def names(self, split: Split) -> tuple[str, ...]:
+        """Returns the names of the records of a split, in order."""
+        return tuple(self._reader(split).names)
+
     def speaker_number(self, name: str) -> int:
         """Returns the number of a speaker.
 

@@ -25,6 +25,15 @@ By a diffusion model, in six steps:
 
     tfwavenet-generate --workdir=runs/diffwave --schedule=1e-4,1e-3,0.01,0.05,0.2,0.5 --mel=a.npy
 
+Any number of recordings or feature files: folders, lists of paths, prepared data, or a recording on
+standard input. What is finished is skipped on a restart; an utterance's seed follows from its name,
+so that machines can share the work:
+
+    tfwavenet-generate --preset=wavenet_speech_16k a.wav b.flac folder list.txt --output=out
+    tfwavenet-generate --preset=wavenet_speech_16k --input=folder --output=out --shard=0/4
+    tfwavenet-generate --workdir=runs/digits --input=runs/digits/data --split=test --output=out
+    cat mine.wav | tfwavenet-generate --preset=wavenet_speech_16k - --output=again.flac
+
 Text, by a model over characters, to the terminal or to a file:
 
     tfwavenet-generate --workdir=runs/text --prompt="Once upon" --num_characters=300 --top_k=40
@@ -35,13 +44,16 @@ An unfinished file has `.partial` behind its name, and can be listened to, or re
 
 from __future__ import annotations
 
+import dataclasses
+import os
 import sys
 from collections.abc import Sequence
 from typing import Optional
 
 from absl import flags
 
-from tfwavenet.launch import app, generation_job, model_flags, sampling, text_job
+from tfwavenet.data.splits import SPLITS
+from tfwavenet.launch import app, bulk_generation, generation_job, model_flags, sampling, text_job
 from tfwavenet.models.presets import presets
 from tfwavenet.run import Run
 
@@ -53,6 +65,26 @@ _LIST_PRESETS = flags.DEFINE_boolean(
 _MEL = flags.DEFINE_list("mel", [], "Features: .npy files, separated by commas.", flag_values=FLAGS)
 _AUDIO = flags.DEFINE_list(
     "audio", [], "Recordings to generate again, separated by commas.", flag_values=FLAGS
+)
+_INPUT = flags.DEFINE_list(
+    "input",
+    [],
+    "Recordings, .npy files, folders, lists of paths (.txt), folders of prepared data, or - for a "
+    "recording on standard input, separated by commas; arguments without a name are inputs too.",
+    flag_values=FLAGS,
+)
+_SPLIT = flags.DEFINE_enum(
+    "split", "test", list(SPLITS), "Split of prepared data in --input.", flag_values=FLAGS
+)
+_SHARD = flags.DEFINE_string(
+    "shard", None, "i/n: only the i-th of n parts of the inputs, from 0 on.", flag_values=FLAGS
+)
+_FORMAT = flags.DEFINE_enum(
+    "format",
+    "wav",
+    [extension[1:] for extension in generation_job.FILE_EXTENSIONS],
+    "Format of the files in the output folder, with --input.",
+    flag_values=FLAGS,
 )
 _SECONDS = flags.DEFINE_float(
     "seconds",
@@ -84,7 +116,11 @@ _CHARACTERS = flags.DEFINE_integer(
 )
 _SAMPLING = sampling.define_flags(FLAGS)
 _SEED = flags.DEFINE_integer(
-    "seed", 0, "Seed of the first utterance; each further utterance adds 1.", flag_values=FLAGS
+    "seed",
+    0,
+    "Seed of the first utterance; each further utterance adds 1. With --input, the seed that is "
+    "joined to each utterance's name.",
+    flag_values=FLAGS,
 )
 _BATCH_SIZE = flags.DEFINE_integer(
     "batch_size",
@@ -96,22 +132,30 @@ _BATCH_SIZE = flags.DEFINE_integer(
 _OUTPUT = flags.DEFINE_string(
     "output",
     None,
-    "For one utterance a .wav file, or - for standard output; otherwise a folder. Default: "
+    "For one utterance a .wav, .flac, .ogg or .mp3 file, or - for standard output; otherwise a "
+    "folder. Default: "
     "<workdir>/samples/generated, with a preset samples/generated here. For text a file; default: standard output.",
     flag_values=FLAGS,
 )
 
 _OF_TEXT = (_CHARACTERS,)
-_OF_AUDIO = (_MEL, _AUDIO, _SECONDS, _COUNT, _LABEL, _SPEAKER, _BATCH_SIZE)
+_OF_AUDIO = (_MEL, _AUDIO, _INPUT, _SECONDS, _COUNT, _LABEL, _SPEAKER, _BATCH_SIZE)
+# What --input excludes.
+_OF_ONE_JOB = (_MEL, _AUDIO, _SECONDS, _COUNT, _PROMPT)
 
 
-def _generate() -> None:
+def _generate(arguments: Sequence[str]) -> None:
     if _LIST_PRESETS.value:
         _list_presets()
         return
+    inputs = [*_INPUT.value, *arguments[1:]]
     run = _MODEL.run()
     if run.model.writes_text:
+        if arguments[1:]:
+            raise ValueError(f"a model over text takes no recordings. Received: {arguments[1]!r}")
         _generate_text(run)
+    elif inputs:
+        _generate_inputs(run, inputs)
     else:
         _generate_audio(run)
 
@@ -155,6 +199,36 @@ def _label() -> Optional[str]:
     return given.pop() if given else None
 
 
+def _generate_inputs(run: Run, inputs: Sequence[str]) -> None:
+    _refuse(_OF_TEXT, "this one makes audio")
+    beside = next((holder for holder in _OF_ONE_JOB if FLAGS[holder.name].present), None)
+    if beside is not None:
+        raise ValueError(
+            f"--input and inputs without a name exclude --{beside.name}. "
+            f"Received: --{beside.name}={beside.value}"
+        )
+    sources = bulk_generation.find(inputs, split=_SPLIT.value)
+    output = os.fspath(_OUTPUT.value or run.path / "samples" / "generated")
+    if generation_job.is_one_file(output):
+        generation_job.output_paths(output, [source.name for source in sources])
+        sources = [dataclasses.replace(sources[0], output=output)]
+    else:
+        generation_job.require_folder(output)
+    if _SHARD.value is not None:
+        sources = bulk_generation.shard(sources, _SHARD.value)
+    bulk_generation.run(
+        run.model,
+        sources,
+        output=output,
+        extension=f".{_FORMAT.value}",
+        label=_label(),
+        speakers=run.speakers,
+        seed=_SEED.value,
+        batch_size=_BATCH_SIZE.value,
+        **sampling.arguments(run, **_SAMPLING.values()),
+    )
+
+
 def _generate_audio(run: Run) -> None:
     _refuse(_OF_TEXT, "this one makes audio")
     job = generation_job.Job.create(
@@ -171,7 +245,7 @@ def _generate_audio(run: Run) -> None:
     generation_job.run(
         run.model,
         job,
-        seed=_SEED.value,
+        seeds=[_SEED.value + index for index in range(len(job.paths))],
         batch_size=_BATCH_SIZE.value,
         **sampling.arguments(run, **_SAMPLING.values()),
     )

@@ -17,6 +17,7 @@ from absl import logging
 
 from tfwavenet import files
 from tfwavenet.audio import audio_files, wav_format
+from tfwavenet.audio.encoded_writer import ENCODINGS, EncodedWriter
 from tfwavenet.audio.features import FeatureRecipe
 from tfwavenet.audio.wav_writer import WavPipe, WavWriter
 from tfwavenet.data import given_features
@@ -28,6 +29,10 @@ from tfwavenet.models.audio_model import AudioModel
 from tfwavenet.run import speaker_number
 
 STANDARD_OUTPUT = "-"
+FILE_EXTENSIONS = (".wav", *ENCODINGS)
+# Extensions of formats that are not written; such an output is no folder.
+_OTHER_FORMATS = ("aac", "aif", "aifc", "aiff", "au", "caf", "m4a", "oga", "opus", "w64", "wma")
+_Writer = Union[EncodedWriter, WavPipe, WavWriter]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,17 +40,18 @@ class Job:
     """A checked description of what to generate, and of the files to write.
 
     Attributes:
-        paths: final names of the WAV files; "-" for standard output.
+        paths: final names of the files, whose extensions choose the format; "-" for WAV on standard
+            output.
         mels: float32 [frames, n_mels] for each file. If the model has no features, None.
         samples: number of samples to generate for each file.
-        speaker: number of the speaker, or None.
+        speaker: number of the speaker, or int32 [files], or None.
         prompt: recording that the model continues, float32 [samples] at its rate, or None.
     """
 
     paths: tuple[str, ...]
     mels: Optional[tuple[np.ndarray, ...]]
     samples: tuple[int, ...]
-    speaker: Optional[int] = None
+    speaker: Union[int, np.ndarray, None] = None
     prompt: Optional[np.ndarray] = None
 
     @classmethod
@@ -66,8 +72,8 @@ class Job:
 
         Args:
             model: a model with a recipe.
-            output: for one utterance a name that ends in `.wav`, or "-" for standard output;
-                otherwise a folder.
+            output: for one utterance a name that ends in `.wav`, `.flac`, `.ogg` or `.mp3`, or
+                "-" for standard output; otherwise a folder.
             mel_paths: .npy files with features. Only one of `mel_paths`, `audio_paths` and
                 `seconds` may be given.
             audio_paths: recordings to compute features from.
@@ -109,7 +115,7 @@ def run(
     model: AudioModel,
     job: Job,
     *,
-    seed: int = 0,
+    seeds: Optional[Sequence[int]] = None,
     batch_size: Optional[int] = None,
     **sampling: Any,
 ) -> None:
@@ -118,7 +124,7 @@ def run(
     Args:
         model: the model that the job was made for.
         job: the job.
-        seed: seed of the first utterance; the i-th takes `seed + i`.
+        seeds: seed of each utterance. If None, 0 for the first and one more for each further.
         batch_size: number of utterances generated together, see `synthesis.batch_size_for`.
         **sampling: further arguments of the model's `generate`, such as `temperature`.
 
@@ -131,7 +137,7 @@ def run(
         bar = stack.enter_context(
             tqdm.tqdm(total=sum(job.samples), unit=" samples", unit_scale=True, desc="generate")
         )
-        writers: dict[int, Union[WavPipe, WavWriter]] = {}
+        writers: dict[int, _Writer] = {}
 
         def on_chunk(audio: list[np.ndarray]) -> None:
             for index in (i for i, new in enumerate(audio) if len(new)):
@@ -155,7 +161,7 @@ def run(
             None if job.mels is None else list(job.mels),
             samples=None if job.mels is not None else job.samples[0],
             speaker=job.speaker,
-            seed=[seed + index for index in range(len(job.paths))],
+            seed=list(range(len(job.paths)) if seeds is None else seeds),
             batch_size=batch_size_for(model, batch_size),
             on_chunk=on_chunk,
             **sampling,
@@ -171,9 +177,11 @@ def run(
         logging.info("wrote %s", path)
 
 
-def _writer(path: str, sample_rate: int, stack: contextlib.ExitStack) -> Union[WavPipe, WavWriter]:
+def _writer(path: str, sample_rate: int, stack: contextlib.ExitStack) -> _Writer:
     if path == STANDARD_OUTPUT:
         return WavPipe(sys.stdout.buffer, sample_rate=sample_rate)
+    if os.path.splitext(path)[1].lower() in ENCODINGS:
+        return stack.enter_context(EncodedWriter(path, sample_rate=sample_rate))
     return stack.enter_context(WavWriter(path, sample_rate=sample_rate))
 
 
@@ -244,14 +252,15 @@ def output_paths(output: files.PathLike, names: Sequence[str]) -> tuple[str, ...
     """Returns the final names of the files.
 
     Args:
-        output: a .wav file or "-", for one name only, or a folder of files.
+        output: a file with one of `FILE_EXTENSIONS`, or "-", for one name only, or a folder.
         names: names of the utterances, without extension; equal names get a number.
 
     Raises:
-        ValueError: If one file is given for several utterances, or the folder is a file.
+        ValueError: If one file is given for several utterances, the folder is a file, or the file
+            has a format that is not written.
     """
     text = os.fspath(output)
-    if text.lower().endswith(".wav") or text == STANDARD_OUTPUT:
+    if is_one_file(text):
         if len(names) != 1:
             raise ValueError(
                 f"output must be a folder for {len(names)} utterances. Received: output={text!r}"
@@ -259,11 +268,26 @@ def output_paths(output: files.PathLike, names: Sequence[str]) -> tuple[str, ...
         if os.path.isdir(text):
             raise ValueError(f"output must be a file or new. Received: the folder output={text!r}")
         return (text,)
-    if os.path.exists(text) and not os.path.isdir(text):
-        raise ValueError(
-            f"output must be a folder or end in .wav. Received: the file output={text!r}"
-        )
+    require_folder(text)
     return tuple(os.path.join(text, f"{name}.wav") for name in files.distinct(names))
+
+
+def is_one_file(output: str) -> bool:
+    """Tells whether an output is a file, or standard output, and no folder."""
+    return output.lower().endswith(FILE_EXTENSIONS) or output == STANDARD_OUTPUT
+
+
+def require_folder(output: str) -> None:
+    """Raises ValueError for an output that is no folder and cannot become one."""
+    suffix = os.path.splitext(output)[1].lstrip(".").lower()
+    is_file = os.path.exists(output) and not os.path.isdir(output)
+    if is_file or (suffix in _OTHER_FORMATS and not os.path.isdir(output)):
+        formats = ", ".join(FILE_EXTENSIONS)
+        kind = "the file " if is_file else ""
+        raise ValueError(
+            f"output must be a folder, or a file that ends in {formats}. "
+            f"Received: {kind}output={output!r}"
+        )
 
 
 def _check_nothing_given_is_replaced(paths: Sequence[str], given: Sequence[str]) -> None:

@@ -18,7 +18,7 @@ from tfwavenet.audio.recipes import Recipe
 from tfwavenet.checks import nearest_name
 from tfwavenet.models import ParallelWaveNet, presets
 from tfwavenet.training import schedules
-from tfwavenet.training.config_keys import PATH, KEYS, SOURCE
+from tfwavenet.training.config_keys import KEYS, PATH, SOURCE
 
 Config = Union[ml_collections.ConfigDict, Mapping[str, Any]]
 
