@@ -131,3 +131,35 @@ def test_bad_eta_is_refused(eta):
 def test_variances_that_are_no_numbers_are_one_sentence(betas):
     with pytest.raises(ValueError, match=r"holds numbers in \(0, 1\). Received: betas="):
         diffusion.get(betas)
+
+
+SCHEDULES = (
+    NoiseSchedule.linear(50, 1e-4, 0.05),
+    NoiseSchedule.linear(200, 1e-4, 0.02),
+    NoiseSchedule.linear(50, 1e-4, 0.2),
+    NoiseSchedule.linear(1000, 1e-6, 0.01),
+    NoiseSchedule.linear(12, 0.01, 0.9),
+)
+
+
+@pytest.mark.parametrize("training", SCHEDULES, ids=lambda one: f"{len(one.betas)}")
+def test_any_number_of_steps_covers_the_range_of_training(training):
+    for steps in range(2, len(training.betas) + 1):
+        short = training.shortened(steps)
+        assert len(short.betas) == steps
+        np.testing.assert_allclose(short.signal_levels[0], training.signal_levels[0], rtol=1e-9)
+        np.testing.assert_allclose(short.signal_levels[-1], training.signal_levels[-1], rtol=1e-6)
+        training.align(short)
+    assert training.shortened(len(training.betas)) is training
+
+
+def test_few_steps_lie_evenly_in_the_signal_to_noise_ratio():
+    power = SCHEDULES[0].shortened(6).signal_levels ** 2
+    steps = np.diff(10 * np.log10(power / (1 - power)))
+    np.testing.assert_allclose(steps, steps[0], rtol=1e-6)
+
+
+@pytest.mark.parametrize("steps", [0, -1, 51, 2.0, "6"])
+def test_numbers_of_steps_that_are_none(steps):
+    with pytest.raises(ValueError, match="an integer from 1 to 50. Received: steps="):
+        SCHEDULES[0].shortened(steps)

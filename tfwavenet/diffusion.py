@@ -77,6 +77,72 @@ class NoiseSchedule:
         """Returns `sqrt(abar)`, the factor of the signal after each step: float64 [steps]."""
         return np.sqrt(np.cumprod(1.0 - np.array(self.betas)))
 
+    def respaced(
+        self, steps: int, *, first: float = 0.0, last: float = 1.0, power: float = 1.0
+    ) -> NoiseSchedule:
+        """Builds a schedule of a few steps on the range of this one, by signal-to-noise ratio.
+
+        Args:
+            steps: number of steps, from 1 to the number of this schedule.
+            first: place of the first step, as a share of this schedule.
+            last: place of the last step, likewise, above `first`.
+            power: 1 spreads the steps evenly in the logarithm of the signal-to-noise ratio; above
+                1 they are denser towards the clean end, below 1 towards the noisy end.
+
+        Raises:
+            ValueError: if `steps` is out of range, or the variances would not increase, as with
+                most steps of a long schedule.
+
+        Example:
+            >>> few = NoiseSchedule.linear(50, 1e-4, 0.05).respaced(6)
+            >>> [float(f"{beta:.1g}") for beta in few.betas]
+            [0.0001, 0.0007, 0.005, 0.03, 0.2, 0.6]
+        """
+        known = len(self.betas)
+        self._check_count(steps)
+        log_snr = self._log_snr()
+        ends = log_snr[round(first * (known - 1))], log_snr[round(last * (known - 1))]
+        place = np.linspace(0.0, 1.0, steps) ** power if steps > 1 else np.ones(1)
+        return self._of_log_snr(ends[0] + (ends[1] - ends[0]) * place)
+
+    def shortened(self, steps: int) -> NoiseSchedule:
+        """Builds a schedule of any number of steps to sample with, without a search.
+
+        Few steps are spread evenly in the logarithm of the signal-to-noise ratio, see `respaced`.
+        Where their variances would not increase, the steps are spread evenly over this schedule.
+
+        Args:
+            steps: number of steps, from 1 to the number of this schedule.
+
+        Raises:
+            ValueError: if `steps` is out of range.
+        """
+        known = len(self.betas)
+        self._check_count(steps)
+        if steps == known:
+            return self
+        try:
+            return self.respaced(steps)
+        except ValueError:
+            places = np.linspace(0.0, known - 1.0, steps)
+            return self._of_log_snr(np.interp(places, np.arange(known), self._log_snr()))
+
+    def _check_count(self, steps: int) -> None:
+        if not isinstance(steps, (int, np.integer)) or not 1 <= steps <= len(self.betas):
+            raise ValueError(
+                f"steps must be an integer from 1 to {len(self.betas)}. Received: steps={steps!r}"
+            )
+
+    def _log_snr(self) -> np.ndarray:
+        """Returns the logarithm of the signal-to-noise ratio after each step, float64 [steps]."""
+        signal = self.signal_levels**2
+        return np.log(signal) - np.log1p(-signal)
+
+    @staticmethod
+    def _of_log_snr(log_snr: np.ndarray) -> NoiseSchedule:
+        kept = 1.0 / (1.0 + np.exp(-log_snr))
+        return NoiseSchedule(tuple((1.0 - kept / np.concatenate([[1.0], kept[:-1]])).tolist()))
+
     def align(self, inference: NoiseSchedule) -> np.ndarray:
         """Finds the steps of an inference schedule on this training schedule.
 

@@ -125,6 +125,9 @@ def test_standard_needs_statistics(recipe):
         (np.zeros(1000, np.int16), "dtype=int16"),
         (np.zeros(128, np.float32), "at least 129 samples. Received: samples=128"),
         (np.zeros(0, np.float32), "samples=0"),
+        (np.zeros((1000, 2), np.float32), r"shape=\(1000, 2\), which looks like \[samples, cha"),
+        (np.zeros((1000, 1), np.float32), r"looks like \[samples, channels\]"),
+        (3e4 * noise(1000), "divide 16-bit samples by 32768. Received: samples up to"),
     ],
 )
 def test_bad_audio(recipe, audio, message):

@@ -90,6 +90,7 @@ def test_high_pass_is_the_fir_filter():
         (np.zeros(0, np.float32), "samples=0"),
         (np.array([0.0, np.nan]), "must be finite"),
         (np.array([0.0, -np.inf]), "must be finite"),
+        (np.array([0.0, -32768.0]), "16-bit samples"),
     ],
 )
 def test_bad_audio(audio, message):

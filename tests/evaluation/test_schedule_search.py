@@ -26,7 +26,9 @@ def test_candidates_can_all_be_sampled_with(steps):
 
 @pytest.mark.parametrize("steps", [0, 51])
 def test_numbers_of_steps_beyond_the_training_are_refused(steps):
-    with pytest.raises(ValueError, match=f"steps must be from 1 to 50. Received: steps={steps}"):
+    with pytest.raises(
+        ValueError, match=f"steps must be an integer from 1 to 50. Received: steps={steps}"
+    ):
         list(schedule_search.candidates(TRAINING, steps))
 
 
@@ -116,7 +118,11 @@ def test_the_launcher_stores_the_best(launch, monkeypatch, tmp_path):
     ("model", "arguments", "message"),
     [
         (network, [], "workdir must hold a diffusion model. Received: a model of class WaveNet"),
-        (diffusion_network, ["--steps=11"], "steps must be from 1 to 10. Received: steps=11"),
+        (
+            diffusion_network,
+            ["--steps=11"],
+            "steps must be an integer from 1 to 10. Received: steps=11",
+        ),
     ],
 )
 def test_the_launcher_refuses_in_one_sentence(model, arguments, message, launch, tmp_path):

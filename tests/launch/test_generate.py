@@ -283,6 +283,17 @@ def _contents(folder):
         ("diffusion", ["--mel={}/ok.npy", "--eta=2"], "eta must be in [0, 1]"),
         (
             "diffusion",
+            ["--mel={}/ok.npy", "--num_inference_steps=99"],
+            "steps must be an integer from 1 to 10",
+        ),
+        (
+            "diffusion",
+            ["--mel={}/ok.npy", "--num_inference_steps=2", "--schedule=0.01,0.3"],
+            "exclude each other",
+        ),
+        ("single", ["--mel={}/ok.npy", "--num_inference_steps=2"], "is for diffusion models"),
+        (
+            "diffusion",
             ["--mel={}/ok.npy", "--top_p=0.9"],
             "--top_p is for models that predict sample by sample",
         ),

@@ -181,3 +181,27 @@ def test_a_stored_inference_schedule_is_checked_and_kept():
     with pytest.raises(ValueError, match="must not begin cleaner"):
         model.inference_schedule = [1e-6, 0.3]
     assert model.inference_schedule.betas == (1e-4, 1e-2, 0.3)
+
+
+def test_a_number_of_steps_in_place_of_a_schedule():
+    model = tiny()
+    steps = []
+    options = {"samples": 300, "seed": 3, "num_inference_steps": 4}
+    found = model.generate(**options, on_step=lambda done, of: steps.append((done, of)))
+    assert steps == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    expected = model.generate(samples=300, seed=3, schedule=model.schedule.shortened(4))
+    np.testing.assert_array_equal(found, expected)
+    model.inference_schedule = [1e-4, 1e-2, 0.1, 0.3]  # found by a search for as many steps
+    found = model.generate(**options)
+    np.testing.assert_array_equal(found, model.generate(samples=300, seed=3))
+    with pytest.raises(ValueError, match="exclude each other"):
+        model.generate(**options, schedule=[1e-4, 0.3])
+    with pytest.raises(ValueError, match="an integer from 1 to 50. Received: steps=51"):
+        model.generate(samples=300, num_inference_steps=51)
+
+
+def test_decode_is_another_name_of_generate():
+    model = tiny(upsampler=StretchUpsampler(scales=(4, 5)), local_channels=3)
+    mel = np.random.default_rng(0).normal(size=(6, 3)).astype(np.float32)
+    found = model.decode(mel, seed=2, num_inference_steps=2)
+    np.testing.assert_array_equal(found, model.generate(mel, seed=2, num_inference_steps=2))

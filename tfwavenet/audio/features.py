@@ -248,7 +248,7 @@ class FeatureRecipe:
     def mel(self, audio: np.ndarray | tf.Tensor) -> tf.Tensor:
         """Computes mel features of prepared audio (see `prepare_audio`) in TensorFlow.
 
-        Works in eager mode and in graphs (XLA has no float64 FFT); only eager mode rejects NaN.
+        Works in eager mode and in graphs (XLA has no float64 FFT); only eager mode looks at values.
 
         Args:
             audio: floating [samples] or [batch, samples], at `sample_rate`, nominally in [-1, 1].
@@ -258,7 +258,8 @@ class FeatureRecipe:
 
         Raises:
             ValueError: if the rank or dtype is another, there are too few samples, the audio
-                holds NaN or infinity, or the recipe lacks statistics that it needs.
+                holds NaN, infinity or 16-bit values, or [samples, channels], or the recipe lacks
+                statistics that it needs.
         """
         return self.normalize(self.compressed_mel(audio))
 
@@ -442,14 +443,14 @@ class FeatureRecipe:
                 "audio must be floating with shape [samples] or [batch, samples]. "
                 f"Received: shape={audio.shape}, dtype={audio.dtype.name}"
             )
+        if tf.executing_eagerly():
+            signal_chain.check_audio(audio.numpy())
         least = self.least_samples
         if audio.shape[-1] is not None and audio.shape[-1] < least:
             raise ValueError(
                 f"audio is too short for this recipe, expected at least {least} samples. "
                 f"Received: samples={audio.shape[-1]}"
             )
-        if tf.executing_eagerly() and not bool(tf.reduce_all(tf.math.is_finite(audio))):
-            raise ValueError("audio must be finite. Received: audio with NaN or infinity")
         return audio
 
     def _extended(self, audio: tf.Tensor) -> tf.Tensor:

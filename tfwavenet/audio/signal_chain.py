@@ -9,6 +9,7 @@ import tensorflow as tf
 from scipy import signal as scipy_signal
 
 from tfwavenet.audio import emphasis, trim
+from tfwavenet.audio.audio_files import LARGEST_SAMPLE
 
 if TYPE_CHECKING:
     from tfwavenet.audio.features import FeatureRecipe
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 Overflow = Literal["clip", "error"]
 
 _HIGH_PASS_TAPS = 255
+_MOST_CHANNELS = 8
 
 
 def prepare(audio: np.ndarray, *, recipe: FeatureRecipe) -> np.ndarray:
@@ -167,6 +169,28 @@ def _high_pass_taps(cutoff_hz: float, sample_rate: int) -> np.ndarray:
     return scipy_signal.firwin(_HIGH_PASS_TAPS, cutoff_hz / (sample_rate // 2), pass_zero=False)
 
 
+def check_audio(audio: np.ndarray) -> None:
+    """Checks the values of audio [samples] or [batch, samples], and for channels behind.
+
+    Raises:
+        ValueError: if the audio holds NaN, infinity, or samples far above full scale, or looks like
+            [samples, channels].
+    """
+    if audio.ndim == 2 and audio.shape[1] <= _MOST_CHANNELS < audio.shape[0]:
+        raise ValueError(
+            "audio must have the shape [samples] or [batch, samples]; average the channels first. "
+            f"Received: shape={audio.shape}, which looks like [samples, channels]"
+        )
+    if not np.isfinite(audio).all():
+        raise ValueError("audio must be finite. Received: audio with NaN or infinity")
+    peak = float(np.max(np.abs(audio), initial=0.0))
+    if peak > LARGEST_SAMPLE:
+        raise ValueError(
+            "audio must be in [-1, 1]; divide 16-bit samples by 32768. "
+            f"Received: samples up to {peak:.6g}"
+        )
+
+
 def _checked(audio: np.ndarray) -> np.ndarray:
     audio = np.asarray(audio)
     if audio.ndim != 1 or not np.issubdtype(audio.dtype, np.floating):
@@ -176,8 +200,7 @@ def _checked(audio: np.ndarray) -> np.ndarray:
         )
     if audio.size == 0:
         raise ValueError("audio must hold at least one sample. Received: samples=0")
-    if not np.isfinite(audio).all():
-        raise ValueError("audio must be finite. Received: audio with NaN or infinity")
+    check_audio(audio)
     return audio
 
 

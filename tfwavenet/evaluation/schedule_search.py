@@ -39,22 +39,17 @@ def candidates(training: NoiseSchedule, steps: int) -> Iterator[NoiseSchedule]:
     Raises:
         ValueError: If `steps` is out of range.
     """
-    known = len(training.betas)
-    if not 1 <= steps <= known:
-        raise ValueError(f"steps must be from 1 to {known}. Received: steps={steps}")
-    signal = training.signal_levels**2
-    log_snr = np.log(signal) - np.log1p(-signal)
+    training.shortened(steps)  # raises where `steps` is out of range
     seen = set()
     for first, last, power in itertools.product(_FIRST, _LAST, _POWERS):
-        ends = log_snr[round(first * (known - 1))], log_snr[round(last * (known - 1))]
-        place = np.linspace(0.0, 1.0, steps) ** power if steps > 1 else np.ones(1)
-        kept = 1.0 / (1.0 + np.exp(-(ends[0] + (ends[1] - ends[0]) * place)))
-        betas = tuple((1.0 - kept / np.concatenate([[1.0], kept[:-1]])).tolist())
-        rounded = tuple(np.round(betas, 12))
-        increasing = all(one < other for one, other in zip(betas, betas[1:]))
-        if increasing and rounded not in seen:
+        try:
+            candidate = training.respaced(steps, first=first, last=last, power=power)
+        except ValueError:  # variances that do not increase
+            continue
+        rounded = tuple(np.round(candidate.betas, 12))
+        if rounded not in seen:
             seen.add(rounded)
-            yield NoiseSchedule(betas)
+            yield candidate
 
 
 def search(

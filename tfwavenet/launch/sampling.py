@@ -10,7 +10,7 @@ from absl import flags
 from tfwavenet import diffusion
 from tfwavenet.run import Run
 
-_DIFFUSION = ("schedule", "eta")
+_DIFFUSION = ("schedule", "num_inference_steps", "eta")
 
 
 class Flags(NamedTuple):
@@ -18,6 +18,7 @@ class Flags(NamedTuple):
 
     temperature: flags.FlagHolder
     schedule: flags.FlagHolder
+    num_inference_steps: flags.FlagHolder
     eta: flags.FlagHolder
     top_k: flags.FlagHolder
     top_p: flags.FlagHolder
@@ -42,6 +43,13 @@ def define_flags(flag_values: flags.FlagValues) -> Flags:
         "schedule",
         None,
         "Variances of the steps, separated by commas, for a diffusion model; default: the model's.",
+        flag_values=flag_values,
+    )
+    num_inference_steps = flags.DEFINE_integer(
+        "num_inference_steps",
+        None,
+        "Number of steps, for a diffusion model, in place of --schedule.",
+        lower_bound=1,
         flag_values=flag_values,
     )
     eta = flags.DEFINE_float(
@@ -79,7 +87,9 @@ def define_flags(flag_values: flags.FlagValues) -> Flags:
         lower_bound=0,
         flag_values=flag_values,
     )
-    return Flags(temperature, schedule, eta, top_k, top_p, fold_frames, overlap_frames)
+    return Flags(
+        temperature, schedule, num_inference_steps, eta, top_k, top_p, fold_frames, overlap_frames
+    )
 
 
 def arguments(run: Run, **given: Any) -> dict[str, Any]:
@@ -110,6 +120,12 @@ def arguments(run: Run, **given: Any) -> dict[str, Any]:
     if "schedule" in chosen:
         chosen["schedule"] = diffusion.get([_number(item) for item in chosen["schedule"]])
         model.schedule.align(chosen["schedule"])
+    if "num_inference_steps" in chosen:
+        if "schedule" in chosen:
+            raise ValueError(
+                "--schedule and --num_inference_steps exclude each other. Received: both"
+            )
+        model.schedule.shortened(chosen["num_inference_steps"])
     if "eta" in chosen:
         model.schedule.update_coefficients(chosen["eta"])
     return {**run.sampling, **chosen}

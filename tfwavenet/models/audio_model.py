@@ -85,6 +85,15 @@ class AudioModel(keras_versions.Model):
         """Describes for people what the network predicts."""
         raise NotImplementedError
 
+    def decode(self, mel: Any, **options: Any) -> Any:
+        """Generates audio from features: `generate` by the name that other vocoders have for it.
+
+        Args:
+            mel: features, as `generate` takes them.
+            **options: further arguments of `generate`.
+        """
+        return self.generate(mel, **options)
+
     def training_step(self) -> tf.Tensor:
         """Returns the number of updates so far, int64; 0 before `compile`."""
         optimizer = getattr(self, "optimizer", None)

@@ -356,6 +356,7 @@ class DiffWave(AudioModel):
         seed: int | Sequence[int] = 0,
         temperature: float = 1.0,
         schedule: Any = None,
+        num_inference_steps: int | None = None,
         eta: float = 1.0,
         clip: bool = True,
         chunk_samples: int = 49152,
@@ -377,7 +378,9 @@ class DiffWave(AudioModel):
             samples: how many to generate; for networks without features, required.
             seed: of the first utterance, the i-th one takes `seed + i`; or one per utterance.
             temperature: factor of all noise, 0 or more.
-            schedule: as `diffusion.get` takes it; None for `inference_schedule`.
+            schedule: as `diffusion.get` takes it. If None, `inference_schedule`.
+            num_inference_steps: number of steps, in place of a schedule, see
+                `NoiseSchedule.shortened`. If None, `schedule` decides.
             eta: 1 for ancestral, 0 for deterministic sampling (DDIM), or between.
             clip: whether the signal is clipped to [-1, 1] after every step; not with
                 `prior="energy"`, where it is in other units until the last.
@@ -402,12 +405,12 @@ class DiffWave(AudioModel):
         request = generation.Request.create(
             self, mel=mel, speaker=speaker, samples=samples, seed=seed
         )
-        chosen = self.inference_schedule if schedule is None else diffusion.get(schedule)
+        chosen = self._chosen_schedule(schedule, num_inference_steps)
         utterances = generation.denoise(
             self,
             request,
             sampler=Sampler(temperature),
-            schedule=chosen or self.schedule,
+            schedule=chosen,
             eta=eta,
             clip=clip,
             chunk_samples=chunk_samples,
@@ -417,6 +420,24 @@ class DiffWave(AudioModel):
             jit_compile=jit_compile,
         )
         return self._like(mel, utterances)
+
+    def _chosen_schedule(
+        self, schedule: Any, num_inference_steps: int | None
+    ) -> diffusion.NoiseSchedule:
+        """Returns the schedule to sample with."""
+        if schedule is not None and num_inference_steps is not None:
+            raise ValueError(
+                "schedule and num_inference_steps exclude each other. "
+                f"Received: {num_inference_steps=} beside a schedule"
+            )
+        if schedule is not None:
+            return diffusion.get(schedule)
+        known = self.inference_schedule
+        if num_inference_steps is None:
+            return known or self.schedule
+        if known is not None and len(known.betas) == num_inference_steps:
+            return known
+        return self.schedule.shortened(num_inference_steps)
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor arguments."""
