@@ -106,6 +106,7 @@ setup(
                     "train",
                 )
             ),
+            "tfwavenet = tfwavenet.launch.main:main",
             # `import` is no name for a module.
             "tfwavenet-import = tfwavenet.launch.import_checkpoint:main",
         ]

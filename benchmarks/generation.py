@@ -50,6 +50,7 @@ CONFIGS = (
     "r9y9_mulaw256",
     "nv_wavenet",
     "multispeaker",
+    "fullband",
     "text",
 )
 # Networks with a row for one utterance, cut into pieces that are generated at the same time.

@@ -44,7 +44,12 @@ RECEPTIVE_FIELDS = {
     "unconditional": 3070,
 }
 # The configs of the teachers that others name by their workdirs.
-TEACHERS = {"runs/gaussian": ("r9y9_gaussian", "full"), "runs/teacher": ("fsdd", "gaussian")}
+TEACHERS = {
+    "runs/gaussian": ("r9y9_gaussian", "full"),
+    "runs/gaussian_44k": ("fullband", "gaussian_44k"),
+    "runs/gaussian_48k": ("fullband", "gaussian_48k"),
+    "runs/teacher": ("fsdd", "gaussian"),
+}
 
 
 def load(name):

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from examples import nv_wavenet_test
 from tests.support.shared import golden
 from tfwavenet import interop
+from tfwavenet.audio import audio_files, mulaw
 from tfwavenet.generation import reverse_diffusion
 from tfwavenet.interop import torch_files
 
@@ -99,6 +101,20 @@ def test_nv_wavenet_greedy_generation_by_the_engine():
     engine = interop.NVWaveNet(**torch_files.read(golden("nv_wavenet.pt")))
     codes = engine.infer(data["cond_input"], interop.Impl.AUTO, temperature=0.0)
     np.testing.assert_array_equal(codes, data["greedy"])
+
+
+def test_the_example_of_nv_wavenet_writes_audio(tmp_path, monkeypatch, capsys):
+    conditioning = arrays("nv_wavenet.npz")["cond_input"]
+    np.save(tmp_path / "cond_input.npy", conditioning)
+    arguments = [f"--model={golden('nv_wavenet.pt')}", f"--cond_input={tmp_path}/cond_input.npy"]
+    arguments += [f"--output={tmp_path}/audio.wav", "--seed=5"]
+    monkeypatch.setattr("sys.argv", ["nv_wavenet_test", *arguments])
+    nv_wavenet_test.main()
+    audio, rate = audio_files.read(tmp_path / "audio.wav")
+    engine = interop.NVWaveNet(**torch_files.read(golden("nv_wavenet.pt")))
+    codes = engine.infer(conditioning[:, :1], seed=5)[0]
+    np.testing.assert_array_equal(mulaw.encode(audio, classes=32), codes)
+    assert rate == 16000 and len(audio) == 70
 
 
 def test_codejin_output_and_loss():

@@ -16,7 +16,15 @@ from absl import logging
 
 from tfwavenet import files
 from tfwavenet.checks import nearest_name
-from tfwavenet.data import given_splits, listing, speech_corpora, splits, texts, transcripts
+from tfwavenet.data import (
+    defaults,
+    given_splits,
+    listing,
+    speech_corpora,
+    splits,
+    texts,
+    transcripts,
+)
 from tfwavenet.data.corpus import Corpus, layout_error
 from tfwavenet.data.splits import Utterance
 
@@ -87,9 +95,9 @@ def read_corpus(
     name: CorpusName,
     *,
     root: files.PathLike | None = None,
-    validation: float = 0.05,
-    test: float = 0.05,
-    seed: int = 0,
+    validation: float = defaults.VALIDATION,
+    test: float = defaults.TEST,
+    seed: int = defaults.SEED,
     split_list: files.PathLike | None = None,
 ) -> Corpus:
     """Lists the utterances of a corpus.

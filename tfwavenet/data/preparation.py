@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import ml_collections
@@ -20,7 +20,7 @@ from absl import logging
 from tfwavenet import files
 from tfwavenet.audio import recipes
 from tfwavenet.audio.recipes import Recipe
-from tfwavenet.data import corpora, given_features, metadata, progress, records, workers
+from tfwavenet.data import corpora, defaults, given_features, metadata, progress, records, workers
 from tfwavenet.data.analysis import Analysis
 from tfwavenet.data.corpora import Corpus, CorpusName
 from tfwavenet.data.splits import SPLITS
@@ -39,13 +39,13 @@ def prepare(
     output_dir: files.PathLike,
     recipe: str | Mapping[str, Any] | Recipe,
     root: files.PathLike | None = None,
-    max_seconds: float = 20.0,
-    with_mel: bool = True,
+    max_seconds: float = defaults.MAX_SECONDS,
+    with_mel: bool = defaults.WITH_MEL,
     features: files.PathLike | None = None,
-    features_transposed: bool = False,
-    validation: float = 0.05,
-    test: float = 0.05,
-    seed: int = 0,
+    features_transposed: bool = defaults.FEATURES_TRANSPOSED,
+    validation: float = defaults.VALIDATION,
+    test: float = defaults.TEST,
+    seed: int = defaults.SEED,
     split_list: files.PathLike | None = None,
     first_speakers: Sequence[str] = (),
     num_workers: int | None = None,
@@ -227,19 +227,32 @@ def _size(path: str) -> int:
 
 def _plan(corpus: Corpus, speakers: list[str]) -> list[Shard]:
     """Deals the recordings, in order of split and name, to shards."""
-    shards: list[Shard] = []
-    for split in SPLITS:
-        items: list[Item] = []
-        chosen = [item for item in corpus.utterances if item.split == split]
-        for number, utterance in enumerate(chosen):
-            items.append(Item(utterance, speakers.index(utterance.speaker), _size(utterance.path)))
-            full = len(items) == _SHARD_FILES
-            full = full or sum(item.source_bytes for item in items) >= _SHARD_SOURCE_BYTES
-            if full or number == len(chosen) - 1:
-                count = sum(shard.split == split for shard in shards)
-                shards.append(Shard(split, count, tuple(items)))
-                items = []
-    return shards
+    numbers = {name: number for number, name in enumerate(speakers)}
+    return [
+        Shard(split, number, items)
+        for split in SPLITS
+        for number, items in enumerate(
+            _dealt(
+                Item(utterance, numbers[utterance.speaker], _size(utterance.path))
+                for utterance in corpus.utterances
+                if utterance.split == split
+            )
+        )
+    ]
+
+
+def _dealt(items: Iterable[Item]) -> Iterator[tuple[Item, ...]]:
+    """Yields the items of each shard; a shard is closed at either limit."""
+    full: list[Item] = []
+    source_bytes = 0
+    for item in items:
+        full.append(item)
+        source_bytes += item.source_bytes
+        if len(full) == _SHARD_FILES or source_bytes >= _SHARD_SOURCE_BYTES:
+            yield tuple(full)
+            full, source_bytes = [], 0
+    if full:
+        yield tuple(full)
 
 
 def _prepare(

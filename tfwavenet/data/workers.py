@@ -201,10 +201,14 @@ class Crew:
         """
         results = {shard.name: self._earlier(work, shard) for shard in shards}
         todo = [shard for shard in shards if results[shard.name] is None]
-        done_files = sum(len(shard.items) for shard in shards if shard not in todo)
         all_files = sum(len(shard.items) for shard in shards)
+        done_files = all_files - sum(len(shard.items) for shard in todo)
         with tqdm.tqdm(
-            total=all_files, initial=done_files, unit="file", desc=work.name, disable=not todo
+            total=all_files,
+            initial=done_files,
+            unit="file",
+            desc=work.name,
+            disable=not todo or None,  # None: where stderr is no terminal
         ) as bar:
             for shard, result in self._execute(work, todo):
                 self._state.finish_step(f"{work.name}-{shard.name}", result)

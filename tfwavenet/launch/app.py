@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import logging as std_logging
 import os
 import pathlib
 import sys
@@ -78,6 +79,20 @@ def run(
     sys.exit(0)
 
 
+class _LogFormatter(std_logging.Formatter):
+    """Puts the time before a message, and its level where it is more than information."""
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(message)s", "%H:%M:%S")
+
+    def format(self, record: std_logging.LogRecord) -> str:
+        line = super().format(record)
+        if record.levelno <= std_logging.INFO:
+            return line
+        time, message = line[: len("00:00:00")], line[len("00:00:00 ") :]
+        return f"{time} {record.levelname.lower()}: {message}"
+
+
 def one_sentence(error: BaseException) -> str:
     """Returns the message of an exception on one line; a system error begins with its file.
 
@@ -99,10 +114,11 @@ def _discard_output() -> None:
 
 
 def _log_to_stderr() -> None:
-    """Sends absl's log to stderr, from level INFO on."""
+    """Sends absl's log to stderr, from level INFO on, each line with its time of day."""
     flags.FLAGS.mark_as_parsed()
     logging.use_absl_handler()
     logging.set_verbosity(logging.INFO)
+    logging.get_absl_handler().setFormatter(_LogFormatter())
 
 
 def _parse(main: Callable[..., Any], flag_values: flags.FlagValues, argv: list[str]) -> list[str]:

@@ -17,7 +17,6 @@ from typing import cast
 from absl import flags, logging
 
 from tfwavenet.data.splits import SPLITS, Split
-from tfwavenet.evaluation.report import summary_lines
 from tfwavenet.launch import app, model_flags, sampling
 
 FLAGS = flags.FlagValues()
@@ -48,6 +47,8 @@ _OUTPUT_DIR = flags.DEFINE_string(
 
 
 def _evaluate() -> None:
+    from tfwavenet.evaluation.report import summary_lines
+
     run = _MODEL.run()
     chosen = sampling.arguments(run, **_SAMPLING.values())
     report = run.evaluate(

@@ -8,22 +8,23 @@ With --form=xla the server compiles the model. A server on CPU must be told that
 
 from __future__ import annotations
 
-from typing import cast, get_args
+from typing import TYPE_CHECKING, cast
 
 from absl import flags, logging
 
-from tfwavenet import export
 from tfwavenet.launch import app, model_flags
+
+if TYPE_CHECKING:
+    from tfwavenet.export import Form
 
 FLAGS = flags.FlagValues()
 _MODEL = model_flags.define(FLAGS)
 _OUTPUT_DIR = flags.DEFINE_string(
     "output_dir", None, "Folder of all versions; default: <workdir>/export.", flag_values=FLAGS
 )
-_FORM = flags.DEFINE_enum(
+_FORM = flags.DEFINE_string(
     "form",
     "portable",
-    get_args(export.Form),
     "portable: runs in every server; xla: compiled by a server that allows it.",
     flag_values=FLAGS,
 )
@@ -48,7 +49,7 @@ _MAX_BATCH = flags.DEFINE_integer(
 def _export() -> None:
     path = _MODEL.run().export(
         _OUTPUT_DIR.value,
-        form=cast(export.Form, _FORM.value),
+        form=cast("Form", _FORM.value),
         version=_VERSION.value,
         chunk_samples=_CHUNK_SAMPLES.value,
         max_samples=_MAX_SAMPLES.value,

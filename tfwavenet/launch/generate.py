@@ -48,14 +48,17 @@ import dataclasses
 import os
 import sys
 from collections.abc import Sequence
-from typing import Optional
+from typing import TYPE_CHECKING, Optional
 
 from absl import flags
 
 from tfwavenet.data.splits import SPLITS
-from tfwavenet.launch import app, bulk_generation, generation_job, model_flags, sampling, text_job
-from tfwavenet.models.presets import presets
-from tfwavenet.run import Run
+from tfwavenet.launch import app, model_flags, sampling
+
+if TYPE_CHECKING:
+    from tfwavenet.run import Run
+
+_DEFAULT_CHARACTERS = 500
 
 FLAGS = flags.FlagValues()
 _MODEL = model_flags.define(FLAGS)
@@ -82,7 +85,7 @@ _SHARD = flags.DEFINE_string(
 _FORMAT = flags.DEFINE_enum(
     "format",
     "wav",
-    [extension[1:] for extension in generation_job.FILE_EXTENSIONS],
+    ["wav", "flac", "ogg", "mp3"],
     "Format of the files in the output folder, with --input.",
     flag_values=FLAGS,
 )
@@ -110,7 +113,7 @@ _PROMPT = flags.DEFINE_string(
 _CHARACTERS = flags.DEFINE_integer(
     "num_characters",
     None,
-    f"Number of characters, for a model over text; default: {text_job.DEFAULT_CHARACTERS}.",
+    f"Number of characters, for a model over text; default: {_DEFAULT_CHARACTERS}.",
     lower_bound=1,
     flag_values=FLAGS,
 )
@@ -161,18 +164,22 @@ def _generate(arguments: Sequence[str]) -> None:
 
 
 def _list_presets() -> None:
+    from tfwavenet.models.presets import presets
+
     for name, entry in presets().items():
         size = f"{entry['parameters'] / 1e6:.1f} million weights, {entry['sample_rate']} Hz"
         sys.stdout.write(f"{name}: {entry['description']} {entry['class_name']}, {size}.\n")
 
 
 def _generate_text(run: Run) -> None:
+    from tfwavenet.launch import text_job
+
     _refuse(_OF_AUDIO, "this one writes text")
     text_job.run(
         run.model,
         prompt=_PROMPT.value,
-        num_characters=_CHARACTERS.value or text_job.DEFAULT_CHARACTERS,
-        output=None if _OUTPUT.value == generation_job.STANDARD_OUTPUT else _OUTPUT.value,
+        num_characters=_CHARACTERS.value or _DEFAULT_CHARACTERS,
+        output=None if _OUTPUT.value == "-" else _OUTPUT.value,
         seed=_SEED.value,
         **sampling.arguments(run, **_SAMPLING.values()),
     )
@@ -200,6 +207,8 @@ def _label() -> Optional[str]:
 
 
 def _generate_inputs(run: Run, inputs: Sequence[str]) -> None:
+    from tfwavenet.launch import bulk_generation, generation_job
+
     _refuse(_OF_TEXT, "this one makes audio")
     beside = next((holder for holder in _OF_ONE_JOB if FLAGS[holder.name].present), None)
     if beside is not None:
@@ -230,6 +239,8 @@ def _generate_inputs(run: Run, inputs: Sequence[str]) -> None:
 
 
 def _generate_audio(run: Run) -> None:
+    from tfwavenet.launch import generation_job
+
     _refuse(_OF_TEXT, "this one makes audio")
     job = generation_job.Job.create(
         run.model,

@@ -135,7 +135,13 @@ def run(
     rate, speed, start = model.recipe.sample_rate, Speedometer(), time.monotonic()
     with contextlib.ExitStack() as stack:
         bar = stack.enter_context(
-            tqdm.tqdm(total=sum(job.samples), unit=" samples", unit_scale=True, desc="generate")
+            tqdm.tqdm(
+                total=sum(job.samples),
+                unit=" samples",
+                unit_scale=True,
+                desc="generate",
+                disable=None,
+            )
         )
         writers: dict[int, _Writer] = {}
 

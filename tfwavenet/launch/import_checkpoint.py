@@ -19,9 +19,7 @@ from __future__ import annotations
 
 from absl import flags, logging
 
-from tfwavenet import interop
 from tfwavenet.launch import app
-from tfwavenet.training import workdir as workdirs
 
 FLAGS = flags.FlagValues()
 _CHECKPOINT = flags.DEFINE_string(
@@ -54,7 +52,17 @@ _ROOT = flags.DEFINE_string("root", None, "Folder of the corpus.", flag_values=F
 
 
 def _import() -> None:
+    from tfwavenet import interop
+    from tfwavenet.training import workdir as workdirs
+
     imported = interop.load(_CHECKPOINT.value, hyperparameters=_HYPERPARAMETERS.value)
+    if imported.model.recipe is None:
+        raise ValueError(
+            f"this checkpoint of {imported.family} does not say how its features are computed, so it "
+            "cannot become a run; tfwavenet.interop.load gives the model, and "
+            "examples/nv_wavenet_test.py generates from the files of nv-wavenet's wrapper. "
+            f"Received: --checkpoint={_CHECKPOINT.value}"
+        )
     workdirs.store(
         imported.model,
         _WORKDIR.value,

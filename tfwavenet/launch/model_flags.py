@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Optional, cast
+from typing import TYPE_CHECKING, NamedTuple, Optional, cast
 
 from absl import flags
 
-from tfwavenet.models.presets import presets
-from tfwavenet.run import Run
-from tfwavenet.training.workdir import Weights
+if TYPE_CHECKING:
+    from tfwavenet.run import Run
+    from tfwavenet.training.workdir import Weights
 
 PRESET_HELP = (
     "Name of a preset that comes with the package, folder of a preset, or hf://user/model."
@@ -28,6 +28,9 @@ class ModelFlags(NamedTuple):
         Raises:
             ValueError: If neither is given, or a preset does not exist.
         """
+        from tfwavenet.models.presets import presets
+        from tfwavenet.run import Run
+
         if self.preset.value is not None:
             return Run.from_preset(self.preset.value, self.workdir.value or ".")
         if self.workdir.value is None:
@@ -35,7 +38,7 @@ class ModelFlags(NamedTuple):
                 "--workdir=FOLDER of a training run or --preset=NAME is expected; there are the "
                 f"presets {', '.join(presets())}. Received: neither"
             )
-        return Run(self.workdir.value, weights=cast(Weights, self.weights.value))
+        return Run(self.workdir.value, weights=cast("Weights", self.weights.value))
 
 
 def define(flag_values: flags.FlagValues) -> ModelFlags:

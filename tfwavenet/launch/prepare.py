@@ -16,7 +16,6 @@ import sys
 from absl import flags, logging
 
 from tfwavenet.launch import app, config_flag
-from tfwavenet.run import Run
 
 FLAGS = flags.FlagValues()
 _CONFIG = config_flag.define("Config file. If not given, the config in the workdir.", FLAGS)
@@ -36,6 +35,8 @@ def main() -> None:
 
 
 def _prepare() -> None:
+    from tfwavenet.run import Run
+
     folder = Run(_WORKDIR.value).prepare(config_flag.with_shorthands(_CONFIG.value, _SHORT))
     logging.info("Prepared data are in %s", folder.absolute())
 

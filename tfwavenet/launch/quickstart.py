@@ -18,9 +18,7 @@ from typing import Any
 
 from absl import flags, logging
 
-from tfwavenet.evaluation.report import summary_lines
 from tfwavenet.launch import app, config_flag
-from tfwavenet.run import Run
 
 FLAGS = flags.FlagValues()
 _CONFIG = config_flag.define("Config file; default: configs/quickstart.py.", FLAGS)
@@ -34,6 +32,9 @@ _WORKDIR = flags.DEFINE_string(
 
 
 def _quickstart() -> None:
+    from tfwavenet.evaluation.report import summary_lines
+    from tfwavenet.run import Run
+
     config = config_flag.with_shorthands(_CONFIG.value, _SHORT)
     if config.training.init is None:
         raise ValueError(

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import inspect
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from absl import flags
 
-from tfwavenet import diffusion
-from tfwavenet.run import Run
+if TYPE_CHECKING:
+    from tfwavenet.run import Run
 
 _DIFFUSION = ("schedule", "num_inference_steps", "eta")
 
@@ -102,6 +102,8 @@ def arguments(run: Run, **given: Any) -> dict[str, Any]:
     Raises:
         ValueError: If a flag is for another kind of model, or its value is out of range.
     """
+    from tfwavenet import diffusion
+
     model = run.model
     chosen = {name: value for name, value in given.items() if value is not None}
     for name in chosen:

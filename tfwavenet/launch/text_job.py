@@ -14,14 +14,12 @@ from absl import logging
 from tfwavenet import files, text
 from tfwavenet.models.audio_model import AudioModel
 
-DEFAULT_CHARACTERS = 500
-
 
 def run(
     model: AudioModel,
     *,
     prompt: Optional[str] = None,
-    num_characters: int = DEFAULT_CHARACTERS,
+    num_characters: int,
     output: Optional[files.PathLike] = None,
     seed: int = 0,
     **sampling: Any,

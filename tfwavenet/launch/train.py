@@ -21,7 +21,6 @@ import sys
 from absl import flags, logging
 
 from tfwavenet.launch import app, config_flag
-from tfwavenet.run import Run
 
 FLAGS = flags.FlagValues()
 _CONFIG = config_flag.define("Config file. If not given, the config in the workdir.", FLAGS)
@@ -37,6 +36,8 @@ def main() -> None:
 
 
 def _train() -> None:
+    from tfwavenet.run import Run
+
     run = Run(_WORKDIR.value)
     run.train(config_flag.with_shorthands(_CONFIG.value, _SHORT))
     logging.info("The trained model is in %s", run.path.absolute())

@@ -8,14 +8,12 @@ data too, if it is None and `speaker_channels` is not.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from typing import Any, NamedTuple, Optional
 
-from tfwavenet.data.preparation import prepare
+from tfwavenet.data import defaults
 
 _PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
-_PREPARE = inspect.signature(prepare).parameters
 
 
 class Check(NamedTuple):
@@ -97,11 +95,11 @@ KEYS: tuple[Key, ...] = (
     Key("data.records", None, PATH, "Folder of prepared data, in place of corpus and root."),
     Key(
         "data.max_seconds",
-        _PREPARE["max_seconds"].default,
+        defaults.MAX_SECONDS,
         _real(0.0, float("inf")),
         "Length in seconds above which a recording becomes several utterances.",
     ),
-    Key("data.with_mel", _PREPARE["with_mel"].default, _BOOLEAN, "Whether mels are computed."),
+    Key("data.with_mel", defaults.WITH_MEL, _BOOLEAN, "Whether mels are computed."),
     Key(
         "data.features",
         None,
@@ -110,25 +108,25 @@ KEYS: tuple[Key, ...] = (
     ),
     Key(
         "data.features_transposed",
-        _PREPARE["features_transposed"].default,
+        defaults.FEATURES_TRANSPOSED,
         _BOOLEAN,
         "Whether these files hold [n_mels, frames] instead of [frames, n_mels].",
     ),
     Key(
         "data.validation",
-        _PREPARE["validation"].default,
+        defaults.VALIDATION,
         _SHARE,
         "Share of the recordings that is held out for validation.",
     ),
     Key(
         "data.test",
-        _PREPARE["test"].default,
+        defaults.TEST,
         _SHARE,
         "Share of the recordings that is held out for testing.",
     ),
     Key(
         "data.split_seed",
-        _PREPARE["seed"].default,
+        defaults.SEED,
         _ANY_INTEGER,
         "Seed of the choice of the held-out recordings.",
     ),
