@@ -52,6 +52,8 @@ EXTRAS = {
     ],
     # A metric whose package compiles C on installation; evaluation leaves it out where absent.
     "evaluate": ["pesq>=0.0.4"],
+    # The pages of docs/, with the reference made of the docstrings.
+    "docs": ["mkdocs-material>=9.5", "mkdocstrings[python]>=0.26"],
     # Presets by the handle hf://user/model.
     "huggingface": ["huggingface_hub>=0.20"],
     "notebooks": ["ipywidgets>=8", "jupyterlab>=4", "nbclient>=0.9"],

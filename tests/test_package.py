@@ -132,9 +132,8 @@ def test_console_scripts_lead_to_a_main(metadata):
         name, target = script.split(" = ")
         module, function = target.split(":")
         # `import` is no name for a module.
-        assert name == "tfwavenet-" + module.rsplit(".", 1)[1].replace(
-            "import_checkpoint", "import"
-        )
+        command = module.rsplit(".", 1)[1].replace("import_checkpoint", "import")
+        assert name == ("tfwavenet" if command == "main" else f"tfwavenet-{command}")
         assert callable(getattr(importlib.import_module(module), function))
 
 
@@ -162,6 +161,7 @@ def test_every_data_file_is_installed(metadata):
 def test_licence_and_extras(metadata):
     assert "Apache License" in (REPOSITORY / "LICENSE").read_text()
     assert set(metadata["extras_require"]) == {
+        "docs",
         "evaluate",
         "gpu",
         "huggingface",

@@ -15,7 +15,7 @@ def nearest_name(name: Any, known: Iterable[str]) -> str:
         name: the unknown name.
         known: all names that exist.
 
-    Example:
+    Examples:
         >>> nearest_name("WaveNett", ["DiffWave", "WaveNet"])
         " (did you mean 'WaveNet'?)"
     """
@@ -32,7 +32,7 @@ def positive_integers(**values: Any) -> None:
     Raises:
         ValueError: if an argument is something else; names it.
 
-    Example:
+    Examples:
         >>> positive_integers(num_layers=20, kernel_size=2)
     """
     for name, value in values.items():
@@ -53,7 +53,7 @@ def whole_number(name: str, value: Any, least: int, most: int | None = None) -> 
     Raises:
         ValueError: if `value` is not an integer in this range.
 
-    Example:
+    Examples:
         >>> whole_number("batch_size", 4, 1)
         4
     """

@@ -54,7 +54,7 @@ class Codec(Protocol):
 class Linear:
     """Values are the samples of the signal, float32 in [-1, 1].
 
-    Example:
+    Examples:
         >>> Linear().encode(tf.constant([0.5])).numpy()
         array([0.5], dtype=float32)
     """
@@ -88,7 +88,7 @@ class MuLaw:
         num_codes: int in [2, 65536]. Defaults to 256.
         rounding: "nearest" or "truncate", see `audio.mulaw`. Defaults to "nearest".
 
-    Example:
+    Examples:
         >>> MuLaw().encode(tf.constant([0.0, 1.0])).numpy()
         array([128, 255], dtype=int32)
     """

@@ -32,7 +32,7 @@ class NoiseSchedule:
         ValueError: if there are no variances, or a variance is out of range or not above the
             variance before it.
 
-    Example:
+    Examples:
         >>> schedule = NoiseSchedule.linear(50, 1e-4, 0.05)
         >>> len(schedule.betas), round(float(schedule.signal_levels[-1]) ** 2, 4)
         (50, 0.2797)
@@ -93,7 +93,7 @@ class NoiseSchedule:
             ValueError: if `steps` is out of range, or the variances would not increase, as with
                 most steps of a long schedule.
 
-        Example:
+        Examples:
             >>> few = NoiseSchedule.linear(50, 1e-4, 0.05).respaced(6)
             >>> [float(f"{beta:.1g}") for beta in few.betas]
             [0.0001, 0.0007, 0.005, 0.03, 0.2, 0.6]
@@ -229,7 +229,7 @@ def get(identifier: Any) -> NoiseSchedule:
     Raises:
         ValueError: if the identifier is none of these, or not a valid schedule.
 
-    Example:
+    Examples:
         >>> get([1e-4, 1e-3, 1e-2]).betas
         (0.0001, 0.001, 0.01)
     """

@@ -42,7 +42,7 @@ def atomic_write(path: PathLike) -> Iterator[BinaryIO]:
         OSError: if a directory or the file cannot be written (full disk, no permission); the message
             names `path`, and `errno` is kept.
 
-    Example:
+    Examples:
         >>> import os, tempfile
         >>> target = os.path.join(tempfile.mkdtemp(), "greeting.txt")
         >>> with atomic_write(target) as file:
@@ -193,7 +193,7 @@ def file_stems(names: Sequence[str]) -> list[str]:
     Args:
         names: names of utterances; they may be paths.
 
-    Example:
+    Examples:
         >>> file_stems(["anna/1", "anna_1"])
         ['anna_1', 'anna_1-2']
     """
@@ -228,7 +228,7 @@ def path_stem(name: str) -> str:
     Args:
         name: name of an utterance, or a path without extension.
 
-    Example:
+    Examples:
         >>> path_stem("/data/../anna/1")
         'data/anna/1'
     """

@@ -40,7 +40,7 @@ class Run:
         workdir: folder of the run. It need not exist before `train`.
         weights: "ema" for the averaged weights, "raw" for the last weights.
 
-    Example:
+    Examples:
         >>> import tempfile
         >>> run = Run(tempfile.mkdtemp())
         >>> settings = {"steps": 1, "steps_per_epoch": 1, "validation_batches": 0}

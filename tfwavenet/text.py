@@ -43,7 +43,7 @@ class TextRecipe:
     Raises:
         ValueError: if a field is out of its range; the message names it.
 
-    Example:
+    Examples:
         >>> recipe = TextRecipe(characters="abn")
         >>> recipe.encode("banana!").tolist()
         [2, 1, 3, 1, 3, 1, 0]

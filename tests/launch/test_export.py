@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 
 from tfwavenet import export
@@ -49,6 +51,10 @@ def test_flags_reach_the_export(run):
     options.update(max_samples=50000, max_batch=2)
     assert status == 0
     assert asked == [("run", "raw"), ("model", "served/model", options)]
+
+
+def test_forms_are_those_of_the_function():
+    assert launcher.FLAGS["form"].parser.enum_values == list(get_args(export.Form))
 
 
 def test_defaults_are_those_of_the_function(run):

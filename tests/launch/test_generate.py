@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 
 import numpy as np
 import pytest
@@ -51,7 +52,13 @@ def _mel_file(path, seconds, **options):
     return mel
 
 
-def test_features_become_files(run, models, tmp_path, caplog, capsys):
+def test_no_bar_is_drawn_into_a_file(run, tmp_path, capsys):
+    _mel_file(tmp_path / "a.npy", 0.05)
+    assert run("single", f"--mel={tmp_path / 'a.npy'}", f"--output={tmp_path / 'a.wav'}") == 0
+    assert "\r" not in capsys.readouterr().err
+
+
+def test_features_become_files(run, models, tmp_path, caplog):
     mels = [_mel_file(tmp_path / "a.npy", 0.2), _mel_file(tmp_path / "b.npy", 0.1, f0_hz=90.0)]
     arguments = [f"--mel={tmp_path / 'a.npy'},{tmp_path / 'b.npy'}", "--speaker=bob", "--seed=5"]
     assert run("speakers", *arguments, f"--output={tmp_path / 'out'}") == 0
@@ -63,7 +70,6 @@ def test_features_become_files(run, models, tmp_path, caplog, capsys):
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.wav", "b.wav"]
     assert "real-time factor" in caplog.text
     assert f"wrote {tmp_path / 'out' / 'b.wav'}" in caplog.text
-    assert "generate" in capsys.readouterr().err  # the progress bar
 
 
 @pytest.mark.parametrize("flags", [["--label=bob"], ["--label=bob", "--speaker=bob"]])
@@ -128,14 +134,16 @@ def test_without_features_the_length_is_given(run, tmp_path):
     assert lengths == {"generated-0.wav": 400, "generated-1.wav": 400}
 
 
-def test_a_diffusion_model_takes_its_steps(run, models, tmp_path, capsys):
+def test_a_diffusion_model_takes_its_steps(run, models, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     mel = _mel_file(tmp_path / "a.npy", 0.2)
     options = ["--schedule=0.02,0.1,0.3", "--eta=0", f"--output={tmp_path / 'a.wav'}"]
     assert run("diffusion", f"--mel={tmp_path / 'a.npy'}", *options) == 0
     audio, _ = audio_files.read(tmp_path / "a.wav")
     expected = models["diffusion"].generate(mel, schedule=[0.02, 0.1, 0.3], eta=0.0)
     np.testing.assert_allclose(audio, np.clip(expected, -1, 1), atol=1e-3)
-    assert "step 3 of 3" in capsys.readouterr().err
+    drawn = capsys.readouterr().err  # the progress bar
+    assert "generate" in drawn and "step 3 of 3" in drawn
 
 
 def test_a_long_utterance_can_be_folded(run, models, tmp_path, capsys):

@@ -11,7 +11,7 @@ import pytest
 
 import tfwavenet
 from tests.support.shared import REPOSITORY
-from tfwavenet.launch import app, main
+from tfwavenet.launch import main
 
 # Runs a command and tells on the last line which large packages it has imported.
 SCRIPT = """
@@ -77,10 +77,14 @@ def test_errors_name_the_command():
     assert error.startswith("tfwavenet-train: error: ")
 
 
-def test_lines_of_the_log_are_short(capfd):
-    app._log_to_stderr()
-    app.logging.info("trained %d updates", 3)
-    app.logging.warning("nothing is left")
-    first, second = capfd.readouterr().err.splitlines()[-2:]
+def test_lines_of_the_log_are_short():
+    script = (
+        "from tfwavenet.launch import app; app._log_to_stderr(); "
+        "app.logging.info('trained %d updates', 3); app.logging.warning('nothing is left')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=REPOSITORY, capture_output=True, text=True, check=True
+    )
+    first, second = done.stderr.splitlines()
     assert re.fullmatch(r"\d\d:\d\d:\d\d trained 3 updates", first)
     assert re.fullmatch(r"\d\d:\d\d:\d\d warning: nothing is left", second)

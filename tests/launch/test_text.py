@@ -145,7 +145,7 @@ def test_a_full_disk_is_one_sentence(run, loaded, tmp_path):
         (["--top_k=0"], "--top_k"),
         (["--top_p=2"], "`top_p` above 0, at most 1"),
         (["--prompt=a\udc80"], "prompt must be valid UTF-8"),
-        (["a prompt without its flag"], "only flags are expected"),
+        (["a prompt without its flag"], "a model over text takes no recordings"),
     ],
 )
 def test_flags_that_do_not_fit_are_one_sentence(run, loaded, arguments, message):

@@ -102,7 +102,7 @@ def compare(reference: np.ndarray, estimate: np.ndarray, *, sample_rate: int) ->
     Raises:
         ValueError: if inputs are not audio, or their lengths differ too much.
 
-    Example:
+    Examples:
         >>> tone = np.sin(2 * np.pi * 220 * np.arange(8000) / 8000)
         >>> compare(tone, tone, sample_rate=8000)["f0_cents"].value
         0.0

@@ -81,7 +81,7 @@ class FeatureRecipe:
     Raises:
         ValueError: if a field is out of its range; the message names it.
 
-    Example:
+    Examples:
         >>> recipe = FeatureRecipe(sample_rate=8000, n_fft=512, win_samples=400, hop_samples=64)
         >>> signal, mel = recipe.analyze(np.zeros(8000, np.float32))
         >>> signal.shape, mel.shape

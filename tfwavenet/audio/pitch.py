@@ -49,7 +49,7 @@ def track(
         ValueError: if `audio` is not floating with shape [samples], is empty or holds NaN, or the
             range of frequencies is not possible at the sample rate.
 
-    Example:
+    Examples:
         >>> tone = np.sin(2 * np.pi * 110 * np.arange(8000) / 8000)
         >>> round(float(track(tone, sample_rate=8000)[50]), 1)
         110.0

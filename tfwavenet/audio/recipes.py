@@ -165,7 +165,7 @@ def of_any_kind(identifier: str | Mapping[str, Any] | Recipe) -> Recipe:
         ValueError: if a name or field is unknown (the message names the nearest), or a value is
             out of range.
 
-    Example:
+    Examples:
         >>> of_any_kind({"base": "text", "classes": 128}).classes
         128
     """
@@ -195,7 +195,7 @@ def get(identifier: str | Mapping[str, Any] | Recipe) -> FeatureRecipe:
     Raises:
         ValueError: if `of_any_kind` raises it, or the recipe is a text recipe.
 
-    Example:
+    Examples:
         >>> get({"base": "speech_8k", "pre_emphasis": 0.0}).hop_samples
         80
     """

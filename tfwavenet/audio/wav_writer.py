@@ -30,7 +30,7 @@ class WavWriter:
         ValueError: if `sample_rate` or `channels` is out of range.
         OSError: if the file cannot be written, or another process writes it; the message names it.
 
-    Example:
+    Examples:
         >>> import numpy as np, os, tempfile
         >>> path = os.path.join(tempfile.mkdtemp(), "tone.wav")
         >>> with WavWriter(path, sample_rate=8000) as writer:
@@ -146,7 +146,7 @@ class WavPipe:
         ValueError: if `sample_rate` is out of range.
         OSError: if the file cannot be written; BrokenPipeError if nobody reads any more.
 
-    Example:
+    Examples:
         >>> import io
         >>> pipe = io.BytesIO()
         >>> WavPipe(pipe, sample_rate=8000).append(np.zeros(800, np.float32))

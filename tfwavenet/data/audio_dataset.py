@@ -81,7 +81,7 @@ def audio_files_dataset(
         ValueError: if an argument is out of range, the recipe trims or lacks statistics, there is
             no usable file, or a file has another sample rate than the recipe.
 
-    Example:
+    Examples:
         >>> folder = corpora.BUNDLED_ROOT
         >>> dataset = audio_files_dataset(folder, recipe="speech_16k", batch_size=2, crop_frames=10)
         >>> {name: tuple(value.shape) for name, value in next(iter(dataset)).items()}

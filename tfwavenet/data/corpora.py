@@ -149,7 +149,7 @@ def read_corpus(
         ValueError: if the name is unknown, `root` is missing or superfluous, or the folder does not
             have the layout; the message says what is expected and what is there.
 
-    Example:
+    Examples:
         >>> corpus = read_corpus("bundled")
         >>> corpus.utterances[0].speaker, corpus.utterances[0].split
         ('amber', 'train')

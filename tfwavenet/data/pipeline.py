@@ -69,7 +69,7 @@ class Records:
         ValueError: if there are no finished data in the folder, or a file is missing, cut short or
             does not fit the others; the message names the file.
 
-    Example:
+    Examples:
         >>> import tempfile
         >>> from tfwavenet.data.preparation import prepare
         >>> directory = tempfile.mkdtemp()

@@ -88,7 +88,7 @@ def prepare(
             has no usable training file, or `output_dir` holds something else or lies in `root`.
         OSError: if the output cannot be written. Finished shards are used by the next run.
 
-    Example:
+    Examples:
         >>> import tempfile
         >>> metadata = prepare("bundled", output_dir=tempfile.mkdtemp(), recipe="speech_16k")
         >>> metadata["speakers"]

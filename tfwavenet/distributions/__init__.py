@@ -45,7 +45,7 @@ def get(identifier: str | Mapping[str, Any] | Distribution) -> Distribution:
     Raises:
         ValueError: if the identifier, the class name or a key of the config is unknown.
 
-    Example:
+    Examples:
         >>> get({"class_name": "Categorical", "config": {"classes": 32}}).channels
         32
     """

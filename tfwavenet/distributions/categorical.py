@@ -30,7 +30,7 @@ class Categorical(Distribution):
     Raises:
         ValueError: if `classes` is not an integer of at least 2.
 
-    Example:
+    Examples:
         >>> distribution = Categorical(classes=4)
         >>> logits = tf.constant([0.0, 3.0, 0.0, 0.0])
         >>> int(distribution.mode(logits))

@@ -126,7 +126,7 @@ class MixtureOfLogistics(_LocationScale):
     Raises:
         ValueError: if an argument is out of its range.
 
-    Example:
+    Examples:
         >>> distribution = MixtureOfLogistics(components=1, levels=3)
         >>> params = tf.zeros([3, 3])  # one logistic of mean 0 and scale 1
         >>> tf.exp(distribution.log_prob(params, [-1.0, 0.0, 1.0])).numpy().round(3).tolist()
@@ -240,7 +240,7 @@ class MixtureOfGaussians(_LocationScale):
     Raises:
         ValueError: if an argument is out of its range.
 
-    Example:
+    Examples:
         >>> distribution = MixtureOfGaussians(components=2)
         >>> params = tf.constant([5.0, 0.0, 0.25, -0.5, -3.0, -3.0])
         >>> float(distribution.mode(params))
@@ -273,7 +273,7 @@ class Gaussian(MixtureOfGaussians):
     Raises:
         ValueError: if `log_scale_min` is out of its range.
 
-    Example:
+    Examples:
         >>> round(float(Gaussian().log_prob(tf.zeros([2]), 0.0)), 4)
         -0.9189
 

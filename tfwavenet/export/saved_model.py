@@ -79,7 +79,7 @@ def export_saved_model(
         FileExistsError: If the version exists.
         OSError: If the directory cannot be written.
 
-    Example:
+    Examples:
         >>> model = WaveNet(num_layers=2)
         >>> model.build()
         >>> export_saved_model(model, "served/noise").name

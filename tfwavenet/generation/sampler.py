@@ -30,7 +30,7 @@ class Sampler:
     Raises:
         ValueError: If an argument is out of its range.
 
-    Example:
+    Examples:
         >>> Sampler(temperature=0.8, top_p=0.99)
         Sampler(temperature=0.8, top_k=None, top_p=0.99)
 

@@ -264,7 +264,7 @@ class Stream:
     Raises:
         ValueError: If an argument does not fit the model.
 
-    Example:
+    Examples:
         >>> model = WaveNet(num_layers=2, upsampler=StretchUpsampler((8, 10)), recipe="speech_8k")
         >>> stream = model.stream(chunk_samples=800)
         >>> audio = [stream.push(np.zeros([5, 40])) for _ in range(4)]

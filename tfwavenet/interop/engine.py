@@ -58,7 +58,8 @@ class NVWaveNet:
     TensorFlow or PyTorch.
 
     Args:
-        embedding_prev, embedding_curr: [A, R], embeddings of the last code but one and the last.
+        embedding_prev: [A, R], embeddings of the last code but one.
+        embedding_curr: [A, R], embeddings of the last code.
         conv_out_weight: [A, S] or [A, S, 1].
         conv_end_weight: [A, A] or [A, A, 1].
         dilate_weights: for each layer [2R, R, 2], the earlier tap first.
@@ -77,7 +78,7 @@ class NVWaveNet:
         ValueError: if an array is missing, superfluous, or does not fit the others; the message
             names it.
 
-    Example:
+    Examples:
         >>> engine = NVWaveNet(**weights)  # doctest: +SKIP
         >>> codes = engine.infer(cond_input, Impl.AUTO)  # doctest: +SKIP
     """

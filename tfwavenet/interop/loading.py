@@ -80,7 +80,7 @@ def load(
             or hyper-parameter is missing, left over, or contradicts the others.
         OSError: if there is no such file.
 
-    Example:
+    Examples:
         >>> imported = load("step1000000_ema.pth")  # doctest: +SKIP
         >>> audio = imported.model.generate(mel)  # doctest: +SKIP
     """

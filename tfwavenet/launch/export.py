@@ -1,4 +1,4 @@
-"""Exports a trained model for TF Serving, as a new version of a SavedModel directory.
+"""Exports a trained model for TF Serving, as a version of a SavedModel directory.
 
     tfwavenet-export --workdir=runs/digits --output_dir=served/digits
 
@@ -22,9 +22,10 @@ _MODEL = model_flags.define(FLAGS)
 _OUTPUT_DIR = flags.DEFINE_string(
     "output_dir", None, "Folder of all versions; default: <workdir>/export.", flag_values=FLAGS
 )
-_FORM = flags.DEFINE_string(
+_FORM = flags.DEFINE_enum(
     "form",
     "portable",
+    ["portable", "xla"],
     "portable: runs in every server; xla: compiled by a server that allows it.",
     flag_values=FLAGS,
 )

@@ -1,4 +1,4 @@
-"""Imports a checkpoint of another project into a workdir, for the other commands to work on.
+"""Imports a checkpoint of another project, for the other commands to work on.
 
     tfwavenet-import --checkpoint=step1000000_ema.pth --workdir=runs/mol
     tfwavenet-generate --workdir=runs/mol --audio=some.wav --output=again.wav

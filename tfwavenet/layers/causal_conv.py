@@ -31,7 +31,7 @@ class CausalConv1D(keras.layers.Conv1D):
     Returns:
         [batch, time, filters] of the compute dtype.
 
-    Example:
+    Examples:
         >>> layer = CausalConv1D(8, 2, dilation_rate=4)
         >>> layer(tf.ones([1, 10, 3])).shape
         TensorShape([1, 10, 8])

@@ -32,7 +32,7 @@ class CenteredConv1D(keras.layers.Conv1D):
     Raises:
         ValueError: If `kernel_size` is even.
 
-    Example:
+    Examples:
         >>> CenteredConv1D(8, 3, dilation_rate=4)(tf.ones([1, 10, 3])).shape
         TensorShape([1, 10, 8])
 

@@ -42,7 +42,7 @@ class CodeConv1D(keras.layers.Layer):
     Raises:
         ValueError: If `filters`, `classes` or `kernel_size` is not positive.
 
-    Example:
+    Examples:
         >>> CodeConv1D(8, 256)(tf.zeros([1, 10], tf.int32)).shape
         TensorShape([1, 10, 8])
 

@@ -73,7 +73,7 @@ class DiffusionResidualBlock(keras.layers.Layer):
     Raises:
         ValueError: If `kernel_size` is even.
 
-    Example:
+    Examples:
         >>> block = DiffusionResidualBlock(8, 8, 16, dilation_rate=4)
         >>> output, skip = block(tf.ones([1, 10, 8]), step=tf.ones([1, 16]))
 

@@ -76,7 +76,7 @@ class DiffWaveStack(keras.layers.Layer):
     Raises:
         ValueError: If `num_layers` or `dilation_cycle` is not positive.
 
-    Example:
+    Examples:
         >>> stack = DiffWaveStack(50, num_layers=4, dilation_cycle=2)
         >>> stack(tf.zeros([1, 10]), step=tf.constant([3])).shape
         TensorShape([1, 10])

@@ -35,7 +35,7 @@ class Flow(WaveNetStack):
     Returns:
         float32 [batch, time, 2]; `transform` splits these outputs into shift and factor.
 
-    Example:
+    Examples:
         >>> flow = Flow(num_layers=2)
         >>> shift, log_factor = flow.transform(tf.zeros([1, 10]))
 

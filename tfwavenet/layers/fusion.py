@@ -24,7 +24,7 @@ def fused_elementwise() -> Iterator[None]:
     programs, since a server may lack XLA. On a GPU nothing changes: there the whole program is
     compiled, or none of it.
 
-    Example:
+    Examples:
         >>> @tf.function
         ... def activation(z):
         ...     with fused_elementwise():

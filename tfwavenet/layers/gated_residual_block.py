@@ -80,7 +80,7 @@ class GatedResidualBlock(keras.layers.Layer):
         ValueError: If `gate_channels` is odd or not positive, or `dropout` is out of range. Also if
             `local_channels` differs from `gate_channels` without `project_local`.
 
-    Example:
+    Examples:
         >>> block = GatedResidualBlock(8, 16, 12, dilation_rate=4)
         >>> output, skip = block(tf.ones([1, 10, 8]))
 

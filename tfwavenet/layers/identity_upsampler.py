@@ -21,7 +21,7 @@ class IdentityUpsampler(Upsampler):
     Returns:
         The inputs, [batch, samples, channels] of the compute dtype.
 
-    Example:
+    Examples:
         >>> IdentityUpsampler()(tf.ones([1, 10, 80])).shape
         TensorShape([1, 10, 80])
     """

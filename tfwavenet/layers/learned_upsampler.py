@@ -35,7 +35,7 @@ class LearnedUpsampler(Upsampler):
         ValueError: If `scales` does not hold exactly one positive factor, or `kernel_frames` is not
             positive.
 
-    Example:
+    Examples:
         >>> LearnedUpsampler((200,))(tf.ones([1, 3, 80])).shape
         TensorShape([1, 600, 80])
 

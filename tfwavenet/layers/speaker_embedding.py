@@ -33,7 +33,7 @@ class SpeakerEmbedding(keras.layers.Embedding):
         tf.errors.InvalidArgumentError: If a speaker number is out of range in a graph, as in `fit`.
             Programs that XLA compiles do not check the range.
 
-    Example:
+    Examples:
         >>> SpeakerEmbedding(6, 16)(tf.constant([0, 5])).shape
         TensorShape([2, 16])
     """

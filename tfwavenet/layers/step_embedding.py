@@ -66,7 +66,7 @@ class DiffusionStepEmbedding(keras.layers.Layer):
     Raises:
         ValueError: If `steps` or `channels` is not positive, or `order` is unknown.
 
-    Example:
+    Examples:
         >>> DiffusionStepEmbedding(50)(tf.constant([3.5])).shape
         TensorShape([1, 512])
 

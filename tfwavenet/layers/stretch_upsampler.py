@@ -48,7 +48,7 @@ class StretchUpsampler(Upsampler):
         ValueError: If a scale is not positive, `padding_frames` is negative, or
             `frequency_kernel_size` is even.
 
-    Example:
+    Examples:
         >>> layer = StretchUpsampler((4, 4), padding_frames=2, input_context=True)
         >>> layer(tf.ones([1, 3 + 2 * 2, 80])).shape
         TensorShape([1, 48, 80])

@@ -45,7 +45,7 @@ class TransposedUpsampler(Upsampler):
     Raises:
         ValueError: If a scale is not positive, or `overlap` is neither 1 nor 2 with even scales.
 
-    Example:
+    Examples:
         >>> TransposedUpsampler((16, 16), overlap=2, negative_slope=0.4)(tf.ones([1, 3, 80])).shape
         TensorShape([1, 768, 80])
 

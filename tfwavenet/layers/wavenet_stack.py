@@ -109,7 +109,7 @@ class WaveNetStack(keras.layers.Layer):
         ValueError: If a size is out of its range, or `skip_mode` is unknown. Also if
             `local_channels` differs from `num_layers * gate_channels` without `project_local`.
 
-    Example:
+    Examples:
         >>> stack = WaveNetStack(2, num_layers=4, dilation_cycle=2)
         >>> stack(tf.zeros([1, 10])).shape
         TensorShape([1, 10, 2])

@@ -70,7 +70,7 @@ class WeightNormalization(_Wrapper):
     Raises:
         ValueError: If `layer` has no kernel, or is recurrent.
 
-    Example:
+    Examples:
         >>> layer = WeightNormalization(keras.layers.Dense(10))
         >>> layer(tf.ones([2, 3])).shape
         TensorShape([2, 10])

@@ -106,7 +106,7 @@ class DiffWave(AudioModel):
     Raises:
         ValueError: if arguments contradict each other, such as the scales of upsampler and recipe.
 
-    Example:
+    Examples:
         >>> model = DiffWave(num_layers=4, dilation_cycle=2, residual_channels=8)
         >>> model.compile(keras.optimizers.Adam(2e-4))
         >>> audio = tf.sin(tf.range(1000.0) / 10)[tf.newaxis]

@@ -67,7 +67,8 @@ class ParallelWaveNet(AudioModel):
     Args:
         flow_layers: number of residual blocks of each flow, positive.
         dilation_cycle: block i of a flow has dilation `2 ** (i % dilation_cycle)`.
-        residual_channels, skip_channels: channels of these paths.
+        residual_channels: channels of the residual path.
+        skip_channels: channels of the skip path.
         gate_channels: channels before the gate, even; half of it behind.
         kernel_size: taps of the dilated convolutions.
         noise: "gaussian", for a teacher that predicts a `Gaussian`: the divergence from it is
@@ -100,7 +101,7 @@ class ParallelWaveNet(AudioModel):
     Raises:
         ValueError: if arguments contradict each other, such as the scales of upsampler and recipe.
 
-    Example:
+    Examples:
         >>> teacher = WaveNet(num_layers=4, distribution="Gaussian")
         >>> student = ParallelWaveNet(flow_layers=(2, 4), residual_channels=8)
         >>> student.set_teacher(teacher)

@@ -77,7 +77,7 @@ def presets() -> dict[str, dict[str, Any]]:
         For the name of each preset a mapping with "class_name", "description", "parameters",
         "sample_rate" (in Hz; None for text) and "sampling" (recommended arguments of `generate`).
 
-    Example:
+    Examples:
         >>> for name, entry in presets().items():
         ...     assert entry["parameters"] > 0, name
     """

@@ -70,7 +70,8 @@ class WaveNet(AudioModel):
     Args:
         num_layers: number of residual blocks, positive.
         dilation_cycle: block i has dilation `2 ** (i % dilation_cycle)`.
-        residual_channels, skip_channels: channels of these paths.
+        residual_channels: channels of the residual path.
+        skip_channels: channels of the skip path.
         gate_channels: channels before the gate, even; half of it behind.
         kernel_size: taps of the dilated convolutions.
         distribution: of the next sample, as `distributions.get` takes it.
@@ -90,7 +91,8 @@ class WaveNet(AudioModel):
             `gate_channels` for the first block, then those for the second, and so on.
         num_speakers: how many; None where speaker vectors come from elsewhere.
         speaker_channels: size of a speaker vector; None for a network without speakers.
-        local_bias, global_bias: whether the features' and the speakers' projections have biases.
+        local_bias: whether the projections of the features have biases.
+        global_bias: whether the projections of the speakers have biases.
         weight_norm: whether convolutions are weight normalized.
         head_weight_norm: the same of the head; None for `weight_norm`.
         dropout: rate of dropout before each dilated convolution.
@@ -109,7 +111,7 @@ class WaveNet(AudioModel):
     Raises:
         ValueError: if arguments contradict each other, such as the scales of upsampler and recipe.
 
-    Example:
+    Examples:
         >>> model = WaveNet(num_layers=4, dilation_cycle=2, distribution="Categorical")
         >>> model.compile(keras.optimizers.Adam(1e-3))
         >>> audio = tf.sin(tf.range(1000.0) / 10)[tf.newaxis]
@@ -458,7 +460,7 @@ class WaveNet(AudioModel):
 
         The arguments are documented at `generation.Stream`.
 
-        Example:
+        Examples:
             >>> model = WaveNet(num_layers=4, dilation_cycle=2)
             >>> audio = model.stream(seed=1).pull(500)
         """

@@ -44,7 +44,7 @@ class Checkpoints:
     Raises:
         ValueError: If `keep` is below 1.
 
-    Example:
+    Examples:
         >>> import tempfile
         >>> weight = tf.Variable(1.0)
         >>> checkpoints = Checkpoints(tempfile.mkdtemp(), weight=weight)

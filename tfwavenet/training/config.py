@@ -36,7 +36,7 @@ def default_config(class_name: str = "WaveNet") -> ml_collections.ConfigDict:
     Raises:
         ValueError: If there is no such model.
 
-    Example:
+    Examples:
         >>> config = default_config()
         >>> config.model.num_layers = 12
         >>> config.training.steps

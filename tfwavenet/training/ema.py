@@ -28,7 +28,7 @@ class ExponentialMovingAverage(tf.Module):
     Raises:
         ValueError: If `decay` is out of its range or the model has no weights yet.
 
-    Example:
+    Examples:
         >>> model = keras.Sequential([keras.Input([1]), keras.layers.Dense(1)])
         >>> ema = ExponentialMovingAverage(model, decay=0.99)
         >>> ema.update(model)

@@ -21,7 +21,7 @@ class MeasuredAdam(AdamWithGradients):
         *args: see `keras.optimizers.Adam`.
         **kwargs: see `keras.optimizers.Adam`.
 
-    Example:
+    Examples:
         >>> optimizer = MeasuredAdam(1e-3, global_clipnorm=1.0)
         >>> optimizer.apply_gradients([(tf.constant([3.0, 4.0]), tf.Variable([0.0, 0.0]))])
         <tf.Variable 'UnreadVariable' shape=() dtype=int64, numpy=1>

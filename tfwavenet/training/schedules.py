@@ -47,7 +47,7 @@ class FlooredExponentialDecay(_Schedule):
     Raises:
         ValueError: If an argument is out of its range.
 
-    Example:
+    Examples:
         >>> schedule = FlooredExponentialDecay(1e-3, decay_steps=100, decay_rate=0.1, floor=1e-5)
         >>> [f"{float(schedule(step)):.0e}" for step in (0, 100, 1000)]
         ['1e-03', '1e-04', '1e-05']
@@ -93,7 +93,7 @@ class Noam(_Schedule):
     Raises:
         ValueError: If an argument is out of its range.
 
-    Example:
+    Examples:
         >>> schedule = Noam(1e-3, warmup_steps=4)
         >>> [round(float(schedule(step)), 5) for step in (0, 3, 15)]
         [0.00025, 0.001, 0.0005]
@@ -127,7 +127,7 @@ class CosineWithWarmup(_Schedule):
     Raises:
         ValueError: If an argument is out of its range.
 
-    Example:
+    Examples:
         >>> schedule = CosineWithWarmup(1e-3, total_steps=110, warmup_steps=10)
         >>> [round(float(schedule(step)), 6) for step in (0, 9, 60, 110)]
         [0.0001, 0.001, 0.0005, 0.0]
@@ -191,7 +191,7 @@ def get(identifier: Union[LearningRate, Mapping[str, Any]]) -> LearningRate:
     Raises:
         ValueError: If the identifier, the class name, a key or a value is not valid.
 
-    Example:
+    Examples:
         >>> get({"class_name": "Noam", "config": {"warmup_steps": 100}}).peak
         0.001
         >>> keras = {"initial_learning_rate": 1e-3, "decay_steps": 1000}

@@ -1,4 +1,4 @@
-"""The README's commands and code are what they claim: parsed here, executed in the slow tier."""
+"""Commands and code of README and docs/ are what they claim: parsed here, executed in the slow tier."""
 
 from __future__ import annotations
 
@@ -9,32 +9,45 @@ import re
 import shlex
 import subprocess
 import sys
+from typing import get_args
 
 import pytest
 
+from tfwavenet.audio.recipes import RECIPES
+from tfwavenet.data.corpora import CorpusName
 from tfwavenet.launch import config_flag
 
 REPOSITORY = pathlib.Path(__file__).parent.parent
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+DOCS = REPOSITORY / "docs"
+PAGES = {
+    str(path.relative_to(REPOSITORY)): path.read_text(encoding="utf-8")
+    for path in (
+        REPOSITORY / "README.md",
+        REPOSITORY / "CONTRIBUTING.md",
+        *sorted(DOCS.rglob("*.md")),
+    )
+}
 CI = (REPOSITORY / ".ci" / "run").read_text(encoding="utf-8")
 INSTALL = ("python3 -m venv", ". .venv", "pip install")
 
 
-def blocks(language):
+def blocks(language, text):
     """The contents of the fenced blocks of a language."""
-    return re.findall(rf"^```{language}\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
+    return re.findall(rf"^```{language}\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
 
 
 def commands():
-    """Every command of the shell blocks, with continued lines joined."""
-    text = "\n".join(blocks("bash")).replace("\\\n", " ")
-    lines = [line.split(" #")[0] for line in text.splitlines()]
-    return [" ".join(c.split()) for line in lines for c in line.split("&&") if c.strip()]
+    """Every command of the shell blocks of all pages, once, with continued lines joined."""
+    text = "\n".join(block for page in PAGES.values() for block in blocks("bash", page))
+    lines = [line.split(" #")[0] for line in text.replace("\\\n", " ").splitlines()]
+    found = [" ".join(c.split()) for line in lines for c in line.split("&&") if c.strip()]
+    return list(dict.fromkeys(found))
 
 
 def set_up():
     """The commands of the two set-up blocks: the main job and the tests."""
-    main_job, tests = (block for block in blocks("bash") if "python3 -m venv" in block)
+    main_job, tests = (block for block in blocks("bash", README) if "python3 -m venv" in block)
     return [
         [c.strip() for c in block.replace("\\\n", " ").split("&&")] for block in (main_job, tests)
     ]
@@ -63,7 +76,9 @@ def test_flags_and_config_keys_exist(command, monkeypatch):
     for name in launcher.FLAGS:
         launcher.FLAGS[name].unparse()
     try:
-        assert launcher.FLAGS(argv) == [program]
+        # What is left are inputs, which only `generate` takes.
+        rest = launcher.FLAGS(argv)
+        assert rest == [program] or program == "tfwavenet-generate"
     finally:
         launcher.FLAGS.unparse_flags()
         forget_overrides(launcher.FLAGS)
@@ -83,8 +98,16 @@ def test_every_launcher_is_shown():
     assert shown == {*commands_of_setup, *re.findall(r'"(tfwavenet-\w+) = ', setup)}
 
 
+MODULES = [command.split()[2] for command in commands() if command.startswith("python -m ")]
+
+
+@pytest.mark.parametrize("module", sorted({name for name in MODULES if "." in name}))
+def test_modules_exist(module):
+    assert (REPOSITORY / module.replace(".", "/")).with_suffix(".py").exists()
+
+
 def test_both_servers_are_shown_for_both_forms():
-    text = README.replace("\\\n", " ")
+    text = PAGES["docs/guides/serve.md"].replace("\\\n", " ")
     for server in ("tensorflow_model_server --port", "docker run"):
         lines = [" ".join(x.split()) for x in text.splitlines() if x.startswith(server)]
         portable, xla = lines
@@ -93,12 +116,31 @@ def test_both_servers_are_shown_for_both_forms():
 
 def test_every_experiment_is_in_the_table():
     configs = {path.stem for path in (REPOSITORY / "configs").glob("[!_]*.py")}
-    assert set(re.findall(r"^\| `(\w+)` \|", README, flags=re.MULTILINE)) == configs
+    table = PAGES["docs/guides/train.md"].split("## Experiments")[1]
+    assert set(re.findall(r"^\| `(\w+)` \|", table, flags=re.MULTILINE)) == configs
 
 
-def test_links_lead_somewhere():
-    for target in re.findall(r"\]\(([^)#]+)\)", README):
-        assert target.startswith("https://") or (REPOSITORY / target).exists(), target
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)#]+)\)", PAGES[page]):
+        found = (REPOSITORY / page).parent / target
+        assert target.startswith("https://") or found.exists(), target
+
+
+def test_every_page_is_in_the_navigation():
+    navigation = (REPOSITORY / "mkdocs.yml").read_text(encoding="utf-8")
+    pages = {str(path.relative_to(DOCS)) for path in DOCS.rglob("*.md")}
+    assert set(re.findall(r": (\S+\.md)$", navigation, flags=re.MULTILINE)) == pages
+
+
+def test_every_recipe_is_in_the_table():
+    shown = set(re.findall(r"`(\w+)`", PAGES["docs/guides/features.md"]))
+    assert set(RECIPES) <= shown
+
+
+def test_every_corpus_is_in_the_table():
+    shown = set(re.findall(r"`(\w+)`", PAGES["docs/guides/train.md"]))
+    assert set(get_args(CorpusName)) - {"text"} <= shown
 
 
 def test_test_command_is_what_ci_runs():
@@ -130,7 +172,14 @@ def test_main_job(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("code", blocks("python"))
+@pytest.mark.parametrize(
+    "code",
+    [
+        pytest.param(code, id=f"{page}-{number}")
+        for page, text in PAGES.items()
+        for number, code in enumerate(blocks("python", text))
+    ],
+)
 def test_python_code_runs(code, tmp_path):
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
     subprocess.run(
