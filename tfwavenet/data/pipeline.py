@@ -81,6 +81,7 @@ class Records:
 
     def __init__(self, directory: files.PathLike) -> None:
         folder = pathlib.Path(directory)
+        self._folder = str(folder)
         self.metadata = metadata.read(folder)
         self.recipe = recipes.of_any_kind(self.metadata["recipe"])
         self._codes = isinstance(self.recipe, TextRecipe)
@@ -97,6 +98,12 @@ class Records:
             )
             for split in SPLITS
         }
+
+    def __repr__(self) -> str:
+        """Describes the data in one line."""
+        counts = ", ".join(f"{self.count(split)} {split}" for split in SPLITS)
+        rate = "" if self._codes else f", {self.recipe.sample_rate} Hz"
+        return f"<Records {self._folder!r}: {counts} records, {len(self.speakers)} speakers{rate}>"
 
     def count(self, split: Split) -> int:
         """Returns the number of records of a split, which may be 0."""

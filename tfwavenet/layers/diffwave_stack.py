@@ -125,21 +125,23 @@ class DiffWaveStack(keras.layers.Layer):
         self.global_channels = global_channels
         self.weight_norm = weight_norm
         # The noisy signal and the noise are kept in float32 under every policy.
-        self.input_conv = self._conv(residual_channels, _InputConv, dtype="float32")
+        self.input_conv = self._conv(residual_channels, _InputConv, dtype="float32", name="input_conv")
         self.step_embedding = DiffusionStepEmbedding(
             num_steps, step_channels, order=step_order, dtype="float32"
         )
         self.blocks = [self._block(index) for index in range(num_layers)]
         self.further_upsamplers: list[Any] = [upsamplers.get(one) for one in further_upsamplers]
-        self.skip_conv = self._conv(residual_channels)
-        self.output_conv = CenteredConv1D(1, 1, kernel_initializer="zeros", dtype="float32")
+        self.skip_conv = self._conv(residual_channels, name="skip_conv")
+        self.output_conv = CenteredConv1D(
+            1, 1, kernel_initializer="zeros", dtype="float32", name="output_conv"
+        )
 
     def _conv(
         self, filters: int, cls: type[CenteredConv1D] = CenteredConv1D, **kwargs: Any
     ) -> keras.layers.Layer:
         kwargs.setdefault("dtype", self.dtype_policy)
         layer = cls(filters, 1, kernel_initializer="he_normal", **kwargs)
-        return WeightNormalization(layer) if self.weight_norm else layer
+        return WeightNormalization(layer, name=layer.name) if self.weight_norm else layer
 
     def _block(self, index: int) -> DiffusionResidualBlock:
         return DiffusionResidualBlock(

@@ -208,18 +208,21 @@ class WaveNetStack(keras.layers.Layer):
         if last_residual:
             # No loss depends on this projection.
             cast(keras.layers.Layer, self.blocks[-1].residual_projection).trainable = False
-        self.head = [self._head_layer(head_channels or skip_channels), self._output_layer()]
+        self.head = [
+            self._head_layer(head_channels or skip_channels, name="head"),
+            self._output_layer(),
+        ]
 
     def _input_layer(self) -> keras.layers.Layer:
         # float32 under every policy: half precision would lose the low bits of the audio.
-        settings: dict[str, Any] = {"use_bias": self.input_bias}
+        settings: dict[str, Any] = {"use_bias": self.input_bias, "name": "input_conv"}
         settings["activation"] = self.input_activation
         settings.update(kernel_size=self.input_kernel_size, dtype="float32")
         if self.input_codes is None:
             layer = CausalConv1D(self.residual_channels, **settings)
         else:
             layer = CodeConv1D(self.residual_channels, self.input_codes, **settings)
-        return WeightNormalization(layer) if self.weight_norm else layer
+        return WeightNormalization(layer, name=layer.name) if self.weight_norm else layer
 
     def _block(self, index: int) -> GatedResidualBlock:
         return GatedResidualBlock(
@@ -244,7 +247,7 @@ class WaveNetStack(keras.layers.Layer):
     def _head_layer(self, filters: int, **kwargs: Any) -> keras.layers.Layer:
         kwargs.setdefault("dtype", self.dtype_policy)
         layer = CausalConv1D(filters, 1, use_bias=self.head_bias, **kwargs)
-        return WeightNormalization(layer) if self.head_weight_norm else layer
+        return WeightNormalization(layer, name=layer.name) if self.head_weight_norm else layer
 
     def _output_layer(self) -> keras.layers.Layer:
         return self._head_layer(
@@ -252,6 +255,7 @@ class WaveNetStack(keras.layers.Layer):
             kernel_initializer=self.output_kernel_initializer,
             bias_initializer=self.output_bias_initializer,
             dtype="float32",
+            name="output",
         )
 
     def build(self, input_shape: Any = None) -> None:

@@ -85,6 +85,15 @@ class AudioModel(keras_versions.Model):
         """Describes for people what the network predicts."""
         raise NotImplementedError
 
+    def __repr__(self) -> str:
+        """Describes the model in one line."""
+        facts = [self.describe_output(), f"receptive field of {self.receptive_field} samples"]
+        if self.built:
+            facts.append(f"{self.count_params() / 1e6:.2f} million weights")
+        if self.sample_rate is not None:
+            facts.append(f"{self.sample_rate} Hz")
+        return f"<{type(self).__name__} {self.name!r}: {', '.join(facts)}>"
+
     def decode(self, mel: Any, **options: Any) -> Any:
         """Generates audio from features: `generate` by the name that other vocoders have for it.
 
@@ -223,14 +232,25 @@ class AudioModel(keras_versions.Model):
             tf.errors.InvalidArgumentError: If samples lie outside of [-1, 1].
         """
         batch, _, weights = keras.utils.unpack_x_y_sample_weight(data)
-        if not isinstance(batch, Mapping) or "audio" not in batch:
+        wanted = self._batch_keys()
+        if not isinstance(batch, Mapping) or not set(wanted) <= set(batch):
             given = sorted(batch) if isinstance(batch, Mapping) else type(batch).__name__
-            raise ValueError(
-                f'A batch is a dictionary with "audio" [batch, samples]. Received: {given}'
-            )
+            keys = ", ".join(f'"{name}" {shape}' for name, shape in wanted.items())
+            raise ValueError(f"A batch of this model is a dictionary with {keys}. Received: {given}")
         audio = self._checked_audio(tf.convert_to_tensor(batch["audio"]))
         found = {**batch, "audio": audio}
         return found if weights is None else {**found, "sample_weight": weights}
+
+    def _batch_keys(self) -> dict[str, str]:
+        """Returns the keys that a batch must have, with the shapes of their values."""
+        keys = {"audio": "[batch, samples]"}
+        upsampler = self.upsampler
+        if upsampler is not None:
+            around = f" + {2 * upsampler.padding_frames}" * (upsampler.padding_frames > 0)
+            keys["mel"] = f"[batch, samples / {upsampler.hop_samples}{around}, {self.local_channels}]"
+        if self.speaker_channels:
+            keys["speaker"] = "[batch]"
+        return keys
 
     def _checked_audio(self, audio: tf.Tensor) -> tf.Tensor:
         """Returns the audio of a batch: samples in [-1, 1], or codes where the network takes codes."""
