@@ -257,13 +257,14 @@ def read_json(path: PathLike) -> Any:
 
     Raises:
         FileNotFoundError: if the file is missing.
-        ValueError: if the file does not hold JSON; the message names the file.
+        ValueError: if the file does not hold JSON, or values too deep within one another; the
+            message names the file.
     """
     with open(path, "rb") as file:
         data = file.read()
     try:
         return json.loads(data.decode("utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(
             f"A JSON file is expected to hold one valid JSON value ({error}). "
             f"Received: path={os.fspath(path)!r} of {len(data)} bytes"

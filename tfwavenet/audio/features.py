@@ -425,15 +425,24 @@ class FeatureRecipe:
 _LOG_FACTORS = {"ln": 1.0, "log10": 1.0 / np.log(10.0), "db": 20.0 / np.log(10.0)}
 
 
+def _as_float(value: object) -> object:
+    """Returns a number as a float; anything else as it is, for the checks to name."""
+    is_number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
+    try:
+        return float(value) if is_number else value  # type: ignore[arg-type]
+    except OverflowError:
+        return value
+
+
 def _plain(field: dataclasses.Field[Any], value: object) -> object:
     """Returns a value as the int, float or tuple that the field's type asks for."""
     kind = str(field.type)
     if value is None or isinstance(value, (bool, str)):
         return value
     if kind.startswith("tuple") and isinstance(value, (list, tuple, np.ndarray)):
-        return tuple(float(element) for element in value)
-    if kind.startswith("float") and isinstance(value, (int, float, np.number)):
-        return float(value)
+        return tuple(map(_as_float, value))
+    if kind.startswith("float"):
+        return _as_float(value)
     if kind == "int" and isinstance(value, (int, np.integer)):
         return int(value)
     return value

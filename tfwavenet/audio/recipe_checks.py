@@ -29,15 +29,16 @@ _CHOICES = {
     "overflow": get_args(signal_chain.Overflow),
     "mulaw_rounding": get_args(mulaw.Rounding),
 }
-_COUNTS = (
-    "sample_rate",
-    "n_fft",
-    "hop_samples",
-    "win_samples",
-    "n_mels",
-    "trim_frame_samples",
-    "trim_hop_samples",
-)
+# Largest values: far beyond any recording's, and small enough that the mel matrix is no attack.
+_COUNTS = {
+    "sample_rate": 1_536_000,
+    "n_fft": 2**16,
+    "hop_samples": 2**16,
+    "win_samples": 2**16,
+    "n_mels": 1024,
+    "trim_frame_samples": 2**24,
+    "trim_hop_samples": 2**24,
+}
 _POSITIVE = ("power", "floor", "gain", "signal_gain")
 _POSITIVE_OR_NONE = ("feature_peak", "trim_top_db", "peak", "high_pass_hz")
 _COEFFICIENTS = ("feature_pre_emphasis", "trim_pre_emphasis", "pre_emphasis")
@@ -73,8 +74,8 @@ def _check_choices(recipe: FeatureRecipe) -> None:
 
 
 def _check_numbers(recipe: FeatureRecipe) -> None:
-    for name in _COUNTS:
-        whole_number(name, getattr(recipe, name), 1)
+    for name, most in _COUNTS.items():
+        whole_number(name, getattr(recipe, name), 1, most)
     for name in _POSITIVE + _POSITIVE_OR_NONE:
         value = getattr(recipe, name)
         if value is None and name in _POSITIVE_OR_NONE:
