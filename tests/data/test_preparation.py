@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
 import pathlib
 import shutil
 import threading
@@ -239,10 +240,8 @@ def test_data_of_the_first_version_are_gone_on_with(tmp_path, corpus, stop_after
         with pytest.MonkeyPatch.context() as patch:
             _interrupt(tmp_path, patch, after=stop_after, **options)
     for path in (tmp_path / "data").rglob("*.json"):
-        value = json.loads(path.read_text().replace('"center"', '"centre"'))
-        if path.name == "metadata.json":
-            del value["checksum"]
-        path.write_text(json.dumps(value))
+        text = path.read_text().replace('"center"', '"centre"')
+        path.write_text(re.sub(r',\s*"checksum": "\w{64}"', "", text))
     _prepare(tmp_path, **options)
     assert Records(tmp_path / "data").recipe == options["recipe"]
 
