@@ -48,9 +48,11 @@ def test_a_second_call_in_one_process_takes_a_config_and_its_keys_anew():
     config = config_flag.define("Config.", holder)
     seen = []
 
+    def main():
+        seen.append(config.value.training.steps)
+
     def run(*arguments):
         with pytest.raises(SystemExit) as exit_:
-            main = lambda: seen.append(config.value.training.steps)  # noqa: E731
             app.run(main, holder, argv=["launcher", *arguments])
         return exit_.value.code
 
