@@ -246,4 +246,4 @@ def test_hyperparameters_beside_the_checkpoint(tmp_path):
     assert "x" not in found.hyperparameters("hparams.json")
     for name, value in (("run.json", 1), ("run/hparams.json", 2), ("run/a.json", 3)):
         (tmp_path / name).write_text(json.dumps({"x": value}))
-        assert found.hyperparameters("hparams.json").get("x", 0) == value
+        assert found.hyperparameters("hparams.json").integer("x", 0) == value

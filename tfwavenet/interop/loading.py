@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Optional, cast
 
 import keras
+import tensorflow as tf
 
 from tfwavenet import files
 from tfwavenet.interop import (
@@ -20,6 +21,17 @@ from tfwavenet.interop import (
     r9y9,
     revsic,
 )
+
+# What a network is told by tensors and hyper-parameters that are not those of its project.
+_MISFITS = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    MemoryError,
+    RecursionError,
+    TypeError,
+)
+_LONGEST_REASON = 300
 
 FAMILIES: dict[str, Any] = {
     "codejin": codejin,
@@ -87,13 +99,34 @@ def load(
     given = hyperparameters
     if given is not None and not isinstance(given, Mapping):
         given = files.read_json(given)
+        if not isinstance(given, Mapping):
+            raise ValueError(
+                f"{os.fspath(cast(files.PathLike, hyperparameters))!r}: Expected a mapping of "
+                f"hyper-parameters. Received: {type(given).__name__}"
+            )
     found = checkpoint.read(path, cast(Optional[Mapping[str, Any]], given))
     for name, family in FAMILIES.items():
         if family.matches(found.arrays):
-            model, step = family.convert(found)
+            model, step = _converted(family, found)
             return Imported(model, name, step)
     some = ", ".join(sorted(found.arrays)[:3]) or "none"
     raise ValueError(
         f"Expected a checkpoint of one of the projects {', '.join(FAMILIES)}. "
         f"Received: {os.fspath(path)!r} with the tensors {some}..."
     )
+
+
+def _converted(family: Any, found: checkpoint.Source) -> tuple[keras.Model, int]:
+    """Builds the network of a checkpoint; whatever does not fit together becomes one sentence."""
+    try:
+        return family.convert(found)
+    except ValueError as error:
+        if "Received:" in str(error):
+            raise
+        reason: Exception = error
+    except (*_MISFITS, tf.errors.OpError) as error:
+        reason = error
+    text = " ".join(str(reason).split())[:_LONGEST_REASON] or type(reason).__name__
+    raise ValueError(
+        f"{found.origin}: Expected tensors and hyper-parameters that fit together. Received: {text}"
+    ) from reason

@@ -30,13 +30,22 @@ class Tensors:
     def __contains__(self, name: str) -> bool:
         return name in self._arrays
 
-    def shape(self, name: str) -> tuple[int, ...]:
+    def shape(self, name: str, axes: int | None = None) -> tuple[int, ...]:
         """Returns the shape of a tensor.
 
+        Args:
+            name: name of the tensor.
+            axes: number of axes. If None, there may be any number.
+
         Raises:
-            ValueError: if there is no tensor of this name.
+            ValueError: if there is no tensor of this name, or it has another number of axes.
         """
-        return np.shape(self._get(name))
+        shape = np.shape(self._get(name))
+        if axes not in (None, len(shape)):
+            raise ValueError(
+                f"{self._origin}: Expected {name!r} with {axes} axes. Received: shape={shape}"
+            )
+        return shape
 
     def count(self, pattern: str) -> int:
         """Counts the tensors `name.0`, `name.1`... of a pattern with `{}` for the number."""
