@@ -115,6 +115,39 @@ def test_other_statistics_are_refused(tmp_path, content):
         convert(r9y9_state(), tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("name", "values", "message"),
+    [
+        ("mean_", [0.0, np.nan, 0, 0, 0, 0, 0], r"finite means.* Received: mean_\[1\]=nan"),
+        ("mean_", [0.0, 0, 0, 0, 0, 0, np.inf], r"finite means.* Received: mean_\[6\]=inf"),
+        ("mean_", ["a"] * 7, r"not a StandardScaler"),
+        ("mean_", np.array(["1"] * 7, object), r"not a StandardScaler|numbers as mean_"),
+        ("mean_", "text", "numbers as mean_ .* Received: str"),
+        ("mean_", None, "numbers as mean_ .* Received: NoneType"),
+        ("mean_", [1.0] * 7, None),
+        ("mean_", [True] * 7, "numbers as mean_|not a StandardScaler"),
+        ("scale_", None, "numbers as scale_ .* Received: NoneType"),
+        ("scale_", [1.0] * 3, r"statistics of 7 mel bins.* Received: shape=\(3,\), of scale_"),
+        ("scale_", [1.0] * 6 + [0.0], r"deviations above 0.* Received: scale_\[6\]=0.0"),
+        ("scale_", [-1.0] * 7, r"deviations above 0.* Received: scale_\[0\]=-1.0"),
+        ("scale_", [np.nan] * 7, r"deviations above 0.* Received: scale_\[0\]=nan"),
+        ("scale_", np.ones([7, 1]), r"shape=\(7, 1\), of scale_"),
+        ("scale_", 1.0, "numbers as scale_ .* Received: float"),
+    ],
+)
+def test_statistics_that_are_none_are_refused(tmp_path, name, values, message):
+    scaler = StandardScaler().fit(np.random.default_rng(2).normal(3, 2, [50, 7]))
+    setattr(scaler, name, np.array(values) if isinstance(values, list) else values)
+    joblib.dump(scaler, tmp_path / "meanvar.joblib")
+    if message is None:
+        convert(r9y9_state(), tmp_path)
+        return
+    with pytest.raises(ValueError, match=message) as caught:
+        convert(r9y9_state(), tmp_path)
+    assert len(str(caught.value).splitlines()) == 1
+    assert "Received: " in str(caught.value)
+
+
 def test_statistics_of_other_features_are_refused(tmp_path):
     joblib.dump(StandardScaler().fit(np.eye(8)), tmp_path / "meanvar.joblib")
     with pytest.raises(ValueError, match=r"statistics of 7 mel bins.* Received: shape=\(8,\)"):

@@ -14,6 +14,7 @@ from absl import logging
 from tfwavenet.audio.features import FeatureRecipe
 
 _SHORT = reprlib.Repr()
+_SHORT.maxlevel, _SHORT.maxdict = 2, 4
 _SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 100
 
 

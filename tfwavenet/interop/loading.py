@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Mapping
-from typing import Any, Optional, cast
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -96,15 +96,15 @@ def load(
         >>> imported = load("step1000000_ema.pth")  # doctest: +SKIP
         >>> audio = imported.model.generate(mel)  # doctest: +SKIP
     """
-    given = hyperparameters
-    if given is not None and not isinstance(given, Mapping):
+    given: Any = hyperparameters
+    if isinstance(given, (str, os.PathLike)):
         given = files.read_json(given)
-        if not isinstance(given, Mapping):
-            raise ValueError(
-                f"{os.fspath(cast(files.PathLike, hyperparameters))!r}: Expected a mapping of "
-                f"hyper-parameters. Received: {type(given).__name__}"
-            )
-    found = checkpoint.read(path, cast(Optional[Mapping[str, Any]], given))
+    if hyperparameters is not None and not isinstance(given, Mapping):
+        raise ValueError(
+            "Expected a mapping of hyper-parameters, or a JSON file of one. "
+            f"Received: {type(given).__name__} in hyperparameters={str(hyperparameters)[:200]!r}"
+        )
+    found = checkpoint.read(path, given)
     for name, family in FAMILIES.items():
         if family.matches(found.arrays):
             model, step = _converted(family, found)

@@ -180,11 +180,14 @@ class Unpickler(_PythonUnpickler):
     Args:
         file: file at the beginning of the pickle.
         known: meaning of further names, by module and name; classes must be `Record`s.
+
+    Attributes:
+        bounded: the file, from which what follows the pickle can be read.
     """
 
     def __init__(self, file: BinaryIO | BoundedFile, known: Mapping[tuple[str, str], Any]) -> None:
-        self._bounded = file if isinstance(file, BoundedFile) else BoundedFile(file)
-        self._copies_left = _COPIES_PER_BYTE * self._bounded.left + 1000
+        self.bounded = file if isinstance(file, BoundedFile) else BoundedFile(file)
+        self._copies_left = _COPIES_PER_BYTE * self.bounded.left + 1000
         self.stack: list[Any] = []
         self.metastack: list[Any] = []
         super().__init__(self, encoding="latin1")
@@ -194,15 +197,15 @@ class Unpickler(_PythonUnpickler):
         """Reads bytes, which happens at every instruction of a pickle."""
         if len(self.stack) > _MOST_WAITING or len(self.metastack) > _MOST_WAITING:
             raise RefusedError("values without end within one another")
-        return self._bounded.read(count)
+        return self.bounded.read(count)
 
     def readline(self) -> bytes:
         """Reads a line."""
-        return self._bounded.readline()
+        return self.bounded.readline()
 
     def readinto(self, buffer: Any) -> int:
         """Fills a buffer."""
-        return self._bounded.readinto(buffer)
+        return self.bounded.readinto(buffer)
 
     def find_class(self, module: str, name: str) -> Any:
         """Returns the object that a name stands for.
