@@ -52,7 +52,7 @@ def test_damaged_instructions_of_a_pickle(tmp_path, count):
         contents = {name: archive.read(name) for name in archive.namelist()}
     (pickled,) = [name for name in contents if name.endswith("data.pkl")]
     path = tmp_path / "damaged.pt"
-    for content in damages.of_bytes(contents[pickled], 5 * count):
+    for content in damages.of_bytes(contents[pickled], 2 * count):
         with zipfile.ZipFile(path, "w") as archive:
             for name, data in contents.items():
                 archive.writestr(name, content if name == pickled else data)
@@ -116,7 +116,7 @@ def test_damaged_statistics(tmp_path, count):
     scaler = StandardScaler().fit(np.random.default_rng(2).normal(3, 2, [50, 7]))
     path = tmp_path / "meanvar.joblib"
     joblib.dump(scaler, path)
-    for content in damages.of_bytes(path.read_bytes(), 5 * count):
+    for content in damages.of_bytes(path.read_bytes(), 2 * count):
         path.write_bytes(content)
         assert_read_or_refused(lambda: meanvar_joblib.read_statistics(tmp_path, 7))
 

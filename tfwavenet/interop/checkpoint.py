@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import glob
 import math
@@ -138,12 +137,12 @@ def _of_keras(path: pathlib.Path) -> str | None:
     """Describes a file that Keras wrote. If None, it is something else."""
     if path.suffix in (".h5", ".hdf5"):
         return "a file of weights of Keras"
-    if not zipfile.is_zipfile(path):
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = set(archive.namelist())
+    except (ValueError, *torch_files.ZIP_DAMAGE):
         return None
-    with contextlib.suppress(zipfile.BadZipFile), zipfile.ZipFile(path) as archive:
-        if {"config.json", "metadata.json"} <= set(archive.namelist()):
-            return "a model that was saved by Keras"
-    return None
+    return "a model that was saved by Keras" if {"config.json", "metadata.json"} <= names else None
 
 
 def _flat(state: Mapping[Any, Any], path: str) -> dict[str, Any]:

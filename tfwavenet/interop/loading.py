@@ -21,6 +21,7 @@ from tfwavenet.interop import (
     r9y9,
     revsic,
 )
+from tfwavenet.interop.pickles import shown
 
 # What a network is told by tensors and hyper-parameters that are not those of its project.
 _MISFITS = (
@@ -109,7 +110,7 @@ def load(
         if family.matches(found.arrays):
             model, step = _converted(family, found)
             return Imported(model, name, step)
-    some = ", ".join(sorted(found.arrays)[:3]) or "none"
+    some = ", ".join(map(shown, sorted(found.arrays)[:3])) or "none"
     raise ValueError(
         f"Expected a checkpoint of one of the projects {', '.join(FAMILIES)}. "
         f"Received: {os.fspath(path)!r} with the tensors {some}..."

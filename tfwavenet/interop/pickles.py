@@ -63,6 +63,15 @@ def reason(error: BaseException) -> str:
     return str(error) if isinstance(error, RefusedError) else "bytes that are damaged or cut off"
 
 
+def shown(name: str) -> str:
+    """Returns a name of a file as a sentence can hold it: not too long, and printable.
+
+    Args:
+        name: any text.
+    """
+    return ascii(name[:100])[1:-1]
+
+
 class Record:
     """A pickled object: its attributes, without its code."""
 
@@ -215,7 +224,7 @@ class Unpickler(_PythonUnpickler):
         """
         if (module, name) not in self._known:
             raise RefusedError(
-                f"it refers to {module[:100]}.{name[:100]}, which is no data; nothing of it was run"
+                f"it refers to {shown(f'{module}.{name}')}, which is no data; nothing of it was run"
             )
         return self._known[module, name]
 

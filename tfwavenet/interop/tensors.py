@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from tfwavenet.interop.pickles import shown
 from tfwavenet.layers import WeightNormalization
 
 _LISTED = 5
@@ -68,7 +69,9 @@ class Tensors:
                 f"tensors or hyper-parameters call for. Received: shape={array.shape}"
             )
         if not np.isfinite(array).all():
-            raise ValueError(f"{self._origin}: Expected finite weights. Received: {name} with NaN")
+            raise ValueError(
+                f"{self._origin}: Expected finite weights. Received: {shown(name)} with NaN"
+            )
         self._taken.add(name)
         return array
 
@@ -115,7 +118,7 @@ class Tensors:
             more = f" and {len(rest) - _LISTED} more" if len(rest) > _LISTED else ""
             raise ValueError(
                 f"{self._origin}: Expected tensors of the network only. "
-                f"Received: {', '.join(rest[:_LISTED])}{more}, for which it has no place"
+                f"Received: {', '.join(map(shown, rest[:_LISTED]))}{more}, for which it has no place"
             )
 
 

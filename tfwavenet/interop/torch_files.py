@@ -31,7 +31,8 @@ _STREAM_START = pickle.dumps(_STREAM_MAGIC, protocol=2)
 _STREAM_PROTOCOL = 1001
 _LONGEST_KEY = 100
 
-_ZIP_DAMAGE = (zipfile.BadZipFile, NotImplementedError, RuntimeError, struct.error, zlib.error)
+# What reading a damaged archive ends in, apart from what damaged pickles end in.
+ZIP_DAMAGE = (zipfile.BadZipFile, NotImplementedError, RuntimeError, struct.error, zlib.error)
 
 _MOST_AXES = 16
 
@@ -181,10 +182,10 @@ def read(path: files.PathLike) -> Any:
     path = pathlib.Path(path)
     try:
         return _read_zip(path) if _is_zip(path) else _read_stream(path)
-    except (*pickles.DAMAGE, *_ZIP_DAMAGE, OSError) as error:
+    except (*pickles.DAMAGE, *ZIP_DAMAGE, OSError) as error:
         if isinstance(error, OSError) and error.filename is not None:
             raise  # the file cannot be read; one without a name is of a place that a zip points to
-        is_pickles = isinstance(error, pickles.DAMAGE) and not isinstance(error, _ZIP_DAMAGE)
+        is_pickles = isinstance(error, pickles.DAMAGE) and not isinstance(error, ZIP_DAMAGE)
         reason = pickles.reason(error) if is_pickles else str(error) or "a damaged archive"
         raise ValueError(
             f"{os.fspath(path)!r} is not a whole file of PyTorch tensors. Received: {reason}"
