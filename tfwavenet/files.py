@@ -10,6 +10,9 @@ import os
 import pathlib
 import re
 import shutil
+import struct
+import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from typing import IO, Any, BinaryIO, Union
 
@@ -18,6 +21,17 @@ try:
 except ImportError:  # not POSIX: two writers at once are then the user's to avoid
     fcntl = None  # type: ignore[assignment]
 
+# What reading a damaged zip archive ends in.
+ARCHIVE_DAMAGE = (
+    zipfile.BadZipFile,
+    EOFError,
+    NotImplementedError,
+    OverflowError,
+    RuntimeError,
+    UnicodeDecodeError,
+    struct.error,
+    zlib.error,
+)
 # Bytes of a file's name are limited to 255; some are for extensions and for `.tmp-<pid>`.
 _LONGEST_STEM = 180
 
@@ -218,6 +232,38 @@ def distinct(names: Sequence[str]) -> list[str]:
             candidate, number = f"{name}-{number}", number + 1
         chosen[candidate] = None
     return list(chosen)
+
+
+@contextlib.contextmanager
+def open_archive(path: PathLike, *, spare_bytes: int = 0) -> Iterator[zipfile.ZipFile]:
+    """Opens a zip archive for reading, if its content is not much larger than the archive.
+
+    Args:
+        path: the archive.
+        spare_bytes: bytes of content beyond the size of the archive, for what is compressed.
+
+    Yields:
+        The archive. Its names are different.
+
+    Raises:
+        zipfile.BadZipFile: if the file is no archive, its content is too large, or it refers to
+            places that a file does not have. Reading from a damaged archive raises any of
+            `ARCHIVE_DAMAGE`.
+        OSError: if the file cannot be opened.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+            unpacked = sum(info.file_size for info in archive.infolist())
+            if unpacked > os.path.getsize(path) + spare_bytes:
+                raise zipfile.BadZipFile("an archive of much more than its own bytes")
+            if len(set(names)) < len(names):
+                raise zipfile.BadZipFile("an archive with two parts of one name")
+            yield archive
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        raise zipfile.BadZipFile("an archive that refers to places outside of it") from error
 
 
 def _sync_directory(directory: str) -> None:

@@ -140,7 +140,7 @@ def _of_keras(path: pathlib.Path) -> str | None:
     try:
         with zipfile.ZipFile(path) as archive:
             names = set(archive.namelist())
-    except (ValueError, *torch_files.ZIP_DAMAGE):
+    except (ValueError, *files.ARCHIVE_DAMAGE):
         return None
     return "a model that was saved by Keras" if {"config.json", "metadata.json"} <= names else None
 

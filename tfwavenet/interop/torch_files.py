@@ -12,10 +12,8 @@ import math
 import os
 import pathlib
 import pickle
-import struct
 import sys
 import zipfile
-import zlib
 from collections.abc import Callable, Mapping
 from typing import Any, BinaryIO
 
@@ -31,8 +29,6 @@ _STREAM_START = pickle.dumps(_STREAM_MAGIC, protocol=2)
 _STREAM_PROTOCOL = 1001
 _LONGEST_KEY = 100
 
-# What reading a damaged archive ends in, apart from what damaged pickles end in.
-ZIP_DAMAGE = (zipfile.BadZipFile, NotImplementedError, RuntimeError, struct.error, zlib.error)
 
 _MOST_AXES = 16
 
@@ -182,10 +178,12 @@ def read(path: files.PathLike) -> Any:
     path = pathlib.Path(path)
     try:
         return _read_zip(path) if _is_zip(path) else _read_stream(path)
-    except (*pickles.DAMAGE, *ZIP_DAMAGE, OSError) as error:
+    except (*pickles.DAMAGE, *files.ARCHIVE_DAMAGE, OSError) as error:
         if isinstance(error, OSError) and error.filename is not None:
             raise  # the file cannot be read; one without a name is of a place that a zip points to
-        is_pickles = isinstance(error, pickles.DAMAGE) and not isinstance(error, ZIP_DAMAGE)
+        is_pickles = isinstance(error, pickles.DAMAGE) and not isinstance(
+            error, files.ARCHIVE_DAMAGE
+        )
         reason = pickles.reason(error) if is_pickles else str(error) or "a damaged archive"
         raise ValueError(
             f"{os.fspath(path)!r} is not a whole file of PyTorch tensors. Received: {reason}"
@@ -207,9 +205,7 @@ def _is_zip(path: pathlib.Path) -> bool:
 
 
 def _read_zip(path: pathlib.Path) -> Any:
-    with zipfile.ZipFile(path) as archive:
-        if sum(info.file_size for info in archive.infolist()) > path.stat().st_size:
-            raise zipfile.BadZipFile("an archive that is compressed, as PyTorch's are not")
+    with files.open_archive(path) as archive:
         pickle_names = [name for name in archive.namelist() if name.endswith("/data.pkl")]
         if len(pickle_names) != 1:
             raise pickles.RefusedError("an archive without the data.pkl of PyTorch")
