@@ -187,7 +187,8 @@ def from_json(name: str, value: Any, dtype: tf.DType) -> np.ndarray:
         return np.array(text, object)
     array = np.array(value)
     if array.dtype.kind in "bif":
-        cast = array.astype(dtype.as_numpy_dtype)
+        with np.errstate(over="ignore", invalid="ignore"):  # the model refuses infinity
+            cast = array.astype(dtype.as_numpy_dtype)
         if dtype.is_floating or np.array_equal(cast, array):
             return cast
     raise ValueError(f"{name} must hold values of dtype {dtype.name}")

@@ -38,14 +38,17 @@ def inputs():
 
 
 def assert_answered_or_refused(action):
-    try:
-        with damages.bounded():
+    """Returns the refusal. If None, the request was answered."""
+    refusal = None
+    with damages.bounded():
+        try:
             action()
-    except RequestError as error:
-        assert error.code in (tf.errors.INVALID_ARGUMENT, tf.errors.NOT_FOUND), error
-        assert len(str(error).splitlines()) == 1
-        return str(error)
-    return None
+        except RequestError as error:
+            refusal = error
+    if refusal is not None:
+        assert refusal.code in (tf.errors.INVALID_ARGUMENT, tf.errors.NOT_FOUND), refusal
+        assert len(str(refusal).splitlines()) == 1
+    return refusal
 
 
 @COUNTS
