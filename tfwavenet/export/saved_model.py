@@ -59,7 +59,7 @@ def export_saved_model(
     are refused (INVALID_ARGUMENT) with one sentence.
 
     Args:
-        model: a built WaveNet, ParallelWaveNet or DiffWave. A DiffWave uses the steps of its
+        model: a WaveNet, ParallelWaveNet or DiffWave. A DiffWave uses the steps of its
             inference schedule.
         output_dir: folder of all versions. The new version is a folder in `output_dir`, named by
             its number, and appears there only when it is complete.
@@ -84,7 +84,6 @@ def export_saved_model(
 
     Example:
         >>> model = WaveNet(num_layers=2)
-        >>> model.build()
         >>> export_saved_model(model, "served/noise").name
         '1'
     """
@@ -95,6 +94,7 @@ def export_saved_model(
             "A model of audio is expected: the interface for TF Serving has no text. "
             "Received: a model with a text recipe"
         )
+    model.ensure_built()
     if chunk_samples is None:
         chunk_samples = inspect.signature(model.generate).parameters["chunk_samples"].default
     least = _least_samples(model)
