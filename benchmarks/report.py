@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import importlib.metadata
-import os
 import pathlib
 import platform
 import statistics
 from collections.abc import Mapping, Sequence
+
+from tfwavenet.data import cores
 
 
 def processor() -> str:
@@ -21,8 +22,8 @@ def processor() -> str:
 
 
 def usable_cores() -> int:
-    """Returns the number of cores that this process may run on."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Returns the number of cores that this process may use."""
+    return cores.available()
 
 
 def versions(packages: Sequence[str]) -> str:

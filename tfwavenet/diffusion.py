@@ -12,11 +12,17 @@ Models", arXiv:2010.02502, section 4.
 from __future__ import annotations
 
 import dataclasses
+import reprlib
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
+
+from tfwavenet.checks import whole_number
+
+# Training schedules have at most thousands of steps.
+MOST_STEPS = 100_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,9 +49,10 @@ class NoiseSchedule:
     def __post_init__(self) -> None:
         try:
             betas = tuple(float(beta) for beta in self.betas)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise ValueError(
-                f"A noise schedule holds numbers in (0, 1). Received: betas={self.betas!r}"
+                "A noise schedule holds numbers in (0, 1). "
+                f"Received: betas={reprlib.repr(self.betas)}"
             ) from error
         object.__setattr__(self, "betas", betas)
         if not betas:
@@ -66,11 +73,20 @@ class NoiseSchedule:
         """Builds a schedule of evenly spaced variances.
 
         Args:
-            steps: number of steps, at least 1.
+            steps: number of steps, from 1 to `MOST_STEPS`.
             first: the smallest variance, in (0, 1).
             last: the largest variance, in (0, 1).
+
+        Raises:
+            ValueError: if the number of steps is out of range, or the variances are no schedule.
         """
-        return cls(tuple(np.linspace(first, last, max(0, steps)).tolist()))
+        steps = whole_number("steps", steps, 0, MOST_STEPS)
+        for name, value in (("first", first), ("last", last)):
+            if isinstance(value, bool) or not isinstance(value, (int, float, np.number)):
+                raise ValueError(
+                    f"The ends of a noise schedule must be numbers. Received: {name}={value!r}"
+                )
+        return cls(tuple(np.linspace(first, last, steps).tolist()))
 
     @property
     def signal_levels(self) -> np.ndarray:

@@ -10,6 +10,9 @@ import os
 import pathlib
 import re
 import shutil
+import struct
+import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from typing import IO, Any, BinaryIO, Union
 
@@ -18,6 +21,17 @@ try:
 except ImportError:  # not POSIX: two writers at once are then the user's to avoid
     fcntl = None  # type: ignore[assignment]
 
+# What reading a damaged zip archive ends in.
+ARCHIVE_DAMAGE = (
+    zipfile.BadZipFile,
+    EOFError,
+    NotImplementedError,
+    OverflowError,
+    RuntimeError,
+    UnicodeDecodeError,
+    struct.error,
+    zlib.error,
+)
 # Bytes of a file's name are limited to 255; some are for extensions and for `.tmp-<pid>`.
 _LONGEST_STEM = 180
 
@@ -242,6 +256,38 @@ def path_stem(name: str) -> str:
     return "/".join(kept) or "unnamed"
 
 
+@contextlib.contextmanager
+def open_archive(path: PathLike, *, spare_bytes: int = 0) -> Iterator[zipfile.ZipFile]:
+    """Opens a zip archive for reading, if its content is not much larger than the archive.
+
+    Args:
+        path: the archive.
+        spare_bytes: bytes of content beyond the size of the archive, for what is compressed.
+
+    Yields:
+        The archive. Its names are different.
+
+    Raises:
+        zipfile.BadZipFile: if the file is no archive, its content is too large, or it refers to
+            places that a file does not have. Reading from a damaged archive raises any of
+            `ARCHIVE_DAMAGE`.
+        OSError: if the file cannot be opened.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+            unpacked = sum(info.file_size for info in archive.infolist())
+            if unpacked > os.path.getsize(path) + spare_bytes:
+                raise zipfile.BadZipFile("an archive of much more than its own bytes")
+            if len(set(names)) < len(names):
+                raise zipfile.BadZipFile("an archive with two parts of one name")
+            yield archive
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        raise zipfile.BadZipFile("an archive that refers to places outside of it") from error
+
+
 def _sync_directory(directory: str) -> None:
     """Makes a rename in `directory` durable, if the file system can sync directories."""
     with contextlib.suppress(OSError):
@@ -279,13 +325,14 @@ def read_json(path: PathLike) -> Any:
 
     Raises:
         FileNotFoundError: if the file is missing.
-        ValueError: if the file does not hold JSON; the message names the file.
+        ValueError: if the file does not hold JSON, or values too deep within one another; the
+            message names the file.
     """
     with open(path, "rb") as file:
         data = file.read()
     try:
         return json.loads(data.decode("utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(
             f"A JSON file is expected to hold one valid JSON value ({error}). "
             f"Received: path={os.fspath(path)!r} of {len(data)} bytes"

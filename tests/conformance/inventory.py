@@ -28,6 +28,7 @@ from tfwavenet.training.checkpoints import Checkpoints
 ABSTRACT = {
     "AudioModel": "the base class of the models",
     "Model": "what AudioModel needs of Keras",
+    "SelfBuilding": "what AudioModel does before Keras needs its weights",
     "Distribution": "the base class of the distributions",
     "Upsampler": "the base class of the upsamplers",
 }

@@ -270,7 +270,7 @@ def test_a_damaged_shard_is_named_while_training(tmp_path):
         (None, "found none. Received: directory="),
         (b"{", "one valid JSON value"),
         (b'{"format": 0}', "must be of format 1; prepare them again. Received: format=0"),
-        (b"[]", "Received: format=None"),
+        (b"[]", "is damaged, a mapping is expected"),
     ],
 )
 def test_what_is_not_prepared_data_is_named(tmp_path, content, message):
@@ -286,6 +286,7 @@ def test_metadata_of_other_shards_is_an_error(tmp_path):
     path = tmp_path / "data" / "metadata.json"
     metadata = json.loads(path.read_text())
     metadata["splits"]["train"]["shards"] = {}
+    del metadata["checksum"]
     path.write_text(json.dumps(metadata))
     with pytest.raises(ValueError, match=r"train-00000\.tfrecord'; expected None bytes"):
         Records(tmp_path / "data")

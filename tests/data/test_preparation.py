@@ -6,6 +6,7 @@ import dataclasses
 import json
 import os
 import pathlib
+import re
 import shutil
 import threading
 
@@ -239,7 +240,8 @@ def test_data_of_the_first_version_are_gone_on_with(tmp_path, corpus, stop_after
         with pytest.MonkeyPatch.context() as patch:
             _interrupt(tmp_path, patch, after=stop_after, **options)
     for path in (tmp_path / "data").rglob("*.json"):
-        path.write_text(path.read_text().replace('"center"', '"centre"'))
+        text = path.read_text().replace('"center"', '"centre"')
+        path.write_text(re.sub(r',\s*"checksum": "\w{64}"', "", text))
     _prepare(tmp_path, **options)
     assert Records(tmp_path / "data").recipe == options["recipe"]
 
@@ -470,12 +472,13 @@ def test_a_changed_digit_of_an_index_is_found(tmp_path, corpus, digit):
         Records(tmp_path / "data")
 
 
-def test_data_of_earlier_versions_have_no_checksum_of_the_index(tmp_path, corpus):
+def test_data_of_earlier_versions_have_no_checksums(tmp_path, corpus):
     _prepare(tmp_path)
     path = tmp_path / "data" / "metadata.json"
     metadata = json.loads(path.read_text())
     for split in metadata["splits"].values():
         del split["index_checksum"]
+    del metadata["checksum"]
     path.write_text(json.dumps(metadata))
     assert Records(tmp_path / "data").count("train") > 0
 

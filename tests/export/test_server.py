@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import base64
 import concurrent.futures
+import contextlib
 import json
+import socket
+import struct
 import subprocess
 import sys
+import threading
+import time
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 pytest.importorskip("tensorflow_serving")
 
@@ -180,6 +186,118 @@ def test_memory_stays_flat(exported):
 
         warm = many(100)
         assert many(300) - warm < 10e6
+
+
+def splat(dtype, *sizes):
+    """A message of a few bytes that stands for a tensor of one value."""
+    proto = tf.make_tensor_proto(np.zeros([1], tf.dtypes.as_dtype(dtype).as_numpy_dtype))
+    proto.ClearField("tensor_shape")
+    for size in sizes:
+        proto.tensor_shape.dim.add(size=size)
+    return proto
+
+
+@pytest.mark.parametrize(
+    ("name", "tensor", "message"),
+    [
+        ("mel", splat(tf.float32, 2, 2**27 // 8, MELS), "tensor parsing error: mel: expected at"),
+        ("mel", splat(tf.float64, 2, 2**27 // 8, MELS), "Expected mel of dtype float32"),
+        ("mel", splat(tf.float32, -2, -500, MELS), "tensor parsing error"),
+        ("other", splat(tf.float32, 2**27), "Expected the inputs"),
+        ("seed", splat(tf.int64, 2**26), "tensor parsing error: seed"),
+    ],
+)
+def test_a_message_of_a_few_bytes_takes_no_memory(client, name, tensor, message):
+    client.predict("serving_default", default_request())
+    before = client.resident_bytes()
+    answer = refusal(client, "serving_default", {**default_request(), name: tensor})
+    assert is_refused_with(message, answer), answer
+    assert client.resident_bytes() - before < 100e6
+
+
+@pytest.mark.parametrize("number", [0, 22, 23, 99, 119, 12345])
+def test_an_unknown_dtype_is_an_invalid_argument(client, number):
+    proto = splat(tf.float32, 2)
+    proto.dtype = number
+    answer = refusal(client, "serving_default", {**default_request(), "temperature": proto})
+    assert is_refused_with("Expected temperature of dtype float32", answer), answer
+
+
+@pytest.mark.parametrize("item", [b"[],", b"{},", b"[[]],"])
+def test_empty_lists_take_no_memory(client, item):
+    client.get()
+    before = client.resident_bytes()
+    body = b'{"inputs": {"mel": [' + item * (5_000_000 // len(item)) + b"[]]}}"
+    status, content = client.post(body)
+    assert (status, "lists" in content["error"]) == (400, True)
+    assert client.resident_bytes() - before < 100e6
+
+
+def long_request():
+    """As much as the signature allows at once."""
+    frames = served.LIMITS.samples // HOP
+    inputs = {"mel": served.mel(frames, 4), **served.conditions("vocoder", 4)}
+    return typed("serving_default", inputs)
+
+
+def test_utterances_that_are_too_long_together_are_refused(exported):
+    from tests.support.served import network
+    from tfwavenet.export.signatures import Limits, signatures_of
+
+    limits = Limits(samples=4000, batch=4, total_samples=4000)
+    made = signatures_of(network("vocoder"), chunk_samples=48, limits=limits, jit_compile=False)
+    request = long_request()
+    with pytest.raises(tf.errors.InvalidArgumentError, match="Expected at most 4000 samples in a"):
+        made["serving_default"].function(*(tf.constant(value) for value in request.values()))
+
+
+def test_a_request_whose_client_has_gone_makes_room(client):
+    """Sixteen requests that nobody waits for must not keep the eight threads of the server."""
+    request = long_request()
+    began = time.monotonic()
+    expected = client.predict("serving_default", request)
+    alone = time.monotonic() - began
+    for _ in range(16):
+        with contextlib.suppress(grpc.RpcError):
+            client.predict("serving_default", request, timeout=min(0.2, alone / 4))
+    abandoned = b'{"inputs": ' + json.dumps({k: v.tolist() for k, v in request.items()}).encode()
+    for _ in range(4):
+        with socket.create_connection(("127.0.0.1", client.rest_port)) as connection:
+            head = f"POST /v1/models/{serving.MODEL}:predict HTTP/1.1\r\nHost: a\r\n"
+            head += f"Content-Length: {len(abandoned) + 1}\r\n\r\n"
+            connection.sendall(head.encode() + abandoned + b"}")
+    again = client.predict("serving_default", request)
+    assert_same_audio(again["audio"], expected["audio"])
+    assert client.get()[0] == 200
+
+
+def test_an_idle_client_is_disconnected_and_leaves_no_traceback(exported, capfd):
+    from examples import prediction_server
+    from examples.served_model import ServedModel
+
+    model = ServedModel(serving.MODEL, str(exported("vocoder").parent))
+    handler = prediction_server.rest_handler(model, idle_seconds=0.3)
+    server = prediction_server.WebServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        for sent in (
+            b"",
+            b"GET /v1",
+            b"POST /v1/models/tiny:predict HTTP/1.1\r\nContent-Length: 9\r\n\r\n{",
+        ):
+            with socket.create_connection(server.server_address, timeout=60) as connection:
+                connection.sendall(sent)
+                assert connection.recv(1000) == b""
+        with socket.create_connection(server.server_address) as connection:
+            options = struct.pack("ii", 1, 0)  # closing sends a reset
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, options)
+            connection.sendall(b"GET /v1/models/tiny HTTP/1.1\r\n\r\n" * 50)
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+    assert "Traceback" not in capfd.readouterr().err
 
 
 def test_a_stream_that_has_ended_does_not_go_on(client, state):

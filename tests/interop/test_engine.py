@@ -62,7 +62,10 @@ def reference(w, cond, silence):
 
 
 @pytest.mark.parametrize("use_embed_tanh", [True, False])
-@pytest.mark.parametrize(("classes", "silence"), [(8, 4), (512, 256)])
+# nv_wavenet_reference.cpp sets both codes to 128, which with 8 codes is none.
+@pytest.mark.parametrize(
+    ("classes", "silence"), [(8, 4), (128, 64), (129, 128), (256, 128), (512, 128)]
+)
 def test_greedy_codes_are_those_of_the_reference(use_embed_tanh, classes, silence):
     given = weights(classes=classes, use_embed_tanh=use_embed_tanh)
     cond = conditioning()

@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 from sklearn.preprocessing import StandardScaler
 
+from tests.support.checkpoints import FILES
 from tfwavenet import interop
 from tfwavenet.audio import recipes
 from tfwavenet.interop import checkpoint, nv_wavenet, r9y9
@@ -115,6 +116,39 @@ def test_other_statistics_are_refused(tmp_path, content):
         convert(r9y9_state(), tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("name", "values", "message"),
+    [
+        ("mean_", [0.0, np.nan, 0, 0, 0, 0, 0], r"finite means.* Received: mean_\[1\]=nan"),
+        ("mean_", [0.0, 0, 0, 0, 0, 0, np.inf], r"finite means.* Received: mean_\[6\]=inf"),
+        ("mean_", ["a"] * 7, r"not a StandardScaler"),
+        ("mean_", np.array(["1"] * 7, object), r"not a StandardScaler|numbers as mean_"),
+        ("mean_", "text", "numbers as mean_ .* Received: str"),
+        ("mean_", None, "numbers as mean_ .* Received: NoneType"),
+        ("mean_", [1.0] * 7, None),
+        ("mean_", [True] * 7, "numbers as mean_|not a StandardScaler"),
+        ("scale_", None, "numbers as scale_ .* Received: NoneType"),
+        ("scale_", [1.0] * 3, r"statistics of 7 mel bins.* Received: shape=\(3,\), of scale_"),
+        ("scale_", [1.0] * 6 + [0.0], r"deviations above 0.* Received: scale_\[6\]=0.0"),
+        ("scale_", [-1.0] * 7, r"deviations above 0.* Received: scale_\[0\]=-1.0"),
+        ("scale_", [np.nan] * 7, r"deviations above 0.* Received: scale_\[0\]=nan"),
+        ("scale_", np.ones([7, 1]), r"shape=\(7, 1\), of scale_"),
+        ("scale_", 1.0, "numbers as scale_ .* Received: float"),
+    ],
+)
+def test_statistics_that_are_none_are_refused(tmp_path, name, values, message):
+    scaler = StandardScaler().fit(np.random.default_rng(2).normal(3, 2, [50, 7]))
+    setattr(scaler, name, np.array(values) if isinstance(values, list) else values)
+    joblib.dump(scaler, tmp_path / "meanvar.joblib")
+    if message is None:
+        convert(r9y9_state(), tmp_path)
+        return
+    with pytest.raises(ValueError, match=message) as caught:
+        convert(r9y9_state(), tmp_path)
+    assert len(str(caught.value).splitlines()) == 1
+    assert "Received: " in str(caught.value)
+
+
 def test_statistics_of_other_features_are_refused(tmp_path):
     joblib.dump(StandardScaler().fit(np.eye(8)), tmp_path / "meanvar.joblib")
     with pytest.raises(ValueError, match=r"statistics of 7 mel bins.* Received: shape=\(8,\)"):
@@ -138,6 +172,47 @@ def test_the_published_configuration_gives_the_named_recipe(tmp_path):
     assert model.recipe == recipes.get("r9y9")
     other, _ = convert(state, tmp_path, **{**published, "sample_rate": 16000})
     assert other.recipe == dataclasses.replace(recipes.get("r9y9"), sample_rate=16000)
+
+
+def legacy_state(scales):
+    """A network of before v0.2, whose upsampler is made of transposed convolutions."""
+    rng = np.random.default_rng(3)
+    state = {k: v for k, v in r9y9_state().items() if not k.startswith("upsample_net")}
+    for index in range(4):
+        state[f"conv_layers.{index}.conv1x1c.bias"] = rng.normal(size=8).astype(np.float32)
+    for index, scale in enumerate(scales):
+        name = f"upsample_conv.{2 * index}"
+        state[f"{name}.weight_v"] = rng.normal(size=[1, 1, 3, scale]).astype(np.float32)
+        state[f"{name}.weight_g"] = np.ones([1, 1, 1, 1], np.float32)
+        state[f"{name}.bias"] = np.zeros([1], np.float32)
+    return state
+
+
+@pytest.mark.parametrize(
+    ("scales", "key"), [((2, 3), "hop_size"), ((3,), "hop_size"), ((5, 7), "hop_size")]
+)
+def test_a_recipe_that_cannot_be_derived_is_none_and_the_network_loads(
+    tmp_path, caplog, scales, key
+):
+    with caplog.at_level("WARNING"):
+        model, step = convert(legacy_state(scales), tmp_path, fmin=0.0)
+    assert model.recipe is None
+    assert step == 9
+    (said,) = [record.getMessage() for record in caplog.records]
+    assert f"no recipe can be derived from {key}" in said
+    hop = int(np.prod(scales))
+    audio = np.zeros([2, 2 * hop], np.float32)
+    assert model({"audio": audio, "mel": batch()["mel"][:, :2]}).shape[1] == 2 * hop
+
+
+def test_a_recipe_of_before_that_can_be_derived_is_kept(tmp_path):
+    model, _ = convert(legacy_state((16, 16)), tmp_path, fft_size=1024)
+    assert model.recipe.hop_samples == 256
+
+
+def test_a_contradiction_is_an_error_where_no_recipe_can_be_derived(tmp_path):
+    with pytest.raises(ValueError, match="Expected hop_size=6"):
+        convert(legacy_state((2, 3)), tmp_path, hop_size=256)
 
 
 def without(name):
@@ -206,7 +281,7 @@ def test_what_no_tensor_tells_must_be_given(tmp_path):
 def test_the_wrappers_dictionary_must_be_whole(tmp_path, key):
     arrays = {"embedding_curr": np.ones([8, 4]), "dilate_weights.0": np.ones([8, 4, 2])}
     content = {name: 1 for name in ("max_dilation", "use_embed_tanh") if name != key}
-    with pytest.raises(ValueError, match=f"Expected '{key}' beside the tensors"):
+    with pytest.raises(ValueError, match=f"Expected '{key}' .* config.json .*--hyperparameters"):
         nv_wavenet.convert(checkpoint.Source(tmp_path / "model.pt", arrays, content))
 
 
@@ -224,6 +299,29 @@ def test_a_file_of_another_kind(tmp_path, content):
     path.write_bytes(content)
     with pytest.raises(ValueError, match=r"file\.pth"):
         interop.load(path)
+
+
+def test_a_file_of_keras_needs_no_import(tmp_path):
+    model, _ = convert(r9y9_state(), tmp_path)
+    model.save(tmp_path / "model.keras")
+    model.save_weights(tmp_path / "model.weights.h5")
+    for name in ("model.keras", "model.weights.h5"):
+        with pytest.raises(ValueError, match=r"which needs no import: load it by tfwavenet.load_m"):
+            interop.load(tmp_path / name)
+
+
+@pytest.mark.parametrize("share", [0.01, 0.3, 0.99])
+def test_a_zip_of_pytorch_that_was_cut_short_is_refused_in_plain_words(tmp_path, share):
+    whole = (FILES / "nv_wavenet_run.zip.pt").read_bytes()
+    (tmp_path / "short.pt").write_bytes(whole[: int(share * len(whole))])
+    with pytest.raises(ValueError, match=r"Received: a zip archive that is cut short$"):
+        interop.load(tmp_path / "short.pt")
+
+
+@pytest.mark.parametrize("stacks", [-3, 0, "2", 1.5, True, [2], float("nan")])
+def test_stacks_are_a_positive_integer(tmp_path, stacks):
+    with pytest.raises(ValueError, match="Expected stacks to be an integer from 1"):
+        convert(r9y9_state(), tmp_path, stacks=stacks)
 
 
 def test_a_missing_file(tmp_path):
@@ -246,4 +344,4 @@ def test_hyperparameters_beside_the_checkpoint(tmp_path):
     assert "x" not in found.hyperparameters("hparams.json")
     for name, value in (("run.json", 1), ("run/hparams.json", 2), ("run/a.json", 3)):
         (tmp_path / name).write_text(json.dumps({"x": value}))
-        assert found.hyperparameters("hparams.json").get("x", 0) == value
+        assert found.hyperparameters("hparams.json").integer("x", 0) == value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import subprocess
 import sys
@@ -40,6 +41,49 @@ def test_values_arrive_and_each_run_starts_from_the_defaults():
     assert _run(main, "--workdir=a", "--count=5") == 0
     assert _run(main, "--workdir=b") == 0
     assert seen == [("a", 5), ("b", 3)]
+
+
+def test_a_second_call_in_one_process_takes_a_config_and_its_keys_anew():
+    holder = flags.FlagValues()
+    config = config_flag.define("Config.", holder)
+    seen = []
+
+    def main():
+        seen.append(config.value.training.steps)
+
+    def run(*arguments):
+        with pytest.raises(SystemExit) as exit_:
+            app.run(main, holder, argv=["launcher", *arguments])
+        return exit_.value.code
+
+    assert run("--config=smoke", "--config.training.steps=70") == 0
+    assert run("--config=smoke", "--config.training.steps=80") == 0
+    assert run("--config=smoke") == 0
+    assert run("--config=text", "--config.training.steps=90") == 0
+    assert seen[:2] == [70, 80]
+    assert seen[2] not in seen[:2] and seen[3] == 90
+
+
+@pytest.mark.parametrize(
+    "module",
+    ["train", "prepare", "generate", "evaluate", "export", "import_checkpoint", "schedule"],
+)
+def test_main_of_every_launcher_is_called_twice(module, monkeypatch, capsys, tmp_path):
+    launcher = importlib.import_module(f"tfwavenet.launch.{module}")
+    arguments = [f"--workdir={tmp_path / 'none'}"]
+    if module in ("train", "prepare"):
+        arguments += ["--config=smoke", "--config.data.root=/none", "--config.data.corpus=folder"]
+    if module == "import_checkpoint":
+        arguments.append("--checkpoint=/none")
+    monkeypatch.setattr(sys, "argv", [module, *arguments])
+    said = []
+    for _ in range(2):
+        with pytest.raises(SystemExit) as exit_:
+            launcher.main()
+        assert exit_.value.code == 1
+        said.append(capsys.readouterr().err.splitlines()[-1])
+    assert said[0] == said[1]
+    assert "defined twice" not in said[1]
 
 
 def test_main_with_a_parameter_gets_the_arguments_that_are_no_flags():

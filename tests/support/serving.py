@@ -32,12 +32,19 @@ class Client:
 
     def __init__(self, server: local_server.Server) -> None:
         self.port, self.rest_port = server.port, server.rest_port
+        self.resident_bytes = server.resident_bytes
         self._url = f"http://127.0.0.1:{server.rest_port}/v1/models/{MODEL}"
         self._stub = local_server.stub(server.port)
 
-    def predict(self, signature: str, inputs: dict[str, Any], model: str = MODEL) -> dict[str, Any]:
+    def predict(
+        self,
+        signature: str,
+        inputs: dict[str, Any],
+        model: str = MODEL,
+        timeout: float = TIMEOUT_SECONDS,
+    ) -> dict[str, Any]:
         """Calls a signature over gRPC; the values may be tensor protos already."""
-        return local_server.predict(self._stub, model, signature, inputs, TIMEOUT_SECONDS)
+        return local_server.predict(self._stub, model, signature, inputs, timeout)
 
     def signature_definitions(self) -> Any:
         """What the server says of its signatures."""

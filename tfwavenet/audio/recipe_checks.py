@@ -32,15 +32,16 @@ _CHOICES = {
     "overflow": get_args(signal_chain.Overflow),
     "mulaw_rounding": get_args(mulaw.Rounding),
 }
-_COUNTS = (
-    "sample_rate",
-    "n_fft",
-    "hop_samples",
-    "win_samples",
-    "n_mels",
-    "trim_frame_samples",
-    "trim_hop_samples",
-)
+# Largest values: far beyond any recording's, and small enough that the mel matrix is no attack.
+_COUNTS = {
+    "sample_rate": 1_536_000,
+    "n_fft": 2**16,
+    "hop_samples": 2**16,
+    "win_samples": 2**16,
+    "n_mels": 1024,
+    "trim_frame_samples": 2**24,
+    "trim_hop_samples": 2**24,
+}
 _POSITIVE = ("power", "floor", "gain", "signal_gain")
 _POSITIVE_OR_NONE = ("feature_peak", "trim_top_db", "peak", "high_pass_hz")
 _COEFFICIENTS = ("feature_pre_emphasis", "trim_pre_emphasis", "pre_emphasis")
@@ -61,15 +62,24 @@ def lacks_statistics(recipe: FeatureRecipe) -> bool:
     return recipe.normalization == "standard" and (recipe.mean is None or recipe.std is None)
 
 
+def _as_float(value: object) -> object:
+    """Returns a number as a float; anything else as it is, for the checks to name."""
+    is_number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
+    try:
+        return float(value) if is_number else value  # type: ignore[arg-type]
+    except OverflowError:
+        return value
+
+
 def plain_value(field: dataclasses.Field[Any], value: object) -> object:
     """Returns a value as the int, float or tuple that the field's type asks for."""
     kind = str(field.type)
     if value is None or isinstance(value, (bool, str)):
         return value
     if kind.startswith("tuple") and isinstance(value, (list, tuple, np.ndarray)):
-        return tuple(float(element) for element in value)
-    if kind.startswith("float") and isinstance(value, (int, float, np.number)):
-        return float(value)
+        return tuple(map(_as_float, value))
+    if kind.startswith("float"):
+        return _as_float(value)
     if kind == "int" and isinstance(value, (int, np.integer)):
         return int(value)
     return value
@@ -90,8 +100,8 @@ def _check_choices(recipe: FeatureRecipe) -> None:
 
 
 def _check_numbers(recipe: FeatureRecipe) -> None:
-    for name in _COUNTS:
-        whole_number(name, getattr(recipe, name), 1)
+    for name, most in _COUNTS.items():
+        whole_number(name, getattr(recipe, name), 1, most)
     for name in _POSITIVE + _POSITIVE_OR_NONE:
         value = getattr(recipe, name)
         if value is None and name in _POSITIVE_OR_NONE:

@@ -208,7 +208,7 @@ def get(identifier: str | Mapping[str, Any] | Recipe) -> FeatureRecipe:
 
 
 def _named(name: str) -> Recipe:
-    if name not in _NAMED:
+    if not isinstance(name, str) or name not in _NAMED:
         raise ValueError(
             f"recipe must be one of {sorted(_NAMED)}{nearest_name(name, _NAMED)}. "
             f"Received: recipe={name!r}"

@@ -1,7 +1,7 @@
 """Writes and reads the files of prepared data that describe all shards together.
 
-metadata.json        settings, recipe, speakers, size of every split, durations, sample rates;
-                     of text, characters in place of durations
+metadata.json        settings, recipe, speakers, size of every split, durations, sample rates, and
+                     a checksum of all this; of text, characters in place of durations
 index-<split>.json   where every record lies, see `reader`
 skipped.json         every file that gave no record, with the reason
 """
@@ -15,7 +15,7 @@ from typing import Any
 
 from tfwavenet import files
 from tfwavenet.audio.recipes import Recipe
-from tfwavenet.data import progress, reader, records
+from tfwavenet.data import metadata_checks, progress, reader, records
 from tfwavenet.data.splits import SPLITS
 from tfwavenet.data.workers import Shard
 from tfwavenet.text import TextRecipe
@@ -70,6 +70,7 @@ def write_all(
         checksum = reader.index_checksum(folder / reader.index_file(split))
         metadata["splits"][split]["index_checksum"] = checksum
     files.write_json(folder / SKIPPED, skipped)
+    metadata[metadata_checks.CHECKSUM] = metadata_checks.checksum(metadata)
     files.write_json(folder / progress.METADATA, metadata)
     return metadata
 
@@ -102,8 +103,8 @@ def read(folder: pathlib.Path) -> dict[str, Any]:
         folder: written by `prepare`.
 
     Raises:
-        ValueError: if there are no finished prepared data, or the format version is another; the
-            message names the file.
+        ValueError: if there are no finished prepared data, the format version is another, or the
+            content is damaged (see `metadata_checks`); the message names the file.
     """
     path = folder / progress.METADATA
     try:
@@ -114,18 +115,18 @@ def read(folder: pathlib.Path) -> dict[str, Any]:
             "Prepared data are expected, with a metadata.json (run prepare first), found "
             f"{state}. Received: directory={str(folder)!r}"
         ) from error
-    found = metadata.get("format") if isinstance(metadata, dict) else None
-    if found != records.FORMAT_VERSION:
+    if not isinstance(metadata, dict):
+        raise ValueError(
+            f"{str(path)!r} is damaged, a mapping is expected; remove the folder and prepare again. "
+            f"Received: {type(metadata).__name__}"
+        )
+    found = metadata.get("format", records.FORMAT_VERSION)
+    if type(found) is int and found != records.FORMAT_VERSION:
         raise ValueError(
             f"Prepared data must be of format {records.FORMAT_VERSION}; prepare them again. "
             f"Received: format={found} in {str(path)!r}"
         )
-    missing = {"settings", "recipe", "speakers", "splits"} - set(metadata)
-    if missing:
-        raise ValueError(
-            f"{str(path)!r} is damaged, it lacks {', '.join(sorted(missing))}; remove the folder "
-            f"and prepare again. Received: keys={sorted(metadata)}"
-        )
+    metadata_checks.check(metadata, repr(str(path)))
     return metadata
 
 

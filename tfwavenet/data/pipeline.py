@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import dataclasses
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -98,6 +99,8 @@ class Records:
             )
             for split in SPLITS
         }
+        for split, source in self._readers.items():
+            _check_split(folder, split, source, self.metadata)
 
     def __repr__(self) -> str:
         """Describes the data in one line."""
@@ -267,6 +270,26 @@ class Records:
         with_speaker = len(self.speakers) > 1
         sizes = sampling.checked_sizes(batch_size, crop_frames, padding_frames)
         return _Crops(source, *sizes, with_speaker=with_speaker, codes=self._codes)
+
+
+def _check_split(
+    folder: pathlib.Path, split: str, source: reader.SplitReader, described: Mapping[str, Any]
+) -> None:
+    """Raises ValueError unless an index holds the records that the metadata tell of."""
+    expected = described["splits"][split]
+    found = {"records": len(source), "frames": int(np.sum(source.frames))}
+    if any(found[name] != expected[name] for name in found):
+        raise ValueError(
+            f"The index of {split!r} must hold {expected['records']} records of "
+            f"{expected['frames']} frames, as metadata.json says; remove the folder and prepare "
+            f"again. Received: {found} in {str(folder)!r}"
+        )
+    speakers = len(described["speakers"])
+    if len(source) and int(np.max(source.speakers)) >= speakers:
+        raise ValueError(
+            f"The index of {split!r} must name speakers below {speakers}; remove the folder and "
+            f"prepare again. Received: speaker={np.max(source.speakers)} in {str(folder)!r}"
+        )
 
 
 @dataclasses.dataclass(frozen=True)

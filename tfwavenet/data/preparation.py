@@ -118,7 +118,8 @@ def prepare(
         settings["first_speakers"] = list(first_speakers)
     with progress.exclusive(folder):
         state = progress.Progress(folder)
-        finished = state.metadata()
+        is_finished = (folder / progress.METADATA).exists()
+        finished = metadata.read(folder) if is_finished else None
         # Once they are prepared, the recordings may be removed.
         if finished is None or source is None or source.exists():
             found = corpora.read_corpus(corpus, root=source, split_list=split_list, **chosen)
@@ -128,7 +129,7 @@ def prepare(
             settings["files"] = _digest(found)
         if finished is not None:
             progress.require_same(finished["settings"], settings, folder)
-            metadata.require_shards(metadata.read(folder), folder)
+            metadata.require_shards(finished, folder)
             state.discard()
             logging.info("Already prepared: %s", folder)
             return finished

@@ -55,23 +55,6 @@ class Progress:
         self._folder = folder
         self._steps = folder / _PROGRESS
 
-    def metadata(self) -> dict[str, Any] | None:
-        """Returns the metadata of finished data. If None, the data are not finished.
-
-        Raises:
-            ValueError: if the file is damaged.
-        """
-        path = self._folder / METADATA
-        if not path.exists():
-            return None
-        found = files.read_json(path)
-        if not isinstance(found, dict) or not isinstance(found.get("settings"), dict):
-            raise ValueError(
-                f"A mapping with the settings is expected in {str(path)!r}; it is damaged, remove "
-                "the folder and prepare again. Received: none"
-            )
-        return found
-
     def begin(self, settings: dict[str, Any]) -> None:
         """Starts a run or goes on with the one that was begun.
 

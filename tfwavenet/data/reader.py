@@ -15,6 +15,7 @@ import numpy as np
 from tfwavenet import files
 from tfwavenet.data import records
 
+_LARGEST = 2**48  # so that no sum of numbers of an index overflows
 _COLUMNS = ("shard", "speaker", "samples", "audio_offset", "mel_offset", "checksum")
 
 
@@ -103,6 +104,7 @@ class SplitReader:
         if self.n_mels is not None:
             mel_bytes = self.frames * self.n_mels * records.MEL_DTYPE.itemsize
             ends = np.maximum(ends, self._columns["mel_offset"] + mel_bytes)
+            ends[self._columns["mel_offset"] < 0] = np.iinfo(np.int64).max
         beyond = np.flatnonzero(ends > sizes[self._columns["shard"]])
         if beyond.size:
             raise ValueError(
@@ -170,7 +172,7 @@ class SplitReader:
 
 
 def _read_index(path: pathlib.Path, checksum: str | None) -> dict[str, Any]:
-    """Reads the columns of an index and checks that all are there and equally long."""
+    """Reads the columns of an index and checks that all are there, equally long, and texts."""
     try:
         found = index_checksum(path)
         index = files.read_json(path)
@@ -188,17 +190,29 @@ def _read_index(path: pathlib.Path, checksum: str | None) -> dict[str, Any]:
         raise ValueError(
             f"An index must have the columns {', '.join(expected)}. Received: {str(path)!r}"
         )
+    if not all(isinstance(index[name], list) for name in expected):
+        raise ValueError(f"The columns of an index must be lists. Received: {str(path)!r}")
     lengths = {len(index[name]) for name in expected[1:]}
     if len(lengths) > 1:
         raise ValueError(f"The columns of an index must be equally long. Received: {str(path)!r}")
+    texts = [
+        *index["shards"],
+        *index["name"],
+        *(text for text in index["text"] if text is not None),
+    ]
+    if not all(isinstance(text, str) for text in texts):
+        raise ValueError(f"The names of an index must be texts. Received: {str(path)!r}")
     return index
 
 
 def _columns(index: Mapping[str, Any], path: pathlib.Path) -> dict[str, np.ndarray]:
     """Returns the numbers of an index, int64 [records] each; the offset of no mel is -1."""
     try:
+        if any(type(value) is not int for name in _COLUMNS for value in index[name]):
+            raise TypeError("a column that holds more than integers")
         columns = {name: np.array(index[name], np.int64) for name in _COLUMNS}
         fit = all((columns[name] >= -(name == "mel_offset")).all() for name in _COLUMNS)
+        fit = fit and all((columns[name] < _LARGEST).all() for name in _COLUMNS)
         fit = fit and bool((columns["shard"] < len(index["shards"])).all())
     except (TypeError, ValueError, OverflowError):
         fit = False

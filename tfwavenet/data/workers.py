@@ -19,7 +19,7 @@ import tensorflow as tf
 import tqdm
 
 from tfwavenet.audio.recipes import Recipe
-from tfwavenet.data import records
+from tfwavenet.data import cores, records
 from tfwavenet.data.progress import Progress
 from tfwavenet.data.splits import Split, Utterance
 from tfwavenet.data.unusable import UnusableRecordingError
@@ -251,15 +251,8 @@ class Crew:
         if self._num_workers is not None:
             return min(self._num_workers, len(shards))
         source_bytes = sum(item.source_bytes for shard in shards for item in shard.items)
-        count = min(available_cores(), len(shards))
+        count = min(cores.available(), len(shards))
         return 0 if source_bytes < _SMALL_CORPUS_BYTES or count == 1 else count
-
-
-def available_cores() -> int:
-    """Returns the number of CPU cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _on_cpu(work: Pass, shard: Shard, folder: pathlib.Path) -> dict[str, Any]:

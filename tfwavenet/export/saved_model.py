@@ -30,6 +30,7 @@ def export_saved_model(
     chunk_samples: int | None = None,
     max_samples: int = 2**20,
     max_batch: int = 64,
+    max_total_samples: int | None = None,
 ) -> pathlib.Path:
     """Writes a model for TF Serving, and for all other programs that load SavedModels.
 
@@ -58,7 +59,7 @@ def export_saved_model(
     are refused (INVALID_ARGUMENT) with one sentence.
 
     Args:
-        model: a built WaveNet, ParallelWaveNet or DiffWave. A DiffWave uses the steps of its
+        model: a WaveNet, ParallelWaveNet or DiffWave. A DiffWave uses the steps of its
             inference schedule.
         output_dir: folder of all versions. The new version is a folder in `output_dir`, named by
             its number, and appears there only when it is complete.
@@ -70,6 +71,8 @@ def export_saved_model(
         max_samples: int > 0, largest length of an utterance in a request, in samples. Defaults to
             2**20.
         max_batch: int > 0, largest number of utterances in a request. Defaults to 64.
+        max_total_samples: int > 0, largest number of samples in a request, of all utterances
+            together, which bounds the time that a request takes. If None, 4 times `max_samples`.
 
     Returns:
         The folder of the version.
@@ -81,7 +84,6 @@ def export_saved_model(
 
     Examples:
         >>> model = WaveNet(num_layers=2)
-        >>> model.build()
         >>> export_saved_model(model, "served/noise").name
         '1'
     """
@@ -92,13 +94,15 @@ def export_saved_model(
             "A model of audio is expected: the interface for TF Serving has no text. "
             "Received: a model with a text recipe"
         )
+    model.ensure_built()
     if chunk_samples is None:
         chunk_samples = inspect.signature(model.generate).parameters["chunk_samples"].default
     least = _least_samples(model)
+    total = 4 * max_samples if max_total_samples is None else max_total_samples
     counts = {"max_batch": max_batch, "chunk_samples": chunk_samples, "version": version}
     _check_at_least(1, **{name: value for name, value in counts.items() if value is not None})
-    _check_at_least(least, max_samples=max_samples)
-    limits = Limits(max_samples, max_batch)
+    _check_at_least(least, max_samples=max_samples, max_total_samples=total)
+    limits = Limits(max_samples, max_batch, total)
     signatures = signatures_of(
         model, chunk_samples=chunk_samples, limits=limits, jit_compile=form == "xla"
     )
@@ -113,6 +117,8 @@ def export_saved_model(
         extra.mkdir()
         sizes = {"batch": 1, "frames": 1, "samples": least, "past_samples": 1}
         warmup.write(extra / "tf_serving_warmup_requests", signatures, sizes)
+        described = {"samples": max_samples, "batch": max_batch, "total_samples": limits.work}
+        files.write_json(extra / "limits.json", described)
         if model.recipe is not None:
             files.write_json(extra / "recipe.json", model.recipe.get_config())
     return target

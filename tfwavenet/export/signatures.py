@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, Optional
 
 import tensorflow as tf
@@ -53,10 +53,19 @@ class Limits(NamedTuple):
     Attributes:
         samples: int > 0, largest number of samples of an utterance.
         batch: int > 0, largest number of utterances.
+        total_samples: int > 0, largest number of samples of all utterances together. If None, it
+            is `samples` times `batch`.
     """
 
     samples: int
     batch: int
+    total_samples: Optional[int] = None
+
+    @property
+    def work(self) -> int:
+        """Largest number of samples of all utterances together."""
+        most = self.samples * self.batch
+        return most if self.total_samples is None else min(most, self.total_samples)
 
 
 def signatures_of(
@@ -125,6 +134,7 @@ class _Maker:
                 given = checks.after(list(_step_checks(state["steps"], batch, given["mel"])), given)
                 audio, state = streams.push(state, **given)
             else:
+                given = checks.after([self._work_check(batch, given["samples"])], given)
                 audio, state = streams.pull(state, **given)
             return {"audio": audio, "state_bytes": codec.pack(state)}
 
@@ -212,9 +222,28 @@ class _Maker:
         @tf.function(input_signature=[_spec(field, None) for field in fields], autograph=False)
         def served(*inputs: tf.Tensor) -> Tensors:
             given = {field.name: tensor for field, tensor in zip(fields, inputs)}
-            return compute(**checks.checked(given, fields, sizes))
+            given = checks.checked(given, fields, sizes)
+            return compute(**checks.after(list(self._work_checks(given)), given))
 
         return Signature(tuple(fields), outputs, served)
+
+    def _work_checks(self, given: Tensors) -> Iterator[tf.Operation]:
+        """Refuses requests whose utterances are too long together."""
+        for name, hop in (("mel", self._hop), ("audio", 1), ("prompt", 1)):
+            if name in given:
+                batch, length = tf.shape(given[name])[0], tf.shape(given[name])[1]
+                yield self._work_check(batch, tf.cast(length, tf.int64) * hop)
+        if "samples" in given and "seed" in given:
+            yield self._work_check(tf.size(given["seed"]), given["samples"])
+
+    def _work_check(self, batch: tf.Tensor, samples: tf.Tensor) -> tf.Operation:
+        """Refuses a batch of so many samples each if that is too much work."""
+        sentence = (
+            f"Expected at most {self._limits.work} samples in a request, of all utterances "
+            "together. Received: batch={} of {} samples each"
+        )
+        total = tf.cast(batch, tf.int64) * tf.cast(samples, tf.int64)
+        return checks.require(total <= self._limits.work, sentence, batch, samples)
 
 
 def _spec(field: Field, shape: Optional[Sequence[Optional[int]]]) -> tf.TensorSpec:

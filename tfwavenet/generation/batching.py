@@ -5,7 +5,6 @@ from __future__ import annotations
 import collections
 import dataclasses
 import functools
-import os
 import threading
 from collections.abc import Callable, Iterable
 from concurrent import futures
@@ -15,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfwavenet.checks import whole_number
+from tfwavenet.data import cores
 from tfwavenet.generation.chunk import Program, State, state_after
 from tfwavenet.generation.conditioning_windows import Windows
 from tfwavenet.generation.cpu_affinity import keep_to_one_core
@@ -109,11 +109,7 @@ def _shares(
 
 def usable_cores() -> int:
     """Returns the number of programs that can run at a time: on CPU the cores, otherwise one."""
-    if not _on_cpu():
-        return 1
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    return cores.available() if _on_cpu() else 1
 
 
 def _on_cpu() -> bool:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import collections
-import json
 import time
-import zipfile
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -15,6 +13,7 @@ import tensorflow as tf
 from tfwavenet import files, rng
 from tfwavenet.checks import whole_number
 from tfwavenet.generation import chunk as chunks
+from tfwavenet.generation import stream_files
 from tfwavenet.generation.batching import Decoder
 from tfwavenet.generation.chunk import Program, hop_of
 from tfwavenet.generation.conditioning_windows import window_of
@@ -426,7 +425,7 @@ class Stream:
             "samples": self.samples,
             "model": fingerprint(self._model),
         }
-        arrays: dict[str, Any] = {
+        arrays: dict[str, np.ndarray] = {
             f"state_{index}": np.frombuffer(tf.io.serialize_tensor(leaf).numpy(), np.uint8)
             for index, leaf in enumerate(tf.nest.flatten(self._state))
         }
@@ -434,9 +433,8 @@ class Stream:
         for name, array in (("speaker", speaker), ("filter", self._decoder.filter)):
             if array is not None:
                 arrays[name] = np.asarray(array)
-        arrays.update(description=np.array(json.dumps(description)), computed=self._computed)
-        with files.atomic_write(path) as file:
-            np.savez(file, **arrays)
+        arrays["computed"] = self._computed
+        stream_files.write(path, description, arrays)
 
     @classmethod
     def load(cls, model: ChunkModel, path: files.PathLike) -> Stream:
@@ -450,37 +448,40 @@ class Stream:
             ValueError: If the file is something else, is damaged or belongs to another model.
             OSError: If there is no such file.
         """
-        try:
-            with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
-                arrays = dict(archive)
-            description = json.loads(str(arrays["description"]))
-            of_model = description["model"]
-        except (KeyError, EOFError, TypeError, ValueError, zipfile.BadZipFile) as error:
-            raise ValueError(
-                f"Expected a file that a stream was saved in. Received: {str(path)!r}, {error}"
-            ) from error
-        if of_model != fingerprint(model):
+        description, arrays = stream_files.read(path)
+        if description["model"] != fingerprint(model):
             raise ValueError(
                 "Expected the state of a stream of this model with these weights. "
                 f"Received: {str(path)!r}, of another"
             )
-        stream = cls(
-            model,
-            speaker=arrays.get("speaker"),
-            seed=description["seeds"],
-            **{name: description[name] for name in _SETTINGS},
-        )
-        stream._restore(description, arrays)
+        try:
+            stream = cls(
+                model,
+                speaker=arrays.get("speaker"),
+                seed=description["seeds"],
+                **{name: description[name] for name in _SETTINGS},
+            )
+            stream._restore(description, arrays)
+        except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
+            raise stream_files.refusal(path, error) from error
         return stream
 
     def _restore(self, description: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
         leaves = [
-            tf.io.parse_tensor(arrays[f"state_{index}"].tobytes(), leaf.dtype)
-            if tf.is_tensor(leaf)
-            else int(tf.io.parse_tensor(arrays[f"state_{index}"].tobytes(), tf.int32))
+            stream_files.leaf(arrays[f"state_{index}"], leaf)
             for index, leaf in enumerate(tf.nest.flatten(self._state))
         ]
+        computed, samples = arrays["computed"], whole_number("samples", description["samples"], 0)
+        if computed.dtype != self._computed.dtype or computed.shape[:1] != (len(self._seeds),):
+            raise ValueError(f"computed audio of shape {computed.shape}")
         self._state = tf.nest.pack_sequence_as(self._state, leaves)
-        self._decoder.filter = arrays.get("filter")
-        self._computed = arrays["computed"]
-        self.samples = description["samples"]
+        self._decoder.filter = self._checked_filter(arrays.get("filter"))
+        self._computed = computed
+        self.samples = samples
+
+    def _checked_filter(self, state: np.ndarray | None) -> np.ndarray | None:
+        """Returns the state of the de-emphasis, if it is one of so many streams."""
+        numbers = state is None or (state.dtype.kind == "f" and len(state) == len(self._seeds))
+        if not numbers:
+            raise ValueError("a filter of other streams")
+        return state

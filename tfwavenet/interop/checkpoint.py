@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import glob
+import math
 import os
 import pathlib
+import zipfile
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -13,52 +16,15 @@ import tensorflow as tf
 
 from tfwavenet import files
 from tfwavenet.interop import torch_files
+from tfwavenet.interop.hyperparameters import Hyperparameters
 from tfwavenet.interop.tensors import Tensors, torch_names
 
+_MOST_STEPS = 2**63
+_MOST_TENSORS = 100_000
+# Bytes of tensors for a byte of a file: tensors may share what is stored, as tied weights do.
+_LARGEST_OVERLAP = 4
 # Where the files of the projects keep the tensors of the network.
 _STATE_KEYS = ("state_dict", "model", "model_state_dict")
-
-
-class Hyperparameters:
-    """The hyper-parameters that stand beside the tensors of a network, possibly none.
-
-    Args:
-        values: values by the names that the project gives them.
-        origin: name of the hyper-parameters in error messages.
-    """
-
-    def __init__(self, values: Mapping[str, Any], origin: str) -> None:
-        self._values = dict(values)
-        self._origin = origin
-
-    def __contains__(self, key: str) -> bool:
-        return key in self._values
-
-    def get(self, key: str, default: Any) -> Any:
-        """Returns the value of a key, or the default if the key is not given."""
-        value = self._values.get(key)
-        return default if value is None else value
-
-    def section(self, *keys: str) -> Hyperparameters:
-        """Returns the mapping below nested keys; it is empty if a key is not given."""
-        values: Any = self._values
-        for key in keys:
-            values = values.get(key) or {}
-        return Hyperparameters(values, self._origin)
-
-    def agreed(self, key: str, value: Any) -> Any:
-        """Returns the value that the tensors tell of a key, if no other value is given.
-
-        Raises:
-            ValueError: if another value is given; the message names the key.
-        """
-        given = self._values.get(key)
-        if given is not None and given != value:
-            raise ValueError(
-                f"{self._origin}: Expected {key}={value!r}, as the tensors have it. "
-                f"Received: {key}={given!r}"
-            )
-        return value
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,7 +55,8 @@ class Source:
     def step(self, *keys: str) -> int:
         """Returns the number of updates under the first of the keys that is there, or 0."""
         values = [self.content.get(key) for key in keys]
-        return next((int(value) for value in values if isinstance(value, (int, np.integer))), 0)
+        steps = [int(value) for value in values if isinstance(value, (int, np.integer))]
+        return steps[0] if steps and 0 <= steps[0] < _MOST_STEPS else 0
 
     def hyperparameters(self, *names: str) -> Hyperparameters:
         """Returns hyper-parameters from the caller, or from a JSON file beside the checkpoint.
@@ -99,7 +66,7 @@ class Source:
                 or beside its folder and named like the folder, is read too.
 
         Raises:
-            ValueError: if the file is damaged.
+            ValueError: if the file is damaged, or its content is no mapping.
         """
         if self.given is not None:
             return Hyperparameters(self.given, "hyperparameters")
@@ -112,8 +79,6 @@ class Source:
         if path is None:
             return Hyperparameters({}, "the default")
         values = files.read_json(path)
-        if not isinstance(values, Mapping):
-            raise ValueError(f"Expected a mapping in {os.fspath(path)!r}. Received: {values!r}")
         return Hyperparameters(values, repr(os.fspath(path)))
 
 
@@ -130,7 +95,7 @@ def read(path: files.PathLike, given: Mapping[str, Any] | None = None) -> Source
         OSError: if there is no such file.
     """
     path = pathlib.Path(path).expanduser()
-    if torch_files.is_torch_file(path):
+    if torch_files.is_torch_file(path) or (path.suffix in (".h5", ".hdf5") and path.is_file()):
         return _torch_source(path, given)
     prefix = _tensorflow_prefix(path)
     if prefix is not None:
@@ -141,6 +106,12 @@ def read(path: files.PathLike, given: Mapping[str, Any] | None = None) -> Source
 
 
 def _torch_source(path: pathlib.Path, given: Mapping[str, Any] | None) -> Source:
+    if (description := _of_keras(path)) is not None:
+        raise ValueError(
+            f"{os.fspath(path)!r} is {description}, which needs no import: load it by "
+            "tfwavenet.load_model, or name the folder of its run or preset. "
+            "Expected a checkpoint of another project. Received: a file of Keras"
+        )
     content = torch_files.read(path)
     if not isinstance(content, Mapping):
         content = {"model": content}
@@ -149,19 +120,41 @@ def _torch_source(path: pathlib.Path, given: Mapping[str, Any] | None) -> Source
         held = held.state_dict()
     if not isinstance(held, Mapping):
         raise ValueError(
-            f"{os.fspath(path)!r}: Expected the tensors of a network. Received: {type(held)}"
+            f"{os.fspath(path)!r}: Expected the tensors of a network. "
+            f"Received: {type(held).__name__}"
         )
-    return Source(path, torch_names(_flat(held)), content, given)
+    arrays = torch_names(_flat(held, os.fspath(path)))
+    stored, room = sum(array.nbytes for array in arrays.values()), path.stat().st_size
+    if stored > _LARGEST_OVERLAP * room:
+        raise ValueError(
+            f"{os.fspath(path)!r}: Expected tensors that are stored once each. "
+            f"Received: {stored} bytes of tensors in a file of {room} bytes"
+        )
+    return Source(path, arrays, {k: v for k, v in content.items() if isinstance(k, str)}, given)
 
 
-def _flat(state: Mapping[str, Any]) -> dict[str, Any]:
+def _of_keras(path: pathlib.Path) -> str | None:
+    """Describes a file that Keras wrote. If None, it is something else."""
+    if path.suffix in (".h5", ".hdf5"):
+        return "a file of weights of Keras"
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = set(archive.namelist())
+    except (ValueError, *files.ARCHIVE_DAMAGE):
+        return None
+    return "a model that was saved by Keras" if {"config.json", "metadata.json"} <= names else None
+
+
+def _flat(state: Mapping[Any, Any], path: str) -> dict[str, Any]:
     """Flattens lists of tensors in a state: `name.0`, `name.1`..."""
     flat: dict[str, Any] = {}
     for name, value in state.items():
-        if isinstance(value, (list, tuple)):
-            flat.update({f"{name}.{index}": one for index, one in enumerate(value)})
-        else:
-            flat[name] = value
+        if not isinstance(name, str):
+            continue
+        many = isinstance(value, (list, tuple))
+        flat.update({f"{name}.{i}": one for i, one in enumerate(value)} if many else {name: value})
+        if len(flat) > _MOST_TENSORS:
+            raise ValueError(f"{path!r}: Expected at most {_MOST_TENSORS} tensors. Received: more")
     return flat
 
 
@@ -182,6 +175,7 @@ def _tensorflow_source(prefix: pathlib.Path, given: Mapping[str, Any] | None) ->
     try:
         reader = tf.train.load_checkpoint(os.fspath(prefix))
         dtypes = reader.get_variable_to_dtype_map()
+        _require_stored(prefix, reader.get_variable_to_shape_map(), dtypes)
         arrays = {name: reader.get_tensor(name) for name in dtypes if dtypes[name].is_floating}
         content = {name: reader.get_tensor(name) for name in dtypes if dtypes[name].is_integer}
     except (tf.errors.OpError, RuntimeError, ValueError, IndexError) as error:
@@ -197,6 +191,15 @@ def _tensorflow_source(prefix: pathlib.Path, given: Mapping[str, Any] | None) ->
         name.replace(suffix, ""): value.item() for name, value in content.items() if not value.ndim
     }
     return Source(prefix, plain, content, given)
+
+
+def _require_stored(prefix: pathlib.Path, shapes: Any, dtypes: Any) -> None:
+    """Raises ValueError if an index promises more than the files of a checkpoint can hold."""
+    pattern = f"{glob.escape(prefix.name)}.data-*"
+    room = sum(path.stat().st_size for path in prefix.parent.glob(pattern))
+    promised = sum(math.prod(shapes[name]) * dtypes[name].size for name in dtypes)
+    if promised > room:
+        raise ValueError(f"{promised} bytes of tensors in files of {room} bytes")
 
 
 def below(arrays: Mapping[str, np.ndarray], root: str) -> dict[str, np.ndarray]:

@@ -5,14 +5,14 @@ Source: https://github.com/CODEJIN/WaveNet, at 332c7a8.
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Collection
 from typing import Any, cast
 
 from tfwavenet.audio import recipes
 from tfwavenet.audio.features import FeatureRecipe
-from tfwavenet.interop.checkpoint import Hyperparameters, Source, below, without_prefix
+from tfwavenet.interop.checkpoint import Source, below, without_prefix
+from tfwavenet.interop.hyperparameters import Hyperparameters
 from tfwavenet.interop.tensors import Tensors
 from tfwavenet.layers import StretchUpsampler, WeightNormalization
 from tfwavenet.models import WaveNet
@@ -20,6 +20,15 @@ from tfwavenet.models import WaveNet
 _FIRST = "layer_Dict/First/layer_with_weights-0"
 _SMOOTHING = "Local_Condition_Upsample/layer/layer_with_weights-{}"
 _EMBEDDINGS = "Global_Condition_Embedding/layer_with_weights-0/embeddings"
+_RECIPE_KEYS = {
+    "sample_rate": "Sample_Rate",
+    "fmax_hz": "Sample_Rate",
+    "n_fft": "Spectrogram_Dim",
+    "win_samples": "Frame_Length",
+    "hop_samples": "Frame_Shift",
+    "n_mels": "Mel_Dim",
+    "output_range": "Max_Abs_Mel",
+}
 _UNUSED = (r".*\.OPTIMIZER_SLOT.*", r"optimizer/.*")
 
 
@@ -46,20 +55,22 @@ def _model(tensors: Tensors, hyper: Hyperparameters, stacks: int) -> WaveNet:
     glu = sizes.section("ResConvGLU")
     blocks = tensors.count("ResConvGLU_{}_0/layer_Dict/Conv1D/kernel")
     first = "ResConvGLU_0_0/layer_Dict/"
-    kernel_size, residual, gate = tensors.shape(first + "Conv1D/kernel")
-    mels = tensors.shape(first + "Local_Condition_Conv1D/layer/kernel")[1]
-    outputs = tensors.shape("Last/layer_with_weights-1/bias")[0]
-    speakers, speaker_channels = tensors.shape(_EMBEDDINGS)
+    kernel_size, residual, gate = tensors.shape(first + "Conv1D/kernel", 3)
+    mels = tensors.shape(first + "Local_Condition_Conv1D/layer/kernel", 3)[1]
+    outputs = tensors.shape("Last/layer_with_weights-1/bias", 1)[0]
+    speakers, speaker_channels = tensors.shape(_EMBEDDINGS, 2)
     upsampler = _upsampler(tensors, sizes)
     return WaveNet(
         num_layers=glu.agreed("Blocks", blocks) * glu.agreed("Stacks_in_Block", stacks),
         dilation_cycle=stacks,
         residual_channels=sizes.agreed("Initial_Filters", residual),
         gate_channels=gate,
-        skip_channels=glu.agreed("Skip_Out_Filters", tensors.shape(first + "Skip/layer/bias")[0]),
-        head_channels=tensors.shape("Last/layer_with_weights-0/bias")[0],
+        skip_channels=glu.agreed(
+            "Skip_Out_Filters", tensors.shape(first + "Skip/layer/bias", 1)[0]
+        ),
+        head_channels=tensors.shape("Last/layer_with_weights-0/bias", 1)[0],
         kernel_size=glu.agreed("Kernel_Size", kernel_size),
-        dropout=glu.get("Dropout_Rate", 0.05),
+        dropout=glu.number("Dropout_Rate", 0.05),
         distribution={
             "class_name": "MixtureOfLogistics",
             "config": {
@@ -81,22 +92,23 @@ def _upsampler(tensors: Tensors, sizes: Hyperparameters) -> StretchUpsampler:
     count = tensors.count(_SMOOTHING + "/layer/kernel")
     extents = [tensors.shape(_SMOOTHING.format(i) + "/layer/kernel")[0] for i in range(count)]
     scales = sizes.section("Upsample").agreed("Scales", [(extent - 1) // 2 for extent in extents])
-    return StretchUpsampler(scales, padding_frames=sizes.section("Upsample").get("Pad", 2))
-
-
-def _recipe(sound: Hyperparameters, mels: int, upsampler: StretchUpsampler) -> FeatureRecipe:
-    rate, size = sound.get("Sample_Rate", 16000), sound.get("Frame_Length", 1024)
-    highest = float(sound.get("Max_Abs_Mel", 4))
-    return dataclasses.replace(
-        recipes.get("codejin"),
-        sample_rate=rate,
-        fmax_hz=rate / 2,
-        n_fft=2 * (sound.get("Spectrogram_Dim", 513) - 1),
-        win_samples=size,
-        hop_samples=sound.agreed("Frame_Shift", upsampler.hop_samples),
-        n_mels=mels,
-        output_range=(-highest, highest),
+    return StretchUpsampler(
+        scales, padding_frames=sizes.section("Upsample").integer("Pad", 2, least=0, most=1000)
     )
+
+
+def _recipe(sound: Hyperparameters, mels: int, upsampler: StretchUpsampler) -> FeatureRecipe | None:
+    rate, highest = sound.integer("Sample_Rate", 16000), float(sound.number("Max_Abs_Mel", 4))
+    changes = {
+        "sample_rate": rate,
+        "fmax_hz": rate / 2,
+        "n_fft": 2 * (sound.integer("Spectrogram_Dim", 513, least=2) - 1),
+        "win_samples": sound.integer("Frame_Length", 1024),
+        "hop_samples": sound.agreed("Frame_Shift", upsampler.hop_samples),
+        "n_mels": mels,
+        "output_range": (-highest, highest),
+    }
+    return sound.recipe(recipes.get("codejin"), changes, _RECIPE_KEYS)
 
 
 def _assign(model: WaveNet, tensors: Tensors, stacks: int) -> None:

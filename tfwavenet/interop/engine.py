@@ -30,8 +30,17 @@ class Impl(enum.IntEnum):
     PERSISTENT = 3
 
 
+# The original begins with this code, whatever the number of codes: silence of 256.
+_FIRST_CODE = 128
+
+
 class _Codes(MuLaw):
     """Mu-law codes that are the output themselves."""
+
+    def initial_values(self, batch_size: int | tf.Tensor) -> tf.Tensor:
+        if self.num_codes <= _FIRST_CODE:  # the original reads beyond its table
+            return super().initial_values(batch_size)
+        return tf.fill([batch_size], _FIRST_CODE)
 
     def decode(self, values: tf.Tensor) -> tf.Tensor:
         return tf.cast(values, tf.float32)
@@ -47,12 +56,18 @@ class _Network(WaveNet):
     def initial_state(self, batch_size: int | tf.Tensor) -> list[Any]:
         silence = self.codec.initial_values(batch_size)[:, tf.newaxis]
         first, *others = super().initial_state(batch_size)
-        del first  # zeros, where the original has the embedding of silence
+        del first  # zeros, where the original has the embedding of the first code
         return [self.input_conv.state_after(silence), *others]
 
 
 class NVWaveNet:
     """Generates codes from conditioning, as the class of this name in nv-wavenet does.
+
+    Generation begins as the original does: the two codes before the first one are 128, whatever the
+    number of codes A. With A = 256 that is silence; with A = 512 it is not, and a network that was
+    trained on recordings that begin in silence may need some samples until it speaks, or stay
+    silent. With A up to 128, where the original reads beyond its table, they are silence, A / 2.
+    A network that `load` imports begins with silence for every A.
 
     The arrays decide about the R residual, S skip and A output channels. They are arrays of NumPy,
     TensorFlow or PyTorch.

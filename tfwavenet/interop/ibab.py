@@ -8,13 +8,13 @@ Source: https://github.com/ibab/tensorflow-wavenet, at 3c973c0.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Collection
 
 import tensorflow as tf
 
 from tfwavenet.audio import recipes
-from tfwavenet.interop.checkpoint import Hyperparameters, Source
+from tfwavenet.interop.checkpoint import Source
+from tfwavenet.interop.hyperparameters import Hyperparameters
 from tfwavenet.interop.tensors import Tensors
 from tfwavenet.models import WaveNet
 
@@ -23,6 +23,7 @@ _LAYER = _ROOT + "dilated_stack/layer{}/"
 _EMBEDDING = _ROOT + "embeddings/gc_embedding"
 _POST = _ROOT + "postprocessing/"
 _DEFAULT_CYCLE = 10
+_MOST_LAYERS = 1000
 # Slots of the optimizers.
 _UNUSED = (r".*/(Adam|Adam_1|Momentum|RMSProp|RMSProp_1)", r"(.*/)?beta[12]_power")
 
@@ -45,20 +46,20 @@ def convert(source: Source) -> tuple[WaveNet, int]:
 
 
 def _model(tensors: Tensors, hyper: Hyperparameters) -> WaveNet:
-    width, classes, residual = tensors.shape(_ROOT + "causal_layer/filter")
-    if hyper.get("scalar_input", False):
+    width, classes, residual = tensors.shape(_ROOT + "causal_layer/filter", 3)
+    if hyper.flag("scalar_input", False):
         raise ValueError("Expected a network on mu-law codes. Received: scalar_input=True")
     layers = tensors.count(_LAYER + "filter")
     speakers, speaker_channels = None, None
     if _EMBEDDING in tensors:
-        speakers, speaker_channels = tensors.shape(_EMBEDDING)
-    dilated = tensors.shape(_LAYER.format(0) + "filter")[2]
+        speakers, speaker_channels = tensors.shape(_EMBEDDING, 2)
+    dilated = tensors.shape(_LAYER.format(0) + "filter", 3)[2]
     return WaveNet(
         num_layers=layers,
         dilation_cycle=_cycle(hyper, layers),
         residual_channels=hyper.agreed("residual_channels", residual),
         gate_channels=2 * hyper.agreed("dilation_channels", dilated),
-        skip_channels=hyper.agreed("skip_channels", tensors.shape(_LAYER.format(0) + "skip")[2]),
+        skip_channels=hyper.agreed("skip_channels", tensors.shape(_LAYER.format(0) + "skip", 3)[2]),
         kernel_size=hyper.agreed("filter_width", width),
         distribution={
             "class_name": "Categorical",
@@ -72,23 +73,30 @@ def _model(tensors: Tensors, hyper: Hyperparameters) -> WaveNet:
         num_speakers=speakers,
         speaker_channels=speaker_channels,
         weight_norm=False,
-        recipe=dataclasses.replace(
+        recipe=hyper.recipe(
             recipes.get("speech_16k"),
-            sample_rate=hyper.get("sample_rate", 16000),
-            pre_emphasis=0.0,
-            signal_gain=1.0,
+            {
+                "sample_rate": hyper.integer("sample_rate", 16000),
+                "pre_emphasis": 0.0,
+                "signal_gain": 1.0,
+            },
+            {"sample_rate": "sample_rate"},
         ),
     )
 
 
 def _cycle(hyper: Hyperparameters, layers: int) -> int:
     """Returns the number of layers after which the dilations 1, 2, 4... begin again."""
-    dilations = hyper.get("dilations", [2 ** (i % _DEFAULT_CYCLE) for i in range(layers)])
+    dilations = hyper.numbers("dilations", [2 ** (i % _DEFAULT_CYCLE) for i in range(layers)])
     cycle = dilations.index(1, 1) if 1 in dilations[1:] else len(dilations)
-    if len(dilations) != layers or dilations != [2 ** (i % cycle) for i in range(layers)]:
+    if (
+        len(dilations) != layers
+        or layers > _MOST_LAYERS
+        or dilations != [2 ** (i % cycle) for i in range(layers)]
+    ):
         raise ValueError(
             f"Expected 'dilations' for {layers} layers: 1, 2, 4 and so on, and again from 1. "
-            f"Received: dilations={dilations}"
+            f"Received: dilations={dilations[:_MOST_LAYERS]}"
         )
     return cycle
 

@@ -5,14 +5,14 @@ Source: https://github.com/lmnt-com/diffwave, at 0594106.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Collection
 
 import numpy as np
 
 from tfwavenet.audio import recipes
 from tfwavenet.audio.features import FeatureRecipe
-from tfwavenet.interop.checkpoint import Hyperparameters, Source
+from tfwavenet.interop.checkpoint import Source
+from tfwavenet.interop.hyperparameters import Hyperparameters
 from tfwavenet.interop.tensors import Tensors, assign_torch_layer, split
 from tfwavenet.layers import TransposedUpsampler
 from tfwavenet.models import DiffWave
@@ -58,10 +58,10 @@ def _model(tensors: Tensors, hyper: Hyperparameters, layers: int) -> DiffWave:
     conditioner = _BLOCK.format(0) + "conditioner_projection.weight"
     conditional = conditioner in tensors
     hyper.agreed("unconditional", not conditional)
-    mels = hyper.agreed("n_mels", tensors.shape(conditioner)[1]) if conditional else None
+    mels = hyper.agreed("n_mels", tensors.shape(conditioner, 3)[1]) if conditional else None
     upsampler = None
     if conditional:
-        shapes = [tensors.shape(f"spectrogram_upsampler.conv{i}.weight") for i in (1, 2)]
+        shapes = [tensors.shape(f"spectrogram_upsampler.conv{i}.weight", 4) for i in (1, 2)]
         upsampler = TransposedUpsampler(
             [shape[3] // 2 for shape in shapes],
             overlap=2,
@@ -72,14 +72,14 @@ def _model(tensors: Tensors, hyper: Hyperparameters, layers: int) -> DiffWave:
         hyper.agreed("hop_samples", upsampler.hop_samples)
     return DiffWave(
         num_layers=layers,
-        dilation_cycle=hyper.get("dilation_cycle_length", 10),
+        dilation_cycle=hyper.integer("dilation_cycle_length", 10, most=30),
         residual_channels=hyper.agreed(
-            "residual_channels", tensors.shape("input_projection.bias")[0]
+            "residual_channels", tensors.shape("input_projection.bias", 1)[0]
         ),
-        kernel_size=tensors.shape(_BLOCK.format(0) + "dilated_conv.weight")[2],
-        schedule=hyper.get("noise_schedule", _SCHEDULE),
-        inference_schedule=hyper.get("inference_noise_schedule", _INFERENCE_SCHEDULE),
-        step_channels=tensors.shape("diffusion_embedding.projection1.bias")[0],
+        kernel_size=tensors.shape(_BLOCK.format(0) + "dilated_conv.weight", 3)[2],
+        schedule=hyper.numbers("noise_schedule", _SCHEDULE),
+        inference_schedule=hyper.numbers("inference_noise_schedule", _INFERENCE_SCHEDULE),
+        step_channels=tensors.shape("diffusion_embedding.projection1.bias", 1)[0],
         upsampler=upsampler,
         local_channels=mels,
         recipe=_recipe(hyper, mels, upsampler),
@@ -88,18 +88,18 @@ def _model(tensors: Tensors, hyper: Hyperparameters, layers: int) -> DiffWave:
 
 def _recipe(
     hyper: Hyperparameters, mels: int | None, upsampler: TransposedUpsampler | None
-) -> FeatureRecipe:
-    rate = hyper.get("sample_rate", 22050)
-    hop = hyper.get("hop_samples", 256) if upsampler is None else upsampler.hop_samples
-    return dataclasses.replace(
-        recipes.get("lmnt"),
-        sample_rate=rate,
-        fmax_hz=rate / 2.0,
-        n_fft=hyper.get("n_fft", 1024),
-        win_samples=4 * hop,
-        hop_samples=hop,
-        n_mels=mels or hyper.get("n_mels", 80),
-    )
+) -> FeatureRecipe | None:
+    rate = hyper.integer("sample_rate", 22050)
+    hop = hyper.integer("hop_samples", 256) if upsampler is None else upsampler.hop_samples
+    changes = {
+        "sample_rate": rate,
+        "fmax_hz": rate / 2.0,
+        "n_fft": hyper.integer("n_fft", 1024),
+        "win_samples": 4 * hop,
+        "hop_samples": hop,
+        "n_mels": mels or hyper.integer("n_mels", 80),
+    }
+    return hyper.recipe(recipes.get("lmnt"), changes, {"win_samples": "hop_samples"})
 
 
 def _assign(model: DiffWave, tensors: Tensors) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Mapping
-from typing import Any, Optional, cast
+from typing import Any
 
 import keras
+import tensorflow as tf
 
 from tfwavenet import files
 from tfwavenet.interop import (
@@ -20,6 +21,18 @@ from tfwavenet.interop import (
     r9y9,
     revsic,
 )
+from tfwavenet.interop.pickles import shown
+
+# What a network is told by tensors and hyper-parameters that are not those of its project.
+_MISFITS = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    MemoryError,
+    RecursionError,
+    TypeError,
+)
+_LONGEST_REASON = 300
 
 FAMILIES: dict[str, Any] = {
     "codejin": codejin,
@@ -84,16 +97,37 @@ def load(
         >>> imported = load("step1000000_ema.pth")  # doctest: +SKIP
         >>> audio = imported.model.generate(mel)  # doctest: +SKIP
     """
-    given = hyperparameters
-    if given is not None and not isinstance(given, Mapping):
+    given: Any = hyperparameters
+    if isinstance(given, (str, os.PathLike)):
         given = files.read_json(given)
-    found = checkpoint.read(path, cast(Optional[Mapping[str, Any]], given))
+    if hyperparameters is not None and not isinstance(given, Mapping):
+        raise ValueError(
+            "Expected a mapping of hyper-parameters, or a JSON file of one. "
+            f"Received: {type(given).__name__} in hyperparameters={str(hyperparameters)[:200]!r}"
+        )
+    found = checkpoint.read(path, given)
     for name, family in FAMILIES.items():
         if family.matches(found.arrays):
-            model, step = family.convert(found)
+            model, step = _converted(family, found)
             return Imported(model, name, step)
-    some = ", ".join(sorted(found.arrays)[:3]) or "none"
+    some = ", ".join(map(shown, sorted(found.arrays)[:3])) or "none"
     raise ValueError(
         f"Expected a checkpoint of one of the projects {', '.join(FAMILIES)}. "
         f"Received: {os.fspath(path)!r} with the tensors {some}..."
     )
+
+
+def _converted(family: Any, found: checkpoint.Source) -> tuple[keras.Model, int]:
+    """Builds the network of a checkpoint; whatever does not fit together becomes one sentence."""
+    try:
+        return family.convert(found)
+    except ValueError as error:
+        if "Received:" in str(error):
+            raise
+        reason: Exception = error
+    except (*_MISFITS, tf.errors.OpError) as error:
+        reason = error
+    text = " ".join(str(reason).split())[:_LONGEST_REASON] or type(reason).__name__
+    raise ValueError(
+        f"{found.origin}: Expected tensors and hyper-parameters that fit together. Received: {text}"
+    ) from reason

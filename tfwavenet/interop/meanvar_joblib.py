@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import pathlib
 import pickle
@@ -12,17 +13,22 @@ import numpy as np
 from tfwavenet.interop import pickles
 
 _FILE = "meanvar.joblib"
+_AXES = 2
 
 
 class _Array(pickles.Record):
     """The placeholder of joblib for an array, whose bytes follow in the file."""
 
-    def read(self, file: BinaryIO) -> np.ndarray:
+    def read(self, file: pickles.BoundedFile) -> np.ndarray:
         about = self.attributes
         if about.get("numpy_array_alignment_bytes") is not None:
             file.read(file.read(1)[0])
-        shape, kind = tuple(about["shape"]), about["dtype"].dtype
-        data = file.read(int(np.prod(shape, dtype=np.int64)) * kind.itemsize)
+        shape, kind = about["shape"], about["dtype"].dtype
+        if not isinstance(shape, tuple) or any(type(size) is not int for size in shape[:_AXES]):
+            raise pickles.RefusedError("an array without a shape")
+        if len(shape) > _AXES:
+            raise pickles.RefusedError("an array of more than two axes")
+        data = file.read(math.prod(shape) * kind.itemsize)
         return np.frombuffer(data, kind).reshape(shape)
 
 
@@ -31,8 +37,6 @@ class _Type:
 
 
 class _Unpickler(pickles.Unpickler):
-    _file: BinaryIO
-
     def __init__(self, file: BinaryIO) -> None:
         known = {
             ("joblib.numpy_pickle", "NumpyArrayWrapper"): _Array,
@@ -43,12 +47,11 @@ class _Unpickler(pickles.Unpickler):
             },
         }
         super().__init__(file, known)
-        self._file = file
 
     def load_build(self) -> None:
         super().load_build()
         if isinstance(self.stack[-1], _Array):
-            self.stack.append(self.stack.pop().read(self._file))
+            self.stack.append(self.stack.pop().read(self.bounded))
 
     dispatch = {**pickles.Unpickler.dispatch, pickle.BUILD[0]: load_build}
 
@@ -64,7 +67,8 @@ def read_statistics(folder: pathlib.Path, channels: int) -> tuple[Any, Any] | No
         Two float64 [channels], or None if there is no such file.
 
     Raises:
-        ValueError: if the file is damaged, or holds other values or channels.
+        ValueError: if the file is damaged, or holds values of another kind or number, a mean that
+            is not finite, or a deviation that is not above 0.
     """
     path = folder / _FILE
     if not path.is_file():
@@ -72,14 +76,34 @@ def read_statistics(folder: pathlib.Path, channels: int) -> tuple[Any, Any] | No
     try:
         with open(path, "rb") as file:
             scaler = _Unpickler(file).load()
-        mean, deviation = (np.asarray(scaler.attributes[key]) for key in ("mean_", "scale_"))
+        attributes = scaler.attributes
+        found = {key: attributes[key] for key in ("mean_", "scale_")}
     except pickles.DAMAGE as error:
         raise ValueError(
-            f"{os.fspath(path)!r} is not a StandardScaler as joblib saves it. Received: {error}"
+            f"{os.fspath(path)!r} is not a StandardScaler as joblib saves it. "
+            f"Received: {pickles.reason(error)}"
         ) from error
-    if mean.shape != (channels,):
+    for name, values in found.items():
+        _check(name, values, channels, os.fspath(path))
+    return found["mean_"].astype(np.float64), found["scale_"].astype(np.float64)
+
+
+def _check(name: str, values: Any, channels: int, path: str) -> None:
+    """Raises ValueError unless an attribute of a scaler can be a mean or a deviation."""
+    if not isinstance(values, np.ndarray) or values.dtype.kind not in "iuf":
         raise ValueError(
-            f"Expected the statistics of {channels} mel bins in {os.fspath(path)!r}. "
-            f"Received: shape={mean.shape}"
+            f"Expected numbers as {name} of the statistics in {path!r}. "
+            f"Received: {type(values).__name__}"
         )
-    return mean, deviation
+    if values.shape != (channels,):
+        raise ValueError(
+            f"Expected the statistics of {channels} mel bins in {path!r}. "
+            f"Received: shape={values.shape}, of {name}"
+        )
+    wrong = ~np.isfinite(values) | ((values <= 0) if name == "scale_" else False)
+    if wrong.any():
+        expected = "finite deviations above 0" if name == "scale_" else "finite means"
+        raise ValueError(
+            f"Expected {expected} in {path!r}. Received: {name}[{np.argmax(wrong)}]="
+            f"{values[np.argmax(wrong)]}"
+        )

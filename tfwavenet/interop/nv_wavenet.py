@@ -5,20 +5,24 @@ Source: https://github.com/NVIDIA/nv-wavenet, `pytorch/`, at 03f6957.
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
+from absl import logging
 
 from tfwavenet.audio import recipes
-from tfwavenet.interop.checkpoint import Hyperparameters, Source
+from tfwavenet.interop import torch_files
+from tfwavenet.interop.checkpoint import Source
+from tfwavenet.interop.hyperparameters import Hyperparameters
 from tfwavenet.interop.tensors import Tensors, assign_torch_layer, split
 from tfwavenet.layers import IdentityUpsampler, LearnedUpsampler
 from tfwavenet.models import WaveNet
 
-_MAX_DILATION = 128  # of the published configuration
+_LAYERS, _MAX_DILATION = 16, 128  # of the published configuration
+_LARGEST_DILATION = 2**20
+_WHERE = "no tensor tells it, but config.json beside the checkpoint, or --hyperparameters=FILE"
 
 
 def matches(names: Collection[str]) -> bool:
@@ -36,13 +40,7 @@ def matches_wrapper(names: Collection[str]) -> bool:
 def convert(source: Source) -> tuple[WaveNet, int]:
     """Builds the network of a checkpoint and returns it with its number of updates."""
     if matches_wrapper(source.arrays):
-        for key in ("max_dilation", "use_embed_tanh"):
-            if key not in source.content:
-                raise ValueError(
-                    f"{source.origin}: Expected {key!r} beside the tensors, as the wrapper takes "
-                    f"it. Received: {sorted(set(source.content) - set(source.arrays))}"
-                )
-        model = wrapped_network(source.tensors(), source.content)
+        model = wrapped_network(source.tensors(), _wrapper_settings(source))
     else:
         model = _training_network(source)
     return model, source.step("iteration")
@@ -61,7 +59,7 @@ def wrapped_network(
         cls: class of the model.
     """
     layers = tensors.count("dilate_weights.{}")
-    classes, residual = tensors.shape("embedding_curr")
+    classes, residual = tensors.shape("embedding_curr", 2)
     model = cls(
         **_sizes(layers, residual, settings["max_dilation"]),
         skip_channels=tensors.shape("skip_weights.0")[0],
@@ -113,23 +111,25 @@ def _training_network(source: Source) -> WaveNet:
     hyper = _hyperparameters(source)
     layers = source.tensors().count("dilate_layers.{}.conv.weight")
     tensors = source.tensors(split(source.arrays, "cond_layers.conv", range(layers)))
-    classes, residual = tensors.shape("embed.weight")
-    window = tensors.shape("upsample.weight")[2]
-    stride = hyper.get("upsamp_stride", window // 4)
-    if window % stride:
+    classes, residual = tensors.shape("embed.weight", 2)
+    mels, _, window = tensors.shape("upsample.weight", 3)
+    stride = hyper.integer("upsamp_stride", window // 4)
+    if stride < 1 or window % stride:
         raise ValueError(
-            f"{source.origin}: Expected upsamp_stride to divide the window of {window} samples. "
-            f"Received: upsamp_stride={stride}"
+            f"{source.origin}: Expected upsamp_stride to divide the window of {window} samples; "
+            f"{_WHERE}. Received: upsamp_stride={stride}"
         )
-    mels = hyper.agreed("n_cond_channels", tensors.shape("upsample.weight")[0])
+    hyper.agreed("n_cond_channels", mels)
     model = WaveNet(
         **_sizes(
             hyper.agreed("n_layers", layers),
             hyper.agreed("n_residual_channels", residual),
-            hyper.get("max_dilation", _MAX_DILATION),
+            _max_dilation(source, hyper, layers),
         ),
-        skip_channels=hyper.agreed("n_skip_channels", tensors.shape("skip_layers.0.conv.bias")[0]),
-        head_channels=tensors.shape("conv_out.conv.weight")[0],
+        skip_channels=hyper.agreed(
+            "n_skip_channels", tensors.shape("skip_layers.0.conv.bias", 1)[0]
+        ),
+        head_channels=tensors.shape("conv_out.conv.weight", 3)[0],
         distribution={
             "class_name": "Categorical",
             "config": {"classes": hyper.agreed("n_in_channels", classes)},
@@ -137,12 +137,66 @@ def _training_network(source: Source) -> WaveNet:
         upsampler=LearnedUpsampler((stride,), kernel_frames=window // stride),
         local_channels=mels,
         local_bias=True,
-        recipe=dataclasses.replace(recipes.get("nv_wavenet"), hop_samples=stride, n_mels=mels),
+        recipe=hyper.recipe(
+            recipes.get("nv_wavenet"),
+            {"hop_samples": stride, "n_mels": mels},
+            {"hop_samples": "upsamp_stride", "n_mels": "n_cond_channels"},
+        ),
     )
     model.build()
     _assign(model, tensors)
     tensors.finish()
     return model
+
+
+def _wrapper_settings(source: Source) -> dict[str, Any]:
+    """Returns what the wrapper takes beside the tensors, from the file or the hyper-parameters."""
+    hyper = Hyperparameters(source.content, source.origin)
+    if not {"max_dilation", "use_embed_tanh"} <= set(source.content):
+        given = _hyperparameters(source)
+        names = [name for name in ("max_dilation", "use_embed_tanh") if name in given]
+        beside = {"max_dilation": given.integer("max_dilation", None)}
+        beside["use_embed_tanh"] = given.flag("use_embed_tanh", False)
+        settings = {**{name: beside[name] for name in names}, **source.content}
+        hyper = Hyperparameters(settings, source.origin)
+    for key in ("max_dilation", "use_embed_tanh"):
+        if key not in hyper:
+            raise ValueError(
+                f"{source.origin}: Expected {key!r} beside the tensors, as the wrapper takes it; "
+                f"{_WHERE}. Received: tensors alone"
+            )
+    return {
+        "max_dilation": _power_of_two(source, hyper.integer("max_dilation", 1)),
+        "use_embed_tanh": hyper.flag("use_embed_tanh", False),
+    }
+
+
+def _max_dilation(source: Source, hyper: Hyperparameters, layers: int) -> int:
+    """Returns the largest dilation, as given, as the saved network has it, or as published."""
+    if "max_dilation" in hyper:
+        return _power_of_two(source, hyper.integer("max_dilation", _MAX_DILATION))
+    network = source.content.get("model")
+    if isinstance(network, torch_files.Module):
+        told = Hyperparameters(getattr(network, "attributes", {}), source.origin)
+        if "max_dilation" in told:
+            return _power_of_two(source, told.integer("max_dilation", 1))
+    if layers != _LAYERS:
+        logging.warning(
+            "%s: max_dilation=%d is assumed, as in the published network; %s",
+            source.origin,
+            _MAX_DILATION,
+            _WHERE,
+        )
+    return _MAX_DILATION
+
+
+def _power_of_two(source: Source, max_dilation: int) -> int:
+    if max_dilation & (max_dilation - 1) or max_dilation > _LARGEST_DILATION:
+        raise ValueError(
+            f"{source.origin}: Expected max_dilation to be a power of two up to "
+            f"{_LARGEST_DILATION}; {_WHERE}. Received: max_dilation={max_dilation}"
+        )
+    return max_dilation
 
 
 def _hyperparameters(source: Source) -> Hyperparameters:

@@ -7,15 +7,13 @@ Source: https://github.com/philsyn/DiffWave-unconditional, at 542974a, and its s
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Collection
-from typing import Any
-
-import numpy as np
 
 from tfwavenet.audio import recipes
 from tfwavenet.audio.features import FeatureRecipe
-from tfwavenet.interop.checkpoint import Hyperparameters, Source
+from tfwavenet.diffusion import MOST_STEPS, NoiseSchedule
+from tfwavenet.interop.checkpoint import Source
+from tfwavenet.interop.hyperparameters import Hyperparameters
 from tfwavenet.interop.tensors import Tensors, assign_torch_layer, has_weight_norm
 from tfwavenet.layers import TransposedUpsampler
 from tfwavenet.models import DiffWave
@@ -48,8 +46,8 @@ def _model(source: Source, tensors: Tensors, hyper: Hyperparameters) -> DiffWave
     wavenet, diffusion = hyper.section("wavenet_config"), hyper.section("diffusion_config")
     conditional = _MEL + "bias" in tensors
     steps, last, cycle = _DEFAULTS[conditional]
-    channels = tensors.shape("init_conv.0.conv.bias")[0]
-    skips = tensors.shape(_BLOCK.format(0) + "skip_conv.bias")[0]
+    channels = tensors.shape("init_conv.0.conv.bias", 1)[0]
+    skips = tensors.shape(_BLOCK.format(0) + "skip_conv.bias", 1)[0]
     if wavenet.agreed("skip_channels", skips) != channels:
         raise ValueError(
             f"{source.origin}: Expected as many skip as residual channels, {channels}. "
@@ -57,19 +55,21 @@ def _model(source: Source, tensors: Tensors, hyper: Hyperparameters) -> DiffWave
         )
     normed = has_weight_norm(tensors, "init_conv.0.conv")
     weight = "weight_v" if normed else "weight"
-    mels = tensors.shape(_MEL + weight)[1] if conditional else None
+    mels = tensors.shape(_MEL + weight, 3)[1] if conditional else None
     upsampler = _upsampler(tensors, weight) if conditional else None
-    betas = np.linspace(
-        diffusion.get("beta_0", 1e-4), diffusion.get("beta_T", last), diffusion.get("T", steps)
+    schedule = NoiseSchedule.linear(
+        diffusion.integer("T", steps, most=MOST_STEPS),
+        diffusion.number("beta_0", 1e-4),
+        diffusion.number("beta_T", last),
     )
     return DiffWave(
         num_layers=wavenet.agreed("num_res_layers", tensors.count(_BLOCK + "fc_t.bias")),
-        dilation_cycle=wavenet.get("dilation_cycle", cycle),
+        dilation_cycle=wavenet.integer("dilation_cycle", cycle, most=30),
         residual_channels=wavenet.agreed("res_channels", channels),
-        kernel_size=tensors.shape(_BLOCK.format(0) + f"dilated_conv_layer.conv.{weight}")[2],
-        schedule=betas.tolist(),
+        kernel_size=tensors.shape(_BLOCK.format(0) + f"dilated_conv_layer.conv.{weight}", 3)[2],
+        schedule=schedule,
         loss_norm="l2",
-        step_channels=tensors.shape("residual_layer.fc_t1.bias")[0],
+        step_channels=tensors.shape("residual_layer.fc_t1.bias", 1)[0],
         step_order="descending",
         step_in_residual=True,
         upsampler=upsampler,
@@ -82,7 +82,7 @@ def _model(source: Source, tensors: Tensors, hyper: Hyperparameters) -> DiffWave
 
 def _upsampler(tensors: Tensors, weight: str) -> TransposedUpsampler:
     prefix = _BLOCK.format(0) + "upsample_conv2d."
-    shapes = [tensors.shape(f"{prefix}{i}.{weight}") for i in (0, 1)]
+    shapes = [tensors.shape(f"{prefix}{i}.{weight}", 4) for i in (0, 1)]
     return TransposedUpsampler(
         [shape[3] // 2 for shape in shapes],
         overlap=2,
@@ -94,22 +94,30 @@ def _upsampler(tensors: Tensors, weight: str) -> TransposedUpsampler:
 
 def _recipe(
     data: Hyperparameters, mels: int | None, upsampler: TransposedUpsampler | None
-) -> FeatureRecipe:
+) -> FeatureRecipe | None:
+    base = recipes.get("philsyn")
     if upsampler is None:
-        rate = data.get("sampling_rate", 16000)
-        return dataclasses.replace(
-            recipes.get("philsyn"), sample_rate=rate, fmax_hz=min(8000.0, rate / 2)
-        )
-    changes: dict[str, Any] = {
-        "sample_rate": data.get("sampling_rate", 22050),
-        "n_fft": data.get("filter_length", 1024),
-        "win_samples": data.get("win_length", 1024),
+        rate = data.integer("sampling_rate", 16000)
+        changes = {"sample_rate": rate, "fmax_hz": min(8000.0, rate / 2)}
+        return data.recipe(base, changes, {"sample_rate": "sampling_rate"})
+    keys = {
+        "sample_rate": "sampling_rate",
+        "n_fft": "filter_length",
+        "win_samples": "win_length",
+        "hop_samples": "hop_length",
+        "fmin_hz": "mel_fmin",
+        "fmax_hz": "mel_fmax",
+    }
+    changes = {
+        "sample_rate": data.integer("sampling_rate", 22050),
+        "n_fft": data.integer("filter_length", 1024),
+        "win_samples": data.integer("win_length", 1024),
         "hop_samples": data.agreed("hop_length", upsampler.hop_samples),
         "n_mels": mels,
-        "fmin_hz": data.get("mel_fmin", 0.0),
-        "fmax_hz": data.get("mel_fmax", 8000.0),
+        "fmin_hz": data.number("mel_fmin", 0.0),
+        "fmax_hz": data.number("mel_fmax", 8000.0),
     }
-    return dataclasses.replace(recipes.get("philsyn"), **changes)
+    return data.recipe(base, changes, keys)
 
 
 def _assign(model: DiffWave, tensors: Tensors) -> None:

@@ -5,14 +5,14 @@ Source: https://github.com/r9y9/wavenet_vocoder, at a35fff7 and 2092a64.
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Collection
 from typing import Any
 
 from tfwavenet.audio import recipes
 from tfwavenet.audio.features import FeatureRecipe
-from tfwavenet.interop.checkpoint import Hyperparameters, Source
+from tfwavenet.interop.checkpoint import Source
+from tfwavenet.interop.hyperparameters import Hyperparameters
 from tfwavenet.interop.meanvar_joblib import read_statistics
 from tfwavenet.interop.tensors import Tensors, assign_torch_layer, has_weight_norm
 from tfwavenet.layers import (
@@ -57,15 +57,15 @@ def convert(source: Source) -> tuple[WaveNet, int]:
 def _model(source: Source, tensors: Tensors, hyper: Hyperparameters, legacy: bool) -> WaveNet:
     layers = hyper.agreed("layers", tensors.count("conv_layers.{}.conv.bias"))
     weight = "weight_v" if has_weight_norm(tensors, "first_conv") else "weight"
-    residual, inputs, _ = tensors.shape(f"first_conv.{weight}")
-    gate, _, kernel_size = tensors.shape(f"conv_layers.0.conv.{weight}")
-    outputs = tensors.shape("last_conv_layers.3.bias")[0]
+    residual, inputs, _ = tensors.shape(f"first_conv.{weight}", 3)
+    gate, _, kernel_size = tensors.shape(f"conv_layers.0.conv.{weight}", 3)
+    outputs = tensors.shape("last_conv_layers.3.bias", 1)[0]
     upsampler = _legacy_upsampler(tensors) if legacy else _upsampler(tensors, hyper)
     mels = _channels(tensors, f"conv_layers.0.conv1x1c.{weight}")
     speaker_channels = _channels(tensors, f"conv_layers.0.conv1x1g.{weight}")
     speakers = None
     if "embed_speakers.weight" in tensors:
-        speakers = hyper.agreed("n_speakers", tensors.shape("embed_speakers.weight")[0])
+        speakers = hyper.agreed("n_speakers", tensors.shape("embed_speakers.weight", 2)[0])
     if upsampler is None and mels:
         upsampler = IdentityUpsampler()
     return WaveNet(
@@ -74,12 +74,12 @@ def _model(source: Source, tensors: Tensors, hyper: Hyperparameters, legacy: boo
         residual_channels=hyper.agreed("residual_channels", residual),
         gate_channels=hyper.agreed("gate_channels", gate),
         skip_channels=hyper.agreed(
-            "skip_out_channels", tensors.shape("conv_layers.0.conv1x1_skip.bias")[0]
+            "skip_out_channels", tensors.shape("conv_layers.0.conv1x1_skip.bias", 1)[0]
         ),
         kernel_size=hyper.agreed("kernel_size", kernel_size),
-        dropout=hyper.get("dropout", 0.0),
+        dropout=hyper.number("dropout", 0.0),
         distribution=_distribution(inputs, hyper.agreed("out_channels", outputs), hyper, legacy),
-        skip_mode="recursive" if legacy and hyper.get("legacy", True) else "scaled",
+        skip_mode="recursive" if legacy and hyper.flag("legacy", True) else "scaled",
         last_residual=True,
         upsampler=upsampler,
         local_channels=mels,
@@ -93,27 +93,28 @@ def _model(source: Source, tensors: Tensors, hyper: Hyperparameters, legacy: boo
 
 
 def _stacks(hyper: Hyperparameters, layers: int, source: Source) -> int:
-    stacks = hyper.get("stacks", _STACKS.get(layers))
+    stacks = hyper.integer("stacks", _STACKS.get(layers))
     if stacks is None or layers % stacks:
         raise ValueError(
             f"{source.origin}: Expected the hyper-parameter 'stacks', a divisor of its {layers} "
-            f"layers, which no tensor tells. Received: stacks={stacks}"
+            "layers, which no tensor tells, in hparams.json beside the checkpoint or the file of "
+            f"--hyperparameters. Received: stacks={stacks}"
         )
     return stacks
 
 
 def _channels(tensors: Tensors, name: str) -> int | None:
-    return tensors.shape(name)[1] if name in tensors else None
+    return tensors.shape(name, 3)[1] if name in tensors else None
 
 
 def _distribution(inputs: int, outputs: int, hyper: Hyperparameters, legacy: bool) -> Any:
-    if hyper.get("scalar_input", inputs == 1) != (inputs == 1):
+    if hyper.flag("scalar_input", inputs == 1) != (inputs == 1):
         hyper.agreed("scalar_input", inputs == 1)
     if inputs > 1:
         return {"class_name": "Categorical", "config": {"classes": outputs}}
-    lowest = hyper.get("log_scale_min", _LEGACY_LOG_SCALE_MIN if legacy else -16.0)
-    if hyper.get("output_distribution", "Logistic") != "Normal" and outputs % 3 == 0:
-        levels = hyper.get("quantize_channels", 65536)
+    lowest = hyper.number("log_scale_min", _LEGACY_LOG_SCALE_MIN if legacy else -16.0)
+    if hyper.text("output_distribution", "Logistic") != "Normal" and outputs % 3 == 0:
+        levels = hyper.integer("quantize_channels", 65536, least=2, most=2**24)
         config = {"components": outputs // 3, "levels": levels, "log_scale_min": lowest}
         return {"class_name": "MixtureOfLogistics", "config": config}
     if outputs == 2:
@@ -127,7 +128,7 @@ def _legacy_upsampler(tensors: Tensors) -> Upsampler | None:
     name = "upsample_conv.{}." + ("weight_v" if normed else "weight")
     shapes: list[tuple[int, ...]] = []
     while name.format(2 * len(shapes)) in tensors:
-        shapes.append(tensors.shape(name.format(2 * len(shapes))))
+        shapes.append(tensors.shape(name.format(2 * len(shapes)), 4))
     if not shapes:
         return None
     return TransposedUpsampler(
@@ -142,13 +143,13 @@ def _upsampler(tensors: Tensors, hyper: Hyperparameters) -> Upsampler | None:
     if not stages:
         return None
     normed = has_weight_norm(tensors, stages[0])
-    shapes = [tensors.shape(f"{stage}.{'weight_v' if normed else 'weight'}") for stage in stages]
-    padding = hyper.get("cin_pad", 0)
+    weight = "weight_v" if normed else "weight"
+    shapes = [tensors.shape(f"{stage}.{weight}", 4) for stage in stages]
+    padding = hyper.integer("cin_pad", 0, least=0, most=1000)
     if context:
-        padding = hyper.agreed(
-            "cin_pad", (tensors.shape("upsample_net.conv_in.weight")[2] - 1) // 2
-        )
-    activation = hyper.section("upsample_params").get("upsample_activation", "none")
+        width = tensors.shape("upsample_net.conv_in.weight", 3)[2]
+        padding = hyper.agreed("cin_pad", (width - 1) // 2)
+    activation = hyper.section("upsample_params").text("upsample_activation", "none")
     return StretchUpsampler(
         [(shape[3] - 1) // 2 for shape in shapes],
         padding_frames=padding,
@@ -185,10 +186,9 @@ def _recipe(
     legacy: bool,
     mels: int | None,
     upsampler: Upsampler | None,
-) -> FeatureRecipe:
-    recipe = recipes.get("r9y9_legacy" if legacy else "r9y9")
+) -> FeatureRecipe | None:
     keys = _RECIPE_KEYS if legacy else {**_RECIPE_KEYS, **_V02_RECIPE_KEYS}
-    known = {ours: hyper.get(theirs, None) for ours, theirs in keys.items()}
+    known = {ours: hyper.number(theirs, None) for ours, theirs in keys.items()}
     changes = {ours: value for ours, value in known.items() if value is not None}
     if "n_fft" in changes:
         changes.setdefault("win_samples", changes["n_fft"])
@@ -196,7 +196,11 @@ def _recipe(
         changes["hop_samples"] = hyper.agreed("hop_size", upsampler.hop_samples)
     if mels:
         changes["n_mels"] = hyper.agreed("num_mels", mels)
-    recipe = dataclasses.replace(recipe, **changes)
+    base = recipes.get("r9y9_legacy" if legacy else "r9y9")
+    names = {**keys, "hop_samples": "hop_size", "n_mels": "num_mels"}
+    recipe = hyper.recipe(base, changes, names)
+    if recipe is None:
+        return None
     statistics = None if legacy else read_statistics(source.path.parent, recipe.n_mels)
     return recipe if statistics is None else recipe.with_statistics(*statistics)
 

@@ -7,15 +7,14 @@ Source: https://github.com/revsic/tf-diffwave, at 32b0b40.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Collection
 from typing import Any
 
-import numpy as np
-
 from tfwavenet.audio import recipes
 from tfwavenet.audio.features import FeatureRecipe
-from tfwavenet.interop.checkpoint import Hyperparameters, Source, below, without_prefix
+from tfwavenet.diffusion import MOST_STEPS, NoiseSchedule
+from tfwavenet.interop.checkpoint import Source, below, without_prefix
+from tfwavenet.interop.hyperparameters import Hyperparameters
 from tfwavenet.interop.tensors import Tensors
 from tfwavenet.layers import TransposedUpsampler
 from tfwavenet.models import DiffWave
@@ -47,26 +46,28 @@ def convert(source: Source) -> tuple[DiffWave, int]:
 def _model(source: Source, tensors: Tensors, hyper: Hyperparameters) -> DiffWave:
     given = hyper.section("model")
     layers = given.agreed("num_layers", tensors.count(_BLOCK + "conv/kernel"))
-    cycles = given.get("num_cycles", _CYCLES)
-    if layers % cycles or given.get("dilation_rate", 2) != 2:
+    cycles = given.integer("num_cycles", _CYCLES)
+    if layers % cycles or given.number("dilation_rate", 2) != 2:
         raise ValueError(
             f"{source.origin}: Expected num_cycles to divide its {layers} layers, and "
             f"dilation_rate=2. Received: num_cycles={cycles}"
         )
     conditional = _BLOCK.format(0) + "proj_mel/kernel" in tensors
-    mels = tensors.shape(_BLOCK.format(0) + "proj_mel/kernel")[1] if conditional else None
+    mels = tensors.shape(_BLOCK.format(0) + "proj_mel/kernel", 3)[1] if conditional else None
     upsampler = _upsampler(tensors, given) if conditional else None
-    kernel_size, channels, _ = tensors.shape(_BLOCK.format(0) + "conv/kernel")
-    betas = np.linspace(
-        given.get("noise_start", 1e-4), given.get("noise_end", 0.05), given.get("iter", _STEPS)
+    kernel_size, channels, _ = tensors.shape(_BLOCK.format(0) + "conv/kernel", 3)
+    schedule = NoiseSchedule.linear(
+        given.integer("iter", _STEPS, most=MOST_STEPS),
+        given.number("noise_start", 1e-4),
+        given.number("noise_end", 0.05),
     )
     return DiffWave(
         num_layers=layers,
         dilation_cycle=layers // cycles,
         residual_channels=given.agreed("channels", channels),
         kernel_size=given.agreed("kernel_size", kernel_size),
-        schedule=betas.tolist(),
-        step_channels=given.agreed("embedding_proj", tensors.shape("proj_embed/0/bias")[0]),
+        schedule=schedule,
+        step_channels=given.agreed("embedding_proj", tensors.shape("proj_embed/0/bias", 1)[0]),
         step_order="one_based",
         upsampler=upsampler,
         local_channels=mels,
@@ -76,27 +77,28 @@ def _model(source: Source, tensors: Tensors, hyper: Hyperparameters) -> DiffWave
 
 def _upsampler(tensors: Tensors, given: Hyperparameters) -> TransposedUpsampler:
     stages = tensors.count("upsample/{}/kernel")
-    shapes = [tensors.shape(f"upsample/{i}/kernel") for i in range(stages)]
+    shapes = [tensors.shape(f"upsample/{i}/kernel", 4) for i in range(stages)]
     given.agreed("upsample_kernel", list(shapes[0][:2]))
     return TransposedUpsampler(
         [shape[0] // 2 for shape in shapes],
         overlap=2,
         frequency_kernel_size=shapes[0][1],
-        negative_slope=given.get("leak", 0.4),
+        negative_slope=given.number("leak", 0.4),
         weight_norm=False,
     )
 
 
 def _recipe(
     data: Hyperparameters, mels: int | None, upsampler: TransposedUpsampler | None
-) -> FeatureRecipe:
-    changes: dict[str, Any] = {"sample_rate": data.get("sr", 22050)}
+) -> FeatureRecipe | None:
+    changes: dict[str, Any] = {"sample_rate": data.integer("sr", 22050)}
     if upsampler is not None:
         changes["hop_samples"] = data.agreed("hop", upsampler.hop_samples)
         changes["n_mels"] = data.agreed("mel", mels)
     size = {"n_fft": "fft", "win_samples": "win", "fmin_hz": "fmin", "fmax_hz": "fmax"}
-    changes.update({ours: data.get(key, None) for ours, key in size.items() if key in data})
-    return dataclasses.replace(recipes.get("revsic"), **changes)
+    changes.update({ours: data.number(key, None) for ours, key in size.items() if key in data})
+    keys = {**size, "sample_rate": "sr", "hop_samples": "hop", "n_mels": "mel"}
+    return data.recipe(recipes.get("revsic"), changes, keys)
 
 
 def _assign(model: DiffWave, tensors: Tensors) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from tfwavenet.interop.pickles import shown
 from tfwavenet.layers import WeightNormalization
 
 _LISTED = 5
@@ -30,13 +31,22 @@ class Tensors:
     def __contains__(self, name: str) -> bool:
         return name in self._arrays
 
-    def shape(self, name: str) -> tuple[int, ...]:
+    def shape(self, name: str, axes: int | None = None) -> tuple[int, ...]:
         """Returns the shape of a tensor.
 
+        Args:
+            name: name of the tensor.
+            axes: number of axes. If None, there may be any number.
+
         Raises:
-            ValueError: if there is no tensor of this name.
+            ValueError: if there is no tensor of this name, or it has another number of axes.
         """
-        return np.shape(self._get(name))
+        shape = np.shape(self._get(name))
+        if axes not in (None, len(shape)):
+            raise ValueError(
+                f"{self._origin}: Expected {name!r} with {axes} axes. Received: shape={shape}"
+            )
+        return shape
 
     def count(self, pattern: str) -> int:
         """Counts the tensors `name.0`, `name.1`... of a pattern with `{}` for the number."""
@@ -59,7 +69,9 @@ class Tensors:
                 f"tensors or hyper-parameters call for. Received: shape={array.shape}"
             )
         if not np.isfinite(array).all():
-            raise ValueError(f"{self._origin}: Expected finite weights. Received: {name} with NaN")
+            raise ValueError(
+                f"{self._origin}: Expected finite weights. Received: {shown(name)} with NaN"
+            )
         self._taken.add(name)
         return array
 
@@ -106,7 +118,7 @@ class Tensors:
             more = f" and {len(rest) - _LISTED} more" if len(rest) > _LISTED else ""
             raise ValueError(
                 f"{self._origin}: Expected tensors of the network only. "
-                f"Received: {', '.join(rest[:_LISTED])}{more}, for which it has no place"
+                f"Received: {', '.join(map(shown, rest[:_LISTED]))}{more}, for which it has no place"
             )
 
 

@@ -126,10 +126,11 @@ def _parse(main: Callable[..., Any], flag_values: flags.FlagValues, argv: list[s
     if any(item in ("--help", "-help", "-h", "--h") for item in argv[1:]):
         sys.stdout.write(_help(main, flag_values))
         sys.exit(0)
-    for name in flag_values:
-        flag_values[name].unparse()
+    _forget_the_call_before(flag_values)
     if "config" in flag_values:
         argv = with_known_config(argv)
+        # Keys of the config are looked for in this list, not in `sys.argv`.
+        flag_values["config"]._sys_argv = argv  # type: ignore[attr-defined]
     try:
         rest = flag_values(argv)
     except Exception as error:  # whatever a config file raises while it is read
@@ -139,6 +140,15 @@ def _parse(main: Callable[..., Any], flag_values: flags.FlagValues, argv: list[s
             f"only flags are expected, of the form --name=value. Received: argument={rest[1]!r}"
         )
     return rest
+
+
+def _forget_the_call_before(flag_values: flags.FlagValues) -> None:
+    """Unsets all flags, and removes those that `--config` defined for the keys of its file."""
+    for name in list(flag_values):
+        if name.startswith("config."):
+            delattr(flag_values, name)
+        else:
+            flag_values[name].unparse()
 
 
 def _explained(error: Exception, argv: Sequence[str]) -> Exception:

@@ -45,6 +45,13 @@ _MAX_SAMPLES = flags.DEFINE_integer(
 _MAX_BATCH = flags.DEFINE_integer(
     "max_batch", 64, "Largest number of utterances in a request.", lower_bound=1, flag_values=FLAGS
 )
+_MAX_TOTAL_SAMPLES = flags.DEFINE_integer(
+    "max_total_samples",
+    None,
+    "Samples of all utterances in a request together; default: 4 times --max_samples.",
+    lower_bound=1,
+    flag_values=FLAGS,
+)
 
 
 def _export() -> None:
@@ -55,6 +62,7 @@ def _export() -> None:
         chunk_samples=_CHUNK_SAMPLES.value,
         max_samples=_MAX_SAMPLES.value,
         max_batch=_MAX_BATCH.value,
+        max_total_samples=_MAX_TOTAL_SAMPLES.value,
     )
     logging.info("wrote %s", path.absolute())
 

@@ -125,7 +125,9 @@ class DiffWaveStack(keras.layers.Layer):
         self.global_channels = global_channels
         self.weight_norm = weight_norm
         # The noisy signal and the noise are kept in float32 under every policy.
-        self.input_conv = self._conv(residual_channels, _InputConv, dtype="float32", name="input_conv")
+        self.input_conv = self._conv(
+            residual_channels, _InputConv, dtype="float32", name="input_conv"
+        )
         self.step_embedding = DiffusionStepEmbedding(
             num_steps, step_channels, order=step_order, dtype="float32"
         )

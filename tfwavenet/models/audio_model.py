@@ -16,6 +16,7 @@ from tfwavenet.codecs import Characters, Codec
 from tfwavenet.layers import SpeakerEmbedding
 from tfwavenet.layers.fusion import fused_elementwise
 from tfwavenet.models import presets
+from tfwavenet.models.self_building import SelfBuilding
 
 # Arguments of constructors under the names that saved models of earlier versions have.
 _FORMER_ARGUMENTS = {"layers": "num_layers", "speakers": "num_speakers"}
@@ -25,7 +26,7 @@ _FORMER_ARGUMENTS = {"layers": "num_layers", "speakers": "num_speakers"}
 _LARGEST_SAMPLE = 1.001
 
 
-class AudioModel(keras_versions.Model):
+class AudioModel(SelfBuilding):
     """Base class of the models, which hold a network, a codec and the layers of the conditions.
 
     A model sets `upsampler` and `recipe` (or None), `local_channels`, `num_speakers`,
@@ -236,7 +237,9 @@ class AudioModel(keras_versions.Model):
         if not isinstance(batch, Mapping) or not set(wanted) <= set(batch):
             given = sorted(batch) if isinstance(batch, Mapping) else type(batch).__name__
             keys = ", ".join(f'"{name}" {shape}' for name, shape in wanted.items())
-            raise ValueError(f"A batch of this model is a dictionary with {keys}. Received: {given}")
+            raise ValueError(
+                f"A batch of this model is a dictionary with {keys}. Received: {given}"
+            )
         audio = self._checked_audio(tf.convert_to_tensor(batch["audio"]))
         found = {**batch, "audio": audio}
         return found if weights is None else {**found, "sample_weight": weights}
@@ -247,7 +250,9 @@ class AudioModel(keras_versions.Model):
         upsampler = self.upsampler
         if upsampler is not None:
             around = f" + {2 * upsampler.padding_frames}" * (upsampler.padding_frames > 0)
-            keys["mel"] = f"[batch, samples / {upsampler.hop_samples}{around}, {self.local_channels}]"
+            keys["mel"] = (
+                f"[batch, samples / {upsampler.hop_samples}{around}, {self.local_channels}]"
+            )
         if self.speaker_channels:
             keys["speaker"] = "[batch]"
         return keys
@@ -362,15 +367,11 @@ class AudioModel(keras_versions.Model):
     def _networks(self) -> list[keras.layers.Layer]:
         return [self.network]
 
-    def ensure_built(self) -> None:
-        """Creates the weights of a model that has none yet."""
-        if not self.built:
-            self.build()
-
     def get_build_config(self) -> dict[str, Any] | None:
         """Returns what a saved model needs to know to be built again, and which layers are frozen."""
+        self.ensure_built()
         frozen = [number for number, layer in enumerate(self.layers) if not layer.trainable]
-        return {"input_shape": None, "frozen": frozen} if self.built else None
+        return {"input_shape": None, "frozen": frozen}
 
     def build_from_config(self, config: dict[str, Any]) -> None:
         """Creates the weights, and freezes the layers that were frozen."""
@@ -455,6 +456,7 @@ class AudioModel(keras_versions.Model):
 
     def count_params(self) -> int:
         """Returns the number of weights, without the counters of metrics."""
+        self.ensure_built()
         return sum(layer.count_params() for layer in self.layers)
 
     def _network_layers(self) -> list[keras.layers.Layer]:

@@ -10,7 +10,6 @@ import json
 import pathlib
 import re
 import tempfile
-import zipfile
 from collections.abc import Iterator
 from typing import Any
 
@@ -21,6 +20,8 @@ from tfwavenet import files
 from tfwavenet.models.precision import precision_policy
 
 _CONFIG, _WEIGHTS = "config.json", "model.weights.h5"
+# Keras does not compress; an archive that somebody has packed again may be smaller than its content.
+_SPARE_BYTES = 2**28
 
 
 def load_model(path: files.PathLike, *, precision: str = "float32") -> Any:
@@ -43,16 +44,16 @@ def load_model(path: files.PathLike, *, precision: str = "float32") -> Any:
     """
     with tempfile.TemporaryDirectory() as folder:
         try:
-            with zipfile.ZipFile(path) as archive:
+            with files.open_archive(path, spare_bytes=_SPARE_BYTES) as archive:
                 described = json.loads(archive.read(_CONFIG))
                 weights = archive.extract(_WEIGHTS, folder)
             name, config = described["class_name"], described["config"]
             build_config = described.get("build_config") or {}
             registered = described.get("registered_name") or name
-        except (zipfile.BadZipFile, KeyError, TypeError, ValueError) as error:
+        except (*files.ARCHIVE_DAMAGE, KeyError, RecursionError, TypeError, ValueError) as error:
             raise ValueError(
                 "Expected a .keras file that the `save` of a model wrote. "
-                f"Received: path={str(path)!r} ({error})"
+                f"Received: path={str(path)!r} ({' '.join(str(error).split())[:200]})"
             ) from error
         model_class = class_of(registered, source=str(path))
         config = {key: value for key, value in config.items() if key != "dtype"}
