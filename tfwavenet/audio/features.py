@@ -201,8 +201,14 @@ class FeatureRecipe:
         """Returns a recipe of the same frames that computes mels, for pictures and metrics."""
         if self.features == "mel":
             return self
-        plain = {"features": "mel", "normalization": "none", "mean": None, "std": None}
-        return dataclasses.replace(self, **plain, n_mels=80 if self.n_fft >= 1024 else 40)
+        return dataclasses.replace(
+            self,
+            features="mel",
+            n_mels=80 if self.n_fft >= 1024 else 40,
+            normalization="none",
+            mean=None,
+            std=None,
+        )
 
     def mel_matrix(self) -> np.ndarray:
         """Returns the mel filterbank, float32 [n_mels, n_fft // 2 + 1] (cached, read-only).

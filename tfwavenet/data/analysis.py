@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -137,10 +137,7 @@ class Analysis:
         """
         audio = read_usable(utterance.path, self.recipe)
         try:
-            if self.given and self.with_mel:
-                parts = [self._analyse_with_given(audio, utterance)]
-            else:
-                parts = [self._analyse(part) for part in _parts(audio, self.recipe)]
+            parts = list(self._analysed_parts(audio, utterance))
         except ValueError as error:
             raise UnusableRecordingError(str(error)) from error
         pieces = [piece for signal, mel in parts for piece in self._cut(signal, mel)]
@@ -159,6 +156,15 @@ class Analysis:
             return self.recipe.analyze(audio)
         signal = self.recipe.condition_audio(audio)
         return np.pad(signal, (0, -len(signal) % self.recipe.hop_samples)), None
+
+    def _analysed_parts(
+        self, audio: np.ndarray, utterance: Utterance
+    ) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
+        """Yields signal and mel of each part of a recording, which is whole if features are given."""
+        if self.given and self.with_mel:
+            yield self._analyse_with_given(audio, utterance)
+        else:
+            yield from map(self._analyse, _parts(audio, self.recipe))
 
     def _analyse_with_given(
         self, audio: np.ndarray, utterance: Utterance

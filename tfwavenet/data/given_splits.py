@@ -136,7 +136,11 @@ def apply_list(corpus: Corpus, path: files.PathLike, root: pathlib.Path) -> Corp
         for item in corpus.utterances
         if item.name in chosen or not has_training
     ]
-    dropped = [item.path for item in corpus.utterances if item.name not in chosen and has_training]
+    dropped = [
+        pathlib.Path(item.path)
+        for item in corpus.utterances
+        if item.name not in chosen and has_training
+    ]
     return dataclasses.replace(
         corpus,
         utterances=tuple(kept),

@@ -105,7 +105,7 @@ class Records:
     def __repr__(self) -> str:
         """Describes the data in one line."""
         counts = ", ".join(f"{self.count(split)} {split}" for split in SPLITS)
-        rate = "" if self._codes else f", {self.recipe.sample_rate} Hz"
+        rate = "" if isinstance(self.recipe, TextRecipe) else f", {self.recipe.sample_rate} Hz"
         return f"<Records {self._folder!r}: {counts} records, {len(self.speakers)} speakers{rate}>"
 
     def count(self, split: Split) -> int:

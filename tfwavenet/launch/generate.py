@@ -48,11 +48,11 @@ import dataclasses
 import os
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Optional
+from typing import TYPE_CHECKING, Optional, cast
 
 from absl import flags
 
-from tfwavenet.data.splits import SPLITS
+from tfwavenet.data.splits import SPLITS, Split
 from tfwavenet.launch import app, model_flags, sampling
 
 if TYPE_CHECKING:
@@ -216,7 +216,7 @@ def _generate_inputs(run: Run, inputs: Sequence[str]) -> None:
             f"--input and inputs without a name exclude --{beside.name}. "
             f"Received: --{beside.name}={beside.value}"
         )
-    sources = bulk_generation.find(inputs, split=_SPLIT.value)
+    sources = bulk_generation.find(inputs, split=cast(Split, _SPLIT.value))
     output = os.fspath(_OUTPUT.value or run.path / "samples" / "generated")
     if generation_job.is_one_file(output):
         generation_job.output_paths(output, [source.name for source in sources])
