@@ -14,6 +14,7 @@ from tests.support.recordings import RECIPE, noise
 from tfwavenet.audio import audio_files
 from tfwavenet.data.pipeline import Records
 from tfwavenet.data.preparation import prepare
+from tfwavenet.data.splits import SPLITS
 
 HOP = RECIPE.hop_samples
 FRAMES = (1, 4, 5, 6, 11, 23)  # below, at and above a crop of 5, and several crops
@@ -63,6 +64,11 @@ def test_utterances_are_whole_and_each_comes_once(records):
         np.testing.assert_allclose(item.signal, signal, atol=2.0**-16)
         np.testing.assert_array_equal(item.mel, mel)
         assert records.speakers[item.speaker] == item.name[:3]
+
+
+def test_records_describe_themselves_in_one_line(records):
+    counts = ", ".join(f"{records.count(split)} {split}" for split in SPLITS)
+    assert f": {counts} records, 2 speakers, 8000 Hz>" in repr(records)
 
 
 def test_attributes(records):

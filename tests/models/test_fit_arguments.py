@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.support import tiny_models
 from tests.support.clips import diffusion_network, network, student_network
+from tfwavenet.layers import StretchUpsampler
+from tfwavenet.models import WaveNet
 
 
 def student():
@@ -156,7 +161,7 @@ def test_audio_in_float64_is_taken():
 def test_a_batch_is_a_dictionary_with_audio(batch):
     model = network()
     model.compile("sgd", run_eagerly=True)
-    with pytest.raises(ValueError, match=r'A batch is a dictionary with "audio"'):
+    with pytest.raises(ValueError, match=r'A batch of this model is a dictionary with "audio"'):
         model.fit(tf.data.Dataset.from_tensors(batch), verbose=0)
 
 
@@ -170,3 +175,36 @@ def test_frozen_layers_stay_frozen_in_a_file(name, tmp_path):
         layer.trainable for layer in model.layers
     ]
     assert len(again.trainable_weights) == len(model.trainable_weights)
+
+
+def test_a_batch_without_what_the_model_needs_is_told_all_of_it():
+    model = WaveNet(
+        num_layers=2,
+        num_speakers=3,
+        speaker_channels=2,
+        upsampler=StretchUpsampler((2, 4), padding_frames=1),
+        local_channels=5,
+    )
+    model.compile("adam", run_eagerly=True)
+    sentence = (
+        r'"audio" \[batch, samples\], "mel" \[batch, samples / 8 \+ 2, 5\], "speaker" \[batch\]\. '
+        r"Received: \['audio'\]"
+    )
+    with pytest.raises(ValueError, match=sentence):
+        model.train_on_batch({"audio": np.zeros((2, 16), np.float32)})
+
+
+def test_a_model_describes_itself_in_one_line():
+    model = tiny_models.tiny("Gaussian")
+    assert re.fullmatch(
+        r"<WaveNet '\w+': .*Gaussian.*, receptive field of \d+ samples, 0\.\d\d million weights>",
+        repr(model),
+    )
+
+
+def test_layers_have_names_that_say_what_they_are():
+    lines = []
+    tiny_models.tiny("Gaussian").summary(print_fn=lines.append)
+    text = "\n".join(map(str, lines))
+    assert "weight_normalization" not in text
+    assert all(name in text for name in ("input_conv", "block_0", "head", "output"))
