@@ -32,7 +32,7 @@ def write(path: files.PathLike, description: dict[str, Any], arrays: dict[str, n
     described = {**description, _CHECKSUM: _checksum(description, arrays)}
     content = {**arrays, _DESCRIPTION: np.array(json.dumps(described))}
     with files.atomic_write(path) as file:
-        np.savez(file, **content)  # type: ignore[arg-type]
+        np.savez(file, **content)
 
 
 def read(path: files.PathLike) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
