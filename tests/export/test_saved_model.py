@@ -201,6 +201,7 @@ class TestVersions:
         ({"form": "jit"}, r"form must be one of .*Received: form='jit'"),
         ({"version": 0}, "version must be at least 1. Received: version=0"),
         ({"max_batch": 0}, "max_batch must be at least 1. Received: max_batch=0"),
+        ({"max_total_samples": 9}, "max_total_samples must be at least 57. Received: max_total"),
         ({"chunk_samples": 0}, "chunk_samples must be at least 1. Received: chunk_samples=0"),
         ({"max_samples": 56}, "max_samples must be at least 57. Received: max_samples=56"),
     ],

@@ -46,9 +46,10 @@ def test_flags_reach_the_export(run):
         "--chunk_samples=512",
         "--max_samples=50000",
         "--max_batch=2",
+        "--max_total_samples=60000",
     )
     options = {"form": "xla", "version": 4, "chunk_samples": 512}
-    options.update(max_samples=50000, max_batch=2)
+    options.update(max_samples=50000, max_batch=2, max_total_samples=60000)
     assert status == 0
     assert asked == [("run", "raw"), ("model", "served/model", options)]
 

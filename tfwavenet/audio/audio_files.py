@@ -98,8 +98,8 @@ def read(
         rate in Hz. 16-bit samples are divided by 32768; floating samples are as stored.
 
     Raises:
-        AudioFileError: if the file is missing, empty, truncated, corrupt, without samples, not
-            audio, or holds NaN, infinity, or floating samples far above full scale; or if it is to
+        AudioFileError: if the file is missing, empty, truncated (as far as its format promises a
+            length, see `containers.damage`), corrupt, without samples, not audio, or holds NaN, infinity, or floating samples far above full scale; or if it is to
             be resampled from an implausible rate, which would make it thousands of times as long.
         ValueError: if `sample_rate` is not a positive integer.
     """
@@ -214,11 +214,16 @@ def _read_block(file: soundfile.SoundFile) -> np.ndarray:
 
 
 def _check_whole(path: str, file: soundfile.SoundFile, frames: int) -> None:
-    """Raises AudioFileError if the container promises more than was decoded."""
+    """Raises AudioFileError if the container promises another length than was decoded.
+
+    An MP3 with a Xing, Info or VBRI header promises its length, to the sample. Without such a header
+    noise between its frames cannot be told from frames: what decodes is then the recording.
+    """
     damage = containers.damage(path)
     if damage is not None:
         raise _error(path, "all that its header promises", damage)
     is_estimate = file.format == "MP3" and not containers.promises_mp3_length(path)
-    if frames < file.frames and not is_estimate:
-        received = f"a truncated file, {file.frames} samples expected, {frames} found"
+    if frames != file.frames and not is_estimate:
+        kind = "truncated" if frames < file.frames else "corrupt"
+        received = f"a {kind} file, {file.frames} samples expected, {frames} found"
         raise _error(path, "all that its header promises", received)

@@ -1,7 +1,7 @@
 """Reads from the container of an audio file which length it promises.
 
-libsndfile silently shortens WAV, AIFF and Ogg files that were cut off or garbled. These checks
-find such files.
+libsndfile silently shortens files that were cut off or garbled. These checks find such files, where
+the format promises a length; IRCAM, PAF, PVF and SD2 do not.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ import os
 import struct
 import zlib
 from typing import BinaryIO
+
+from tfwavenet.audio import promised_sizes
 
 # Sizes of samples that stand for "until the end" in files that were written to a pipe: those of
 # sox for AIFF; of sox, espeak and arecord for WAV; of ffmpeg. Writers round them down to whole
@@ -36,7 +38,8 @@ def damage(path: str) -> str | None:
     samples go on to the end of the file.
 
     Args:
-        path: an existing file of any kind. WAV (RIFF, RIFX, RF64), AIFF and Ogg are checked.
+        path: an existing file of any kind. WAV (RIFF, RIFX, RF64), AIFF, Ogg, AU, CAF, Sony Wave64,
+            IFF (SVX), NIST SPHERE, Creative Voice and AVR are checked.
 
     Returns:
         A phrase such as "a truncated file, 96000 bytes of samples expected, 4000 found", or None
@@ -49,9 +52,14 @@ def damage(path: str) -> str | None:
             return _missing_samples(file, name=b"data", order=order)
         if start[:4] == b"FORM" and start[8:12] in (b"AIFF", b"AIFC"):
             return _missing_samples(file, name=b"SSND", order=">")
+        if start[:4] == b"FORM" and start[8:12] in (b"8SVX", b"16SV"):
+            return _missing_samples(file, name=b"BODY", order=">")
         if start[:4] == b"OggS":
             return _damaged_page(file)
-    return None
+        told = promised_sizes.promise(file)
+        if told is None:
+            return None
+        return _shortfall(told.promised, told.found, is_cut=told.found % told.frame_bytes != 0)
 
 
 def promises_mp3_length(path: str) -> bool:
@@ -84,14 +92,19 @@ def _missing_samples(file: BinaryIO, *, name: bytes, order: str) -> str | None:
             frame_bytes = _frame_bytes(chunk, file.read(16).ljust(16, b"\0"), order)
         if chunk == name:
             promised = promised_64 if size == _UNKNOWN_LENGTH else size
-            found = size_on_disk - position - 8
             extra = _SSND_HEADER_BYTES if name == b"SSND" else 0
+            found = size_on_disk - position - 8
             is_cut = (found - extra) % frame_bytes != 0
-            if promised is None or _goes_to_the_end(promised, found, is_cut=is_cut):
-                return None
-            return f"a truncated file, {promised} bytes of samples expected, {found} found"
+            return None if promised is None else _shortfall(promised, found, is_cut=is_cut)
         position += 8 + size + size % 2
     return None
+
+
+def _shortfall(promised: int, found: int, *, is_cut: bool) -> str | None:
+    """Describes how the samples fall short of the promised bytes. If None, they do not."""
+    if _goes_to_the_end(promised, found, is_cut=is_cut):
+        return None
+    return f"a truncated file, {promised} bytes of samples expected, {max(0, found)} found"
 
 
 def _goes_to_the_end(promised: int, found: int, *, is_cut: bool) -> bool:

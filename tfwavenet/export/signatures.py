@@ -223,7 +223,8 @@ class _Maker:
         def served(*inputs: tf.Tensor) -> Tensors:
             given = {field.name: tensor for field, tensor in zip(fields, inputs)}
             given = checks.checked(given, fields, sizes)
-            return compute(**checks.after(list(self._work_checks(given)), given))
+            found = compute(**checks.after(list(self._work_checks(given)), given))
+            return checks.after(list(_output_checks(found)), found)
 
         return Signature(tuple(fields), outputs, served)
 
@@ -253,6 +254,15 @@ def _spec(field: Field, shape: Optional[Sequence[Optional[int]]]) -> tf.TensorSp
 def _seeds(seed: tf.Tensor) -> tf.Tensor:
     """Converts seeds int64 [batch] to int32 [batch, 2], like `rng.make_seed` for each seed."""
     return tf.bitcast(seed, tf.int32)
+
+
+def _output_checks(found: Tensors) -> Iterator[tf.Operation]:
+    """Refuses requests whose numbers are finite, and yet too large for the network."""
+    if "audio" in found:
+        sentence = (
+            "Expected features with which the network stays finite. Received: NaN or infinity"
+        )
+        yield checks.require(tf.reduce_all(tf.math.is_finite(found["audio"])), sentence)
 
 
 def _step_checks(state: Any, batch: tf.Tensor, mel: tf.Tensor) -> Any:

@@ -19,7 +19,7 @@ from tfwavenet.generation.chunk import Program, State, state_after
 from tfwavenet.generation.conditioning_windows import Windows
 from tfwavenet.generation.cpu_affinity import keep_to_one_core
 from tfwavenet.generation.protocols import ChunkModel, GenerativeModel, StepModel
-from tfwavenet.generation.request import Request, check_batch_size
+from tfwavenet.generation.request import Request, check_batch_size, require_finite
 from tfwavenet.generation.sampler import Sampler
 from tfwavenet.generation.slot_planning import slots_per_program
 
@@ -189,7 +189,12 @@ class Decoder:
         return np.asarray(self._model.codec.decode(tf.constant(values)))
 
     def audio(self, signal: np.ndarray) -> np.ndarray:
-        """Returns the next signal as it would have been recorded."""
+        """Returns the next signal as it would have been recorded.
+
+        Raises:
+            ValueError: if the signal holds NaN or infinity.
+        """
+        require_finite(signal)
         if self._model.recipe is None:
             return signal
         audio, self.filter = self._model.recipe.to_audio(signal, self.filter)

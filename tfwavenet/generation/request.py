@@ -120,6 +120,25 @@ def _seed(seed: Any) -> int:
     return whole_number("seed", seed, -(2**63), 2**63 - 1)
 
 
+def require_finite(signal: np.ndarray) -> np.ndarray:
+    """Returns a generated signal, if it can be heard.
+
+    Features may be finite and yet too large for the numbers that the network computes with.
+
+    Args:
+        signal: numbers of any shape.
+
+    Raises:
+        ValueError: if the signal holds NaN or infinity.
+    """
+    if not np.isfinite(signal).all():
+        raise ValueError(
+            "Expected weights and features with which the network stays finite. "
+            "Received: generated audio with NaN or infinity"
+        )
+    return signal
+
+
 def check_batch_size(batch_size: int | None) -> None:
     """Refuses what cannot be a number of utterances at a time.
 

@@ -16,7 +16,7 @@ from tfwavenet.checks import whole_number
 from tfwavenet.diffusion import NoiseSchedule
 from tfwavenet.generation.conditioning_windows import bucket, window_of
 from tfwavenet.generation.protocols import NoisePredictor
-from tfwavenet.generation.request import Request, check_batch_size
+from tfwavenet.generation.request import Request, check_batch_size, require_finite
 from tfwavenet.generation.sampler import Sampler
 from tfwavenet.layers.fusion import compiles_whole, fused_elementwise, fusible
 
@@ -328,5 +328,6 @@ def _to_audio(
     """Returns the audio of one utterance for a signal of variance 1 that may be longer."""
     signal = signal[: request.samples[utterance]]
     mel = None if request.mels is None else request.mels[utterance][np.newaxis]
-    signal = signal * model.signal_level(mel).numpy().ravel()
+    with np.errstate(over="ignore", invalid="ignore"):
+        signal = require_finite(signal * model.signal_level(mel).numpy().ravel())
     return signal if model.recipe is None else model.recipe.to_audio(signal, None)[0]
