@@ -27,8 +27,8 @@ def cells(path, kind):
     return [(place, "".join(cell["source"])) for place, cell in found if cell["cell_type"] == kind]
 
 
-def test_there_are_eight_in_order():
-    assert [path.name[:2] for path in NOTEBOOKS] == [f"{number}_" for number in range(8)]
+def test_there_are_ten_in_order():
+    assert [path.name[:2] for path in NOTEBOOKS] == [f"{number}_" for number in range(10)]
 
 
 def test_readme_lists_each_in_order():
@@ -65,6 +65,59 @@ def test_first_cell_is_the_title(path):
 
 
 @every_notebook
+def test_title_says_what_will_be_understood(path):
+    first = "".join(read(path)["cells"][0]["source"])
+    assert "**After this notebook you know**" in first
+
+
+@every_notebook
+def test_ends_with_two_exercises_whose_answers_are_hidden(path):
+    place, last = cells(path, "markdown")[-1]
+    assert place == len(read(path)["cells"]) - 1
+    assert last.startswith("## Exercises\n")
+    assert re.findall(r"^\*\*(\d)\.\*\*", last, flags=re.MULTILINE) == ["1", "2"]
+    # GitHub and Jupyter render Markdown inside of <details> only after an empty line.
+    opened = last.count("<details><summary>Answer</summary>\n\n")
+    assert (opened, last.count("\n\n</details>")) == (2, 2)
+    assert last.index("<details>") > last.index("**1.**")
+
+
+def installing_cells():
+    return {cells(path, "code")[0][1] for path in NOTEBOOKS}
+
+
+def test_first_code_cell_is_the_same_everywhere():
+    assert len(installing_cells()) == 1
+
+
+@pytest.mark.parametrize("installed", [True, False])
+def test_first_code_cell_installs_only_what_is_missing(installed, monkeypatch):
+    import importlib.util
+    import subprocess
+
+    commands = []
+    monkeypatch.setattr(subprocess, "run", lambda command, check: commands.append(command))
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: object() if installed else None)
+    exec(compile(installing_cells().pop(), "first cell", "exec"), {})
+    expected = [] if installed else [["-m", "pip", "install"]]
+    assert [command[1:4] for command in commands] == expected
+
+
+@every_notebook
+def test_keras_is_imported_by_its_own_name(path):
+    # `tf.keras` is another Keras than the package's where two are installed.
+    for place, text in cells(path, "code"):
+        assert "tf.keras" not in text, place
+
+
+@every_notebook
+def test_no_log_lines_are_asked_for(path):
+    for place, text in cells(path, "code"):
+        for call in re.findall(r"\.fit\(.*?\n\)|\.fit\(.*", text, flags=re.DOTALL):
+            assert "verbose=0" in call, place
+
+
+@every_notebook
 def test_cells_are_short(path):
     for kind in ("markdown", "code"):
         for place, text in cells(path, kind):
@@ -96,6 +149,8 @@ def test_runs(path, monkeypatch, tmp_path):
     monkeypatch.setenv("PYTHONPATH", str(FOLDER.parent))  # the package may not be installed
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path))  # nobody's own start-up files
     monkeypatch.setenv("MPLBACKEND", "module://matplotlib_inline.backend_inline")
+    # Said by tqdm where the widgets of Jupyter are missing, which the tests do without.
+    monkeypatch.setenv("PYTHONWARNINGS", "ignore:IProgress not found")
     notebook = nbformat.read(path, as_version=4)
     before = {item.name for item in FOLDER.iterdir()}
     # In a process of its own, in the folder in which Jupyter would start it.
@@ -106,3 +161,10 @@ def test_runs(path, monkeypatch, tmp_path):
         resources={"metadata": {"path": str(FOLDER)}},
     ).execute()
     assert {item.name for item in FOLDER.iterdir()} == before
+    assert log_lines(notebook) == []
+
+
+def log_lines(notebook):
+    """All that the cells wrote to the error stream: warnings, progress bars, messages."""
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    return [output.text for output in outputs if output.get("name") == "stderr"]
