@@ -45,9 +45,10 @@ def minimize(
 
 
 class Model(keras.Model):
-    """Is Keras' model, without the signature that Keras 3 guesses when a model is exported.
+    """Is Keras' model, without what Keras 3 guesses about the inputs of a model.
 
-    The guess takes every input for floating, and a speaker is a number.
+    The guess takes every input for floating, and a speaker is a number. Under a strategy, Keras 3
+    takes a batch of the data for it, and cannot average masks over the replicas.
     """
 
     if _IS_KERAS_3:
@@ -56,9 +57,17 @@ class Model(keras.Model):
         def _default_save_signature(self) -> None:
             return None
 
+        def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
+            if not self.built:
+                with self.distribute_strategy.scope():
+                    self.build(None)
+
 
 class AdamWithGradients(keras.optimizers.Adam):
-    """Updates as Keras' Adam, and shows the gradients of each update to `observe` first."""
+    """Updates as Keras' Adam, and shows the gradients of each update to `observe` first.
+
+    Of several replicas, the gradients are added up before that, and before they are clipped.
+    """
 
     def observe(self, gradients: Sequence[tf.Tensor]) -> None:
         """Receives the gradients of an update before they are clipped.
@@ -72,17 +81,33 @@ class AdamWithGradients(keras.optimizers.Adam):
 
         def apply(self, grads: Any, trainable_variables: Any = None) -> Any:
             """Observes the gradients and applies them; see `keras.optimizers.Adam`."""
-            gradients = list(grads)
+            gradients = _summed(list(grads))
             self.observe([gradient for gradient in gradients if gradient is not None])
             return super().apply(gradients, trainable_variables)
+
+        def _all_reduce_sum_gradients(self, grads_and_vars: Any) -> Any:
+            return list(grads_and_vars)  # `apply` has added them up
 
     else:
 
         def apply_gradients(self, grads_and_vars: Any, *args: Any, **kwargs: Any) -> Any:
             """Observes the gradients and applies them; see `keras.optimizers.Adam`."""
             pairs = list(grads_and_vars)
+            if not kwargs.get("skip_gradients_aggregation"):  # a wrapper has added them up
+                pairs = list(self.aggregate_gradients(pairs))
+            kwargs["skip_gradients_aggregation"] = True
             self.observe([gradient for gradient, _ in pairs if gradient is not None])
             return super().apply_gradients(pairs, *args, **kwargs)
+
+
+def _summed(gradients: list[Any]) -> list[Any]:
+    """Returns the sums of the gradients, or None, over all replicas."""
+    context = tf.distribute.get_replica_context()
+    if context is None or context.num_replicas_in_sync == 1:
+        return gradients
+    known = [gradient for gradient in gradients if gradient is not None]
+    sums = iter(context.all_reduce(tf.distribute.ReduceOp.SUM, known))
+    return [None if gradient is None else next(sums) for gradient in gradients]
 
 
 def is_variable(value: Any) -> bool:
@@ -134,8 +159,9 @@ def last_learning_rate(optimizer: keras.optimizers.Optimizer) -> float:
     """
     rate = optimizer._learning_rate
     if isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
-        return float(rate(max(0, int(optimizer.iterations) - 1)))
-    return float(optimizer.learning_rate)
+        updates = int(tf.convert_to_tensor(optimizer.iterations))
+        return float(rate(max(0, updates - 1)))
+    return float(tf.convert_to_tensor(optimizer.learning_rate))
 
 
 def kernel_attribute(layer: keras.layers.Layer) -> str:

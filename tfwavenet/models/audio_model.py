@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from tfwavenet import files, keras_versions, rng
 from tfwavenet.codecs import Characters, Codec
-from tfwavenet.layers import SpeakerEmbedding
+from tfwavenet.layers import SpeakerEmbedding, replicas
 from tfwavenet.layers.fusion import fused_elementwise
 from tfwavenet.models import presets
 
@@ -96,13 +96,17 @@ class AudioModel(keras_versions.Model):
         """Returns the seed of the draws of a step, int32 [2].
 
         In training, the draws depend on `seed` and the number of the update. In testing, they
-        depend on `seed` and the audio: they differ between batches and repeat themselves.
+        depend on `seed` and the audio: they differ between batches and repeat themselves. All
+        replicas have the same seed, see `replicas.draw`.
         """
         seed = rng.split(rng.make_seed(self.seed), 2)[int(training)]
-        content = tf.reduce_sum(tf.bitcast(audio, tf.int32))
-        seed = rng.fold_in(seed, self.training_step() if training else content)
-        replica = tf.distribute.get_replica_context().replica_id_in_sync_group
-        return rng.fold_in(seed, replica)
+        if training:
+            seed = rng.fold_in(seed, self.training_step())
+        else:
+            content = tf.reduce_sum(tf.bitcast(audio, tf.int32))
+            seed = rng.fold_in(seed, replicas.total(tf.cast(content, tf.int64)))
+        # A zero in place of the replica's number, which was part of the seed once.
+        return rng.fold_in(seed, 0)
 
     def sample_loss(self, batch: Mapping[str, tf.Tensor], training: bool) -> tf.Tensor:
         """Computes the loss of each sample, of which training minimizes the mean.
@@ -124,6 +128,8 @@ class AudioModel(keras_versions.Model):
     ) -> tf.Tensor:
         """Returns and tracks the mean of values [batch, samples] over the samples that count.
 
+        Of several replicas, each returns its part of the mean over the global batch.
+
         A weight of each row is a factor of its values, as in Keras' own losses.
         """
         mask = tf.cast(batch["mask"], values.dtype) if "mask" in batch else tf.ones_like(values)
@@ -131,7 +137,8 @@ class AudioModel(keras_versions.Model):
             weights = tf.cast(batch["sample_weight"], values.dtype)
             values = values * tf.reshape(weights, [tf.shape(values)[0], 1])
         tracker.update_state(values, sample_weight=mask)
-        return tf.math.divide_no_nan(tf.reduce_sum(values * mask), tf.reduce_sum(mask))
+        count = replicas.total(tf.reduce_sum(mask))
+        return tf.math.divide_no_nan(tf.reduce_sum(values * mask), count)
 
     def compile(
         self,
@@ -196,8 +203,7 @@ class AudioModel(keras_versions.Model):
         with fused_elementwise():
             with tf.GradientTape() as tape:
                 # Optimizers add the gradients of the replicas up.
-                replicas = tf.distribute.get_strategy().num_replicas_in_sync
-                loss = self._loss(batch, training=True) / replicas
+                loss = self._loss(batch, training=True)
             keras_versions.minimize(self.optimizer, loss, self.trainable_variables, tape=tape)
         return self._results()
 
