@@ -44,6 +44,38 @@ def minimize(
     optimizer.apply(tape.gradient(scaled, variables), variables)
 
 
+def scaled_loss(optimizer: keras.optimizers.Optimizer, loss: tf.Tensor) -> tf.Tensor:
+    """Returns the loss whose gradients `apply_scaled` takes, larger where float16 needs it.
+
+    Args:
+        optimizer: the optimizer of a compiled model.
+        loss: float scalar.
+    """
+    if _IS_KERAS_3:
+        return optimizer.scale_loss(loss)
+    return optimizer.get_scaled_loss(loss) if hasattr(optimizer, "get_scaled_loss") else loss
+
+
+def apply_scaled(
+    optimizer: keras.optimizers.Optimizer,
+    gradients: Sequence[tf.Tensor],
+    variables: Sequence[tf.Variable],
+) -> None:
+    """Updates variables by the gradients of a scaled loss.
+
+    Args:
+        optimizer: the optimizer of a compiled model.
+        gradients: gradients of losses from `scaled_loss`, or their sum.
+        variables: variables to update.
+    """
+    if _IS_KERAS_3:
+        optimizer.apply(gradients, variables)
+        return
+    if hasattr(optimizer, "get_unscaled_gradients"):
+        gradients = optimizer.get_unscaled_gradients(gradients)
+    optimizer.apply_gradients(zip(gradients, variables))
+
+
 class Model(keras.Model):
     """Is Keras' model, without what Keras 3 guesses about the inputs of a model.
 

@@ -133,7 +133,7 @@ def test_crops_do_not_depend_on_the_batch_size(records, batch_size):
     np.testing.assert_array_equal(np.concatenate(found), expected)
 
 
-@pytest.mark.parametrize("hosts, replicas", [(2, 1), (1, 3), (3, 2)])
+@pytest.mark.parametrize(("hosts", "replicas"), [(2, 1), (1, 3), (3, 2)])
 @pytest.mark.parametrize("start_step", [0, 5])
 def test_hosts_and_replicas_have_the_rows_of_the_batch_in_order(
     records, hosts, replicas, start_step

@@ -1,8 +1,9 @@
-"""Trains small models alone and on two devices in one process; the tests start it as a program.
+"""Trains small models alone, on two devices and in parts of batches, in one process.
 
     python -m tests.support.two_devices categorical
 
-It ends with an error if losses, weights or the norm of the gradients differ by more than rounding.
+The tests start it as a program. It ends with an error if losses, weights or the norm of the
+gradients differ by more than rounding.
 """
 
 from __future__ import annotations
@@ -70,13 +71,13 @@ def rows():
     }
 
 
-def trained(strategy, make, *, static):
+def trained(strategy, make, *, static, parts=1):
     """Returns weights, logs of the epochs and the norm of the gradients after two epochs."""
     with strategy.scope():
         keras.utils.set_random_seed(1)
         model = make()
         model.build()
-        model.compile(MeasuredAdam(1e-2, global_clipnorm=0.5))
+        model.compile(MeasuredAdam(1e-2, global_clipnorm=0.5), accumulate=parts)
         model.optimizer.build(model.trainable_variables)
     data = tf.data.Dataset.from_tensor_slices(rows()).batch(ROWS, drop_remainder=static)
     history = model.fit(data, validation_data=data, epochs=2, verbose=0).history
@@ -84,9 +85,9 @@ def trained(strategy, make, *, static):
     return weights, history, model.optimizer.take_mean_gradient_norm()
 
 
-def compare(strategy, make, *, static):
-    weights, history, norm = trained(tf.distribute.get_strategy(), make, static=static)
-    found, other_history, other_norm = trained(strategy, make, static=static)
+def compare(expected, found):
+    weights, history, norm = expected
+    found, other_history, other_norm = found
     assert len(weights) == len(found) > 4
     for one, other in zip(weights, found):
         np.testing.assert_allclose(other, one, rtol=1e-5, atol=2e-6)
@@ -102,9 +103,15 @@ def main(name):
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
     # TensorFlow allows one strategy of several devices in a process.
     strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    alone, make = tf.distribute.get_strategy(), MODELS[name]
+    expected = trained(alone, make, static=True)
     # The number of rows of a replica is known in the graph, and is not.
     for static in (True, False):
-        compare(strategy, MODELS[name], static=static)
+        compare(expected, trained(strategy, make, static=static))
+    if name == "student":  # it has a contrast
+        return
+    for used, static, parts in ((alone, True, 4), (alone, False, 2), (strategy, True, 2)):
+        compare(expected, trained(used, make, static=static, parts=parts))
 
 
 if __name__ == "__main__":

@@ -1,16 +1,28 @@
 """Keeps a step over several replicas equal to the step of one device over the whole batch.
 
-The rows of a global batch are dealt to the replicas in order. A random number therefore belongs to
-a row of the global batch, and a mean is a mean over all its rows. Outside of a replica, and on one
-device, all functions leave things as they are.
+The rows of a global batch are dealt to the replicas in order, and a replica may go through its rows
+in parts. A random number therefore belongs to a row of the global batch, and a mean is a mean over
+all its rows. On one device with the whole batch, all functions leave things as they are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple, Optional
 
 import tensorflow as tf
+
+_state = threading.local()
+
+
+class _Part(NamedTuple):
+    """Rows of a global batch: number of the first, of all rows, and of all samples that count."""
+
+    first: Any
+    count: Any
+    samples: tf.Tensor
 
 
 def total(value: tf.Tensor) -> tf.Tensor:
@@ -38,23 +50,41 @@ def draw(
     Returns:
         Numbers of the shape `[rows, *inner]`.
     """
-    context = _several()
-    if context is None:
+    if _several() is None and _part() is None:
         return function(tf.stack([rows, *inner]))
-    first, count = _place(context, rows)
+    first, count = place(rows)
     numbers = function(tf.stack([count, *inner]))
     begin = tf.stack([first, *([0] * len(inner))])
     return tf.slice(numbers, begin, tf.stack([rows, *inner]))
 
 
-def count_rows(rows: tf.Tensor) -> tf.Tensor | int:
-    """Returns the number of rows of the global batch.
+def count_samples(mask: tf.Tensor) -> tf.Tensor:
+    """Returns how many samples of the global batch count, a float scalar.
 
     Args:
-        rows: integer scalar, number of rows of this replica.
+        mask: [rows, samples] of this replica, of booleans or of zeros and ones.
     """
-    context = _several()
-    return rows if context is None else _place(context, rows)[1]
+    part = _part()
+    if part is not None:
+        return part.samples
+    dtype = mask.dtype if mask.dtype.is_floating else tf.float32
+    return total(tf.reduce_sum(tf.cast(mask, dtype)))
+
+
+@contextlib.contextmanager
+def part(first: Any, count: Any, samples: tf.Tensor) -> Iterator[None]:
+    """Computes with some rows of a global batch inside the block; no replica asks others there.
+
+    Args:
+        first: number of the first row in the global batch.
+        count: number of rows of the global batch.
+        samples: number of samples of the global batch that count, from `count_samples`.
+    """
+    _state.part = _Part(first, count, samples)
+    try:
+        yield
+    finally:
+        _state.part = None
 
 
 def previous_rows(values: tf.Tensor) -> tf.Tensor:
@@ -69,7 +99,7 @@ def previous_rows(values: tf.Tensor) -> tf.Tensor:
         return rolled
     rows = tf.shape(values)[0]
     everything = tf.roll(context.all_gather(values, axis=0), 1, axis=0)
-    first, _ = _place(context, rows)
+    first, _ = place(rows)
     return tf.ensure_shape(everything[first : first + rows], values.shape)
 
 
@@ -79,8 +109,24 @@ def _several() -> Any:
     return context if context is not None and context.num_replicas_in_sync > 1 else None
 
 
-def _place(context: Any, rows: tf.Tensor) -> tuple[Any, Any]:
-    """Returns the number of the first row of a replica in the global batch, and of all rows."""
+def _part() -> Optional[_Part]:
+    return getattr(_state, "part", None)
+
+
+def place(rows: tf.Tensor) -> tuple[Any, Any]:
+    """Returns where the rows of this replica are in the global batch.
+
+    Args:
+        rows: integer scalar, number of rows of this replica.
+
+    Returns:
+        The number of the first row, and of all rows of the global batch; integers or tensors.
+    """
+    part, context = _part(), _several()
+    if part is not None:
+        return part.first, part.count
+    if context is None:
+        return 0, rows
     number, replicas = context.replica_id_in_sync_group, context.num_replicas_in_sync
     known = tf.get_static_value(rows)
     if known is not None:

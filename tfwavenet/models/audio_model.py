@@ -12,14 +12,13 @@ import numpy as np
 import tensorflow as tf
 
 from tfwavenet import files, keras_versions, rng
+from tfwavenet.checks import whole_number
 from tfwavenet.codecs import Characters, Codec
 from tfwavenet.layers import SpeakerEmbedding, replicas
-from tfwavenet.layers.fusion import fused_elementwise
-from tfwavenet.models import presets
+from tfwavenet.models import presets, updates
 
 # Arguments of constructors under the names that saved models of earlier versions have.
 _FORMER_ARGUMENTS = {"layers": "num_layers", "speakers": "num_speakers"}
-
 
 # Rounding of resampling and filters may carry a sample a little beyond full scale.
 _LARGEST_SAMPLE = 1.001
@@ -132,13 +131,15 @@ class AudioModel(keras_versions.Model):
 
         A weight of each row is a factor of its values, as in Keras' own losses.
         """
-        mask = tf.cast(batch["mask"], values.dtype) if "mask" in batch else tf.ones_like(values)
+        mask = tf.cast(self._mask(batch), values.dtype)
         if "sample_weight" in batch:
             weights = tf.cast(batch["sample_weight"], values.dtype)
             values = values * tf.reshape(weights, [tf.shape(values)[0], 1])
         tracker.update_state(values, sample_weight=mask)
-        count = replicas.total(tf.reduce_sum(mask))
-        return tf.math.divide_no_nan(tf.reduce_sum(values * mask), count)
+        return tf.math.divide_no_nan(tf.reduce_sum(values * mask), replicas.count_samples(mask))
+
+    def _mask(self, batch: Mapping[str, tf.Tensor]) -> tf.Tensor:
+        return batch["mask"] if "mask" in batch else tf.ones_like(batch["audio"], tf.float32)
 
     def compile(
         self,
@@ -147,16 +148,20 @@ class AudioModel(keras_versions.Model):
         metrics: Any = None,
         loss_weights: Any = None,
         weighted_metrics: Any = None,
+        *,
+        accumulate: int = 1,
         **kwargs: Any,
     ) -> None:
-        """Configures the model for training; the loss is its own.
+        """Configures the model for training; loss and metrics are its own, see `sample_loss`.
 
         Args:
             optimizer: optimizer, or its name.
-            loss: None; the model brings its loss, see `sample_loss`.
-            metrics: None; the model reports its loss.
+            loss: None.
+            metrics: None.
             loss_weights: None.
             weighted_metrics: None.
+            accumulate: number of parts of a batch that are computed one after the other, to save
+                memory; the update is that of the whole batch up to rounding.
             **kwargs: further arguments of `keras.Model.compile`, such as `jit_compile`.
 
         Raises:
@@ -174,6 +179,7 @@ class AudioModel(keras_versions.Model):
                     f"A {type(self).__name__} brings its own loss, so compile takes no `{name}`; "
                     f"further figures are for callbacks. Received: {name}={value!r}"
                 )
+        self.__dict__["_accumulate"] = whole_number("accumulate", accumulate, 1)
         super().compile(optimizer, **kwargs)
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
@@ -200,11 +206,7 @@ class AudioModel(keras_versions.Model):
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
         """Updates the weights by the gradient of the loss on a batch; returns the metrics."""
         batch = self._weighted_batch(data)
-        with fused_elementwise():
-            with tf.GradientTape() as tape:
-                # Optimizers add the gradients of the replicas up.
-                loss = self._loss(batch, training=True)
-            keras_versions.minimize(self.optimizer, loss, self.trainable_variables, tape=tape)
+        updates.update(self, batch, self.__dict__.get("_accumulate", 1))
         return self._results()
 
     def test_step(self, data: Any) -> dict[str, tf.Tensor]:

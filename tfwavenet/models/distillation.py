@@ -52,7 +52,7 @@ def distances(
         others = {name: replicas.previous_rows(value) for name, value in conditions.items()}
         contrast = _divergence(student, others, made, params, draw_seed)
         # An utterance alone has no other: it is not to be far from itself.
-        has_others = tf.cast(replicas.count_rows(tf.shape(audio)[0]) > 1, contrast.dtype)
+        has_others = tf.cast(replicas.place(tf.shape(audio)[0])[1] > 1, contrast.dtype)
         divergence -= student.contrastive_weight * has_others * contrast
     if "mask" in batch:
         made *= tf.cast(batch["mask"], made.dtype)

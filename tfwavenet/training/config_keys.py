@@ -151,6 +151,12 @@ KEYS: tuple[Key, ...] = (
         "features.",
     ),
     Key(
+        "training.accumulate",
+        1,
+        _COUNT,
+        "Number of batches whose gradients are added up for one update, one after the other.",
+    ),
+    Key(
         "training.steps",
         100_000,
         _COUNT,

@@ -162,6 +162,10 @@ class _Run:
             verbose=0,
         )
 
+    @property
+    def _rows_of_update(self) -> int:
+        return self._config.data.batch_size * self._config.training.accumulate
+
     def _warn_of_short_records(self) -> None:
         crop_frames = self._config.data.crop_frames
         short = self._records.count_shorter("train", crop_frames=crop_frames)
@@ -182,7 +186,7 @@ class _Run:
         """Returns the endless batches of a split from a step on, or one host's share of them."""
         return self._records.dataset(
             split,
-            batch_size=self._config.data.batch_size,
+            batch_size=self._rows_of_update if split == "train" else self._config.data.batch_size,
             crop_frames=self._config.data.crop_frames,
             padding_frames=building.padding_frames(self._model),
             seed=self._config.seed,
@@ -225,7 +229,7 @@ class _Run:
         """Returns the callbacks in their order; `StopOnNonFinite` comes before any checkpoint."""
         training, data = self._config.training, self._config.data
         per_epoch = training.steps_per_epoch
-        samples = data.batch_size * data.crop_frames * self._records.recipe.hop_samples
+        samples = self._rows_of_update * data.crop_frames * self._records.recipe.hop_samples
         chosen: list[keras.callbacks.Callback] = [
             callbacks.StopOnNonFinite(per_epoch, self._describe_batch)
         ]
