@@ -14,6 +14,9 @@ import tensorflow as tf
 
 _IS_KERAS_3 = int(keras.__version__.split(".")[0]) >= 3
 
+# Whether all workers of a training agree on the scale of a float16 loss.
+UNIFORM_LOSS_SCALE = not _IS_KERAS_3
+
 if _IS_KERAS_3 and keras.backend.backend() != "tensorflow":
     raise ImportError(
         "tfwavenet needs Keras with the backend TensorFlow: set KERAS_BACKEND=tensorflow before "

@@ -167,13 +167,21 @@ def test_the_config_names_the_strategy_where_none_is_given(monkeypatch):
         strategies.choose(None, "multi_worker")
 
 
-def test_replicas_share_a_batch_evenly():
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"data": {"batch_size": 8}}, "a multiple of the 3 replicas"),
+        ({"training": {"jit_compile": True}}, "jit_compile' must be False"),
+    ],
+)
+def test_what_several_replicas_cannot_do_is_an_error(changes, message):
     class Three:
         num_replicas_in_sync = 3
+        cluster_resolver = None
 
-    strategies.check_batch(Three(), 6)
-    with pytest.raises(ValueError, match="a multiple of the 3 replicas"):
-        strategies.check_batch(Three(), 8)
+    strategies.check(Three(), resolve({"data": {"batch_size": 6}}))
+    with pytest.raises(ValueError, match=message):
+        strategies.check(Three(), resolve({"data": {"batch_size": 6}, **changes}))
 
 
 @pytest.mark.parametrize(

@@ -280,9 +280,9 @@ class Records:
                 f"A dataset needs a split with records, found {counts}. Received: split={split!r}"
             )
         with_speaker = len(self.speakers) > 1
-        batch_size, *sizes = sampling.checked_sizes(batch_size, crop_frames, padding_frames)
-        rows = len(share.rows(batch_size)) // share.replicas
-        return _Crops(source, rows, *sizes, with_speaker=with_speaker, codes=self._codes)
+        batch, crop, padding = sampling.checked_sizes(batch_size, crop_frames, padding_frames)
+        rows = len(share.rows(batch)) // share.replicas
+        return _Crops(source, rows, crop, padding, with_speaker=with_speaker, codes=self._codes)
 
 
 @dataclasses.dataclass(frozen=True)

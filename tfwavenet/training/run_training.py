@@ -72,7 +72,7 @@ def run(
     config = resolve(config)
     folder = Workdir(workdir)
     chosen = strategies.choose(strategy, config.training.strategy)
-    strategies.check_batch(chosen, config.data.batch_size)
+    strategies.check(chosen, config)
     lock = folder.locked() if strategies.is_first(chosen) else contextlib.nullcontext()
     with lock, chosen.scope(), _errors_in_a_sentence(folder, chosen):
         config = fine_tuning.completed(config, folder.config())

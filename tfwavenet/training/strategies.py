@@ -19,6 +19,7 @@ from tensorflow.python.distribute import multi_worker_util
 from tensorflow.python.distribute.collective_all_reduce_strategy import coordination_config_pb2
 from tensorflow.python.eager import context
 
+from tfwavenet import keras_versions
 from tfwavenet.data.sampling import WHOLE, Share
 from tfwavenet.training.config_keys import STRATEGIES
 
@@ -115,21 +116,36 @@ def wait_for_first(strategy: tf.distribute.Strategy, config: ml_collections.Conf
         )
 
 
-def check_batch(strategy: tf.distribute.Strategy, batch_size: int) -> None:
-    """Checks that the rows of a batch can be dealt to the replicas.
+def check(strategy: tf.distribute.Strategy, config: ml_collections.ConfigDict) -> None:
+    """Checks that the replicas of a strategy can train by a config together.
 
     Args:
         strategy: from `choose`.
-        batch_size: rows of the global batch.
+        config: a resolved config.
 
     Raises:
-        ValueError: If they cannot.
+        ValueError: If they cannot share the batches, or TensorFlow cannot do it.
     """
-    replicas = strategy.num_replicas_in_sync
-    if batch_size % replicas:
+    replicas, training = strategy.num_replicas_in_sync, config.training
+    if replicas == 1:
+        return
+    if config.data.batch_size % replicas:
         raise ValueError(
             f"config key 'data.batch_size' must be a multiple of the {replicas} replicas, which "
-            f"share each batch. Received: data.batch_size={batch_size}"
+            f"share each batch. Received: data.batch_size={config.data.batch_size}"
+        )
+    if training.jit_compile and not tf.config.list_logical_devices("GPU"):
+        raise ValueError(
+            "config key 'training.jit_compile' must be False for several replicas without GPUs, "
+            f"for which XLA has no sums. Received: training.jit_compile=True with {replicas} "
+            "replicas"
+        )
+    several = strategy.cluster_resolver is not None
+    if several and training.precision == "mixed_float16" and not keras_versions.UNIFORM_LOSS_SCALE:
+        raise ValueError(
+            "config key 'training.precision' must be 'float32' or 'mixed_bfloat16' for several "
+            "workers on Keras 3, where each of them would look for overflows alone. "
+            "Received: training.precision='mixed_float16'"
         )
 
 
