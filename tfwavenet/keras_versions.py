@@ -79,6 +79,20 @@ def apply_scaled(
     optimizer.apply_gradients(zip(gradients, variables))
 
 
+def step_results(results: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    """Returns the metrics of a step as Keras takes them from a replica.
+
+    Args:
+        results: scalars by the names of the metrics.
+    """
+    strategy = tf.distribute.get_strategy()
+    several = isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
+    if _IS_KERAS_3 and several and strategy.extended._in_multi_worker_mode():
+        # Keras 3 takes the mean over the first axis of the values of all workers.
+        return {name: value[tf.newaxis] for name, value in results.items()}
+    return results
+
+
 class Model(keras.Model):
     """Is Keras' model, without what Keras 3 guesses about the inputs of a model.
 

@@ -259,7 +259,8 @@ class AudioModel(keras_versions.Model):
             return tf.identity(audio)
 
     def _results(self) -> dict[str, tf.Tensor]:
-        return {metric.name: metric.result() for metric in self.metrics}
+        results = {metric.name: metric.result() for metric in self.metrics}
+        return keras_versions.step_results(results)
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:

@@ -80,7 +80,10 @@ def run(
         teacher = teachers.load_teacher(config)
         records = _prepared(config, folder, teacher, chosen)
         with _deterministic_ops(config.training.deterministic):
-            return _Run(config, folder, records, teacher, chosen).fit(extra_callbacks)
+            history = _Run(config, folder, records, teacher, chosen).fit(extra_callbacks)
+        # A worker that is gone while the first one generates samples would be taken for dead.
+        strategies.wait_for_first(chosen, config)
+    return history
 
 
 def _prepared(

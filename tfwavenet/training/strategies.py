@@ -94,7 +94,7 @@ def is_loss(strategy: tf.distribute.Strategy, error: tf.errors.OpError) -> bool:
 
 
 def wait_for_first(strategy: tf.distribute.Strategy, config: ml_collections.ConfigDict) -> None:
-    """Waits until the first worker is here too, which has prepared the data by then.
+    """Waits until all workers are here, the first of which may have work of its own before.
 
     Args:
         strategy: from `choose`. If it has one replica, nothing happens.
