@@ -3,9 +3,10 @@
     python -m benchmarks.training [--torch_python=path/to/python]
 
 The network is r9y9's `mol` preset (24 layers, 3.7 million weights, weight normalization, mixture
-of logistics, Adam). Each row runs in a process of its own, so that the frameworks do not share the
-cores. The rows alternate for `--rounds` rounds, so that a slow minute of the machine affects all
-rows. The first step of a process, which compiles, is not counted.
+of logistics, Adam). Two logical devices share the batch and the cores of the CPU. Each row runs in
+a process of its own, so that the frameworks do not share the cores. The rows alternate for
+`--rounds` rounds, so that a slow minute of the machine affects all rows. The first step of a
+process, which compiles, is not counted.
 
 PyTorch runs with the allocator settings that are fastest for it. Without PyTorch, the row of
 PyTorch is omitted. `--torch_python` names an interpreter with PyTorch.
@@ -25,6 +26,7 @@ OURS = {
     "float32": ["--precision=float32"],
     "float32, XLA": ["--precision=float32", "--xla"],
     "mixed_bfloat16": ["--precision=mixed_bfloat16"],
+    "float32, two devices": ["--precision=float32", "--devices=2"],
 }
 PEER = "PyTorch float32"
 
@@ -52,6 +54,19 @@ def build_model(precision: str, *, jit_compile: bool) -> Any:
     optimizer = keras.optimizers.Adam(1e-3, epsilon=1e-8)
     model.compile(optimizer, jit_compile=jit_compile)
     return model
+
+
+def devices(count: int) -> Any:
+    """Returns the strategy of training on logical devices of the CPU; the default one for one."""
+    import tensorflow as tf  # noqa: PLC0415
+
+    if count == 1:
+        return tf.distribute.get_strategy()
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    tf.config.set_logical_device_configuration(
+        cpu, [tf.config.LogicalDeviceConfiguration()] * count
+    )
+    return tf.distribute.MirroredStrategy([f"CPU:{number}" for number in range(count)])
 
 
 def timed_steps(model: Any, batch: int, samples: int, steps: int) -> list[float]:
@@ -104,11 +119,13 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--torch_python", help="path of a Python interpreter with PyTorch")
     parser.add_argument("--precision", default="float32", help=argparse.SUPPRESS)
+    parser.add_argument("--devices", type=int, default=1, help=argparse.SUPPRESS)
     parser.add_argument("--xla", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--measure", action="store_true", help=argparse.SUPPRESS)
     flags = parser.parse_args()
     if flags.measure:
-        model = build_model(flags.precision, jit_compile=flags.xla)
+        with devices(flags.devices).scope():
+            model = build_model(flags.precision, jit_compile=flags.xla)
         print(json.dumps({"seconds": timed_steps(model, flags.batch, flags.samples, flags.steps)}))
         return
     report.print_machine()

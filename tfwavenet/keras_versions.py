@@ -14,6 +14,9 @@ import tensorflow as tf
 
 _IS_KERAS_3 = int(keras.__version__.split(".")[0]) >= 3
 
+# Whether all workers of a training agree on the scale of a float16 loss.
+UNIFORM_LOSS_SCALE = not _IS_KERAS_3
+
 if _IS_KERAS_3 and keras.backend.backend() != "tensorflow":
     raise ImportError(
         "tfwavenet needs Keras with the backend TensorFlow: set KERAS_BACKEND=tensorflow before "
@@ -44,10 +47,57 @@ def minimize(
     optimizer.apply(tape.gradient(scaled, variables), variables)
 
 
-class Model(keras.Model):
-    """Is Keras' model, without the signature that Keras 3 guesses when a model is exported.
+def scaled_loss(optimizer: keras.optimizers.Optimizer, loss: tf.Tensor) -> tf.Tensor:
+    """Returns the loss whose gradients `apply_scaled` takes, larger where float16 needs it.
 
-    The guess takes every input for floating, and a speaker is a number.
+    Args:
+        optimizer: the optimizer of a compiled model.
+        loss: float scalar.
+    """
+    if _IS_KERAS_3:
+        return optimizer.scale_loss(loss)
+    return optimizer.get_scaled_loss(loss) if hasattr(optimizer, "get_scaled_loss") else loss
+
+
+def apply_scaled(
+    optimizer: keras.optimizers.Optimizer,
+    gradients: Sequence[tf.Tensor],
+    variables: Sequence[tf.Variable],
+) -> None:
+    """Updates variables by the gradients of a scaled loss.
+
+    Args:
+        optimizer: the optimizer of a compiled model.
+        gradients: gradients of losses from `scaled_loss`, or their sum.
+        variables: variables to update.
+    """
+    if _IS_KERAS_3:
+        optimizer.apply(gradients, variables)
+        return
+    if hasattr(optimizer, "get_unscaled_gradients"):
+        gradients = optimizer.get_unscaled_gradients(gradients)
+    optimizer.apply_gradients(zip(gradients, variables))
+
+
+def step_results(results: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    """Returns the metrics of a step as Keras takes them from a replica.
+
+    Args:
+        results: scalars by the names of the metrics.
+    """
+    strategy = tf.distribute.get_strategy()
+    several = isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
+    if _IS_KERAS_3 and several and strategy.extended._in_multi_worker_mode():
+        # Keras 3 takes the mean over the first axis of the values of all workers.
+        return {name: value[tf.newaxis] for name, value in results.items()}
+    return results
+
+
+class Model(keras.Model):
+    """Is Keras' model, without what Keras 3 guesses about the inputs of a model.
+
+    The guess takes every input for floating, and a speaker is a number. Under a strategy, Keras 3
+    takes a batch of the data for it, and cannot average masks over the replicas.
     """
 
     if _IS_KERAS_3:
@@ -56,9 +106,17 @@ class Model(keras.Model):
         def _default_save_signature(self) -> None:
             return None
 
+        def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
+            if not self.built:
+                with self.distribute_strategy.scope():
+                    self.build(None)
+
 
 class AdamWithGradients(keras.optimizers.Adam):
-    """Updates as Keras' Adam, and shows the gradients of each update to `observe` first."""
+    """Updates as Keras' Adam, and shows the gradients of each update to `observe` first.
+
+    Of several replicas, the gradients are added up before that, and before they are clipped.
+    """
 
     def observe(self, gradients: Sequence[tf.Tensor]) -> None:
         """Receives the gradients of an update before they are clipped.
@@ -72,17 +130,33 @@ class AdamWithGradients(keras.optimizers.Adam):
 
         def apply(self, grads: Any, trainable_variables: Any = None) -> Any:
             """Observes the gradients and applies them; see `keras.optimizers.Adam`."""
-            gradients = list(grads)
+            gradients = _summed(list(grads))
             self.observe([gradient for gradient in gradients if gradient is not None])
             return super().apply(gradients, trainable_variables)
+
+        def _all_reduce_sum_gradients(self, grads_and_vars: Any) -> Any:
+            return list(grads_and_vars)  # `apply` has added them up
 
     else:
 
         def apply_gradients(self, grads_and_vars: Any, *args: Any, **kwargs: Any) -> Any:
             """Observes the gradients and applies them; see `keras.optimizers.Adam`."""
             pairs = list(grads_and_vars)
+            if not kwargs.get("skip_gradients_aggregation"):  # a wrapper has added them up
+                pairs = list(self.aggregate_gradients(pairs))
+            kwargs["skip_gradients_aggregation"] = True
             self.observe([gradient for gradient, _ in pairs if gradient is not None])
             return super().apply_gradients(pairs, *args, **kwargs)
+
+
+def _summed(gradients: list[Any]) -> list[Any]:
+    """Returns the sums of the gradients, or None, over all replicas."""
+    context = tf.distribute.get_replica_context()
+    if context is None or context.num_replicas_in_sync == 1:
+        return gradients
+    known = [gradient for gradient in gradients if gradient is not None]
+    sums = iter(context.all_reduce(tf.distribute.ReduceOp.SUM, known))
+    return [None if gradient is None else next(sums) for gradient in gradients]
 
 
 def is_variable(value: Any) -> bool:
@@ -134,8 +208,9 @@ def last_learning_rate(optimizer: keras.optimizers.Optimizer) -> float:
     """
     rate = optimizer._learning_rate
     if isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
-        return float(rate(max(0, int(optimizer.iterations) - 1)))
-    return float(optimizer.learning_rate)
+        updates = int(tf.convert_to_tensor(optimizer.iterations))
+        return float(rate(max(0, updates - 1)))
+    return float(tf.convert_to_tensor(optimizer.learning_rate))
 
 
 def kernel_attribute(layer: keras.layers.Layer) -> str:

@@ -25,6 +25,7 @@ from tfwavenet.models.audio_model import AudioModel
 from tfwavenet.training import fine_tuning, run_training, teacher, trained
 from tfwavenet.training import workdir as workdirs
 from tfwavenet.training.config import Config, resolve
+from tfwavenet.training.strategies import Strategy
 
 _LISTED_SPEAKERS = 20
 _LONGEST_PIECE = 20.0  # seconds
@@ -160,12 +161,15 @@ class Run:
         config: Optional[Config] = None,
         *,
         extra_callbacks: Sequence[keras.callbacks.Callback] = (),
+        strategy: Optional[Strategy] = None,
     ) -> keras.callbacks.History:
         """Trains, or continues an earlier training, see `training.run`.
 
         Args:
             config: see `training.config_keys`. If None, the config of the folder.
             extra_callbacks: further Keras callbacks; they are called last.
+            strategy: "one", "mirrored", "multi_worker" or a `tf.distribute.Strategy`. If None, the
+                strategy in whose scope the method is called, or the strategy of the config.
 
         Returns:
             The logs of every epoch of this call.
@@ -180,7 +184,9 @@ class Run:
                 f"Received: preset={str(self._preset)!r}"
             )
         chosen = self.config if config is None else config
-        history = run_training.run(chosen, self.path, extra_callbacks=extra_callbacks)
+        history = run_training.run(
+            chosen, self.path, extra_callbacks=extra_callbacks, strategy=strategy
+        )
         self._cached = None
         return history
 

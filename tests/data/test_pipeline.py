@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from tests.support.recordings import RECIPE, noise
 from tfwavenet.audio import audio_files
+from tfwavenet.data import sampling
 from tfwavenet.data.pipeline import Records
 from tfwavenet.data.preparation import prepare
 from tfwavenet.data.splits import SPLITS
@@ -136,6 +137,42 @@ def test_crops_do_not_depend_on_the_batch_size(records, batch_size):
     expected = np.concatenate([b["audio"] for b in _batches(records, 8)])
     found = [b["audio"] for b in _batches(records, 24 // batch_size, batch_size=batch_size)]
     np.testing.assert_array_equal(np.concatenate(found), expected)
+
+
+@pytest.mark.parametrize(("hosts", "replicas"), [(2, 1), (1, 3), (3, 2)])
+@pytest.mark.parametrize("start_step", [0, 5])
+def test_hosts_and_replicas_have_the_rows_of_the_batch_in_order(
+    records, hosts, replicas, start_step
+):
+    sizes = {"batch_size": 6, "crop_frames": 10, "padding_frames": 1}
+
+    def shared(make):
+        shares = [sampling.Share(host, hosts, replicas) for host in range(hosts)]
+        batched = [make(share).batch(replicas) for share in shares]
+        for parts in zip(*(dataset.take(2).as_numpy_iterator() for dataset in batched)):
+            yield {
+                name: np.concatenate([part for host in parts for part in host[name]])
+                for name in parts[0]
+            }
+
+    def random(share):
+        return records.dataset("train", **sizes, seed=3, start_step=start_step, share=share)
+
+    def all_of_it(share):
+        return records.evaluation_batches("train", **sizes, share=share)
+
+    for make in (random, all_of_it):
+        steps = list(zip(shared(make), make(sampling.WHOLE).as_numpy_iterator()))
+        assert len(steps) == 2
+        for found, expected in steps:
+            assert found.keys() == expected.keys()
+            for name, value in expected.items():
+                np.testing.assert_array_equal(found[name], value)
+
+
+def test_a_batch_that_cannot_be_shared_is_an_error(records):
+    with pytest.raises(ValueError, match="a multiple of the 4 replicas. Received: batch_size=6"):
+        records.dataset("train", batch_size=6, crop_frames=10, share=sampling.Share(0, 2, 2))
 
 
 def test_every_epoch_visits_every_window_once_in_another_order(records):

@@ -33,8 +33,8 @@ def launch(monkeypatch, tmp_path):
     def start(*arguments):
         calls = []
 
-        def fake_run(config, workdir, *, extra_callbacks):
-            calls.append((resolve(config), workdir))
+        def fake_run(config, workdir, *, extra_callbacks, strategy):
+            calls.append((resolve(config), workdir, strategy))
 
         monkeypatch.setattr(run_training, "run", fake_run)
         monkeypatch.setattr(sys, "argv", ["tfwavenet-train", *arguments])
@@ -47,15 +47,17 @@ def launch(monkeypatch, tmp_path):
 
 
 def test_config_and_overrides_reach_run(launch, tmp_path):
-    status, ((config, workdir),) = launch(
+    status, ((config, workdir, strategy),) = launch(
         f"--config={tmp_path}/config.py",
         f"--workdir={tmp_path}/run",
         "--config.training.steps=2000",
         "--config.training.learning_rate.config.initial=0.01",
         "--config.data.root=/data",
         "--config.training.clip_norm=2",
+        "--strategy=mirrored",
     )
     assert status == 0
+    assert strategy == "mirrored"
     assert workdir == tmp_path / "run"
     assert config.model.num_layers == 3
     assert config.training.steps == 2000
@@ -69,9 +71,10 @@ def test_without_a_config_the_workdirs_is_taken(launch, tmp_path):
     folder.path.mkdir()
     config = resolve({"seed": 9})
     files.write_json(folder.config_path, config.to_dict())
-    status, ((found, _),) = launch(f"--workdir={tmp_path}/run")
+    status, ((found, _, strategy),) = launch(f"--workdir={tmp_path}/run")
     assert status == 0
     assert found == config
+    assert strategy is None
 
 
 @pytest.mark.parametrize(
@@ -83,6 +86,11 @@ def test_without_a_config_the_workdirs_is_taken(launch, tmp_path):
         (["--workdir={0}/new", "--config={0}/missing.py"], "missing.py"),
         (["--workdir={0}/new", "--config={0}/config.py", "--config.training.step=1"], "step"),
         (["--workdir={0}/new", "--confi={0}/config.py"], "confi"),
+        (["--workdir={0}/new", "--config={0}/config.py", "--strategy=two"], "multi_worker"),
+        (
+            ["--workdir={0}/new", "--config={0}/config.py", "--workers=2"],
+            "--workers needs --strategy=multi_worker",
+        ),
     ],
 )
 def test_what_cannot_be_used_gets_one_sentence(launch, tmp_path, capsys, arguments, message):

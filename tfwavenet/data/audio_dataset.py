@@ -115,7 +115,11 @@ def audio_files_dataset(
     )
     frames = [crops.frame_count(samples[item.path]) for item in used]
     dataset = sampling.crop_positions(
-        np.array(frames, np.int64), crop_frames, seed=seed, start=start_step * batch_size
+        np.array(frames, np.int64),
+        crop_frames,
+        seed=seed,
+        start_step=start_step,
+        batch_size=batch_size,
     )
     dataset = sampling.in_order(dataset, crops.load).batch(batch_size, drop_remainder=True)
     dataset = sampling.finish(dataset)

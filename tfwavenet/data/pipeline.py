@@ -190,6 +190,7 @@ class Records:
         padding_frames: int = 0,
         seed: int = 0,
         start_step: int = 0,
+        share: sampling.Share = sampling.WHOLE,
     ) -> tf.data.Dataset:
         """Makes an endless dataset of random crops, a pure function of seed and step.
 
@@ -206,24 +207,38 @@ class Records:
             padding_frames: mel frames of context on both sides, >= 0.
             seed: chooses order and positions.
             start_step: step of the first batch, >= 0.
+            share: rows of each batch to make, for one of several hosts or replicas. A step then
+                is one element per replica of the host, which holds the rows of the replica.
 
         Returns:
             An infinite `tf.data.Dataset` of batches as described for this module.
 
         Raises:
-            ValueError: if an argument is out of range, or the split is empty.
+            ValueError: if an argument is out of range, the split is empty, or the batch cannot be
+                shared.
         """
-        crops = self._crops(split, batch_size, crop_frames, padding_frames)
+        crops = self._crops(split, batch_size, crop_frames, padding_frames, share)
         start_step = whole_number("start_step", start_step, 0)
         dataset = sampling.crop_positions(
-            crops.source.frames, crop_frames, seed=seed, start=start_step * batch_size
+            crops.source.frames,
+            crop_frames,
+            seed=seed,
+            start_step=start_step,
+            batch_size=batch_size,
+            share=share,
         )
         # Drawing is cheap; reading is done a batch at a time.
-        dataset = dataset.batch(batch_size, drop_remainder=True)
+        dataset = dataset.batch(crops.batch_size, drop_remainder=True)
         return sampling.finish(sampling.in_order(dataset, crops.load))
 
     def evaluation_batches(
-        self, split: Split, *, batch_size: int, crop_frames: int, padding_frames: int = 0
+        self,
+        split: Split,
+        *,
+        batch_size: int,
+        crop_frames: int,
+        padding_frames: int = 0,
+        share: sampling.Share = sampling.WHOLE,
     ) -> tf.data.Dataset:
         """Makes a finite dataset that shows every sample of a split exactly once.
 
@@ -235,23 +250,27 @@ class Records:
             batch_size: crops per batch, >= 1.
             crop_frames: frames per crop, >= 1.
             padding_frames: mel frames of context on both sides, >= 0.
+            share: rows of each batch to make, see `dataset`.
 
         Returns:
             A `tf.data.Dataset` of known cardinality, of batches as described for this module. A
             crop that only fills the last batch is all zeros and all masked.
 
         Raises:
-            ValueError: if an argument is out of range, or the split is empty.
+            ValueError: if an argument is out of range, the split is empty, or the batch cannot be
+                shared.
         """
-        crops = self._crops(split, batch_size, crop_frames, padding_frames)
+        crops = self._crops(split, batch_size, crop_frames, padding_frames, share)
         counts = -(-crops.source.frames // crop_frames)
         record = np.repeat(np.arange(len(counts)), counts)
         start = np.concatenate([np.arange(count) * crop_frames for count in counts])
         missing = -len(record) % batch_size
         record = np.pad(record, (0, missing), constant_values=_NO_RECORD).astype(np.int64)
         start = np.pad(start, (0, missing)).astype(np.int64)
-        dataset = tf.data.Dataset.from_tensor_slices((record, start))
-        dataset = dataset.batch(batch_size, drop_remainder=True)
+        rows = share.rows(batch_size)
+        own = np.arange(len(record)).reshape(-1, batch_size)[:, rows.start : rows.stop].ravel()
+        dataset = tf.data.Dataset.from_tensor_slices((record[own], start[own]))
+        dataset = dataset.batch(crops.batch_size, drop_remainder=True)
         return sampling.finish(sampling.in_order(dataset, crops.load))
 
     def _reader(self, split: str) -> reader.SplitReader:
@@ -259,7 +278,14 @@ class Records:
             raise ValueError(f"split must be one of {', '.join(SPLITS)}. Received: split={split!r}")
         return self._readers[split]
 
-    def _crops(self, split: str, batch_size: int, crop_frames: int, padding_frames: int) -> _Crops:
+    def _crops(
+        self,
+        split: str,
+        batch_size: int,
+        crop_frames: int,
+        padding_frames: int,
+        share: sampling.Share,
+    ) -> _Crops:
         """Makes the last stage of a dataset of a split that is not empty."""
         source = self._reader(split)
         if len(source) == 0:
@@ -268,8 +294,9 @@ class Records:
                 f"A dataset needs a split with records, found {counts}. Received: split={split!r}"
             )
         with_speaker = len(self.speakers) > 1
-        sizes = sampling.checked_sizes(batch_size, crop_frames, padding_frames)
-        return _Crops(source, *sizes, with_speaker=with_speaker, codes=self._codes)
+        batch, crop, padding = sampling.checked_sizes(batch_size, crop_frames, padding_frames)
+        rows = len(share.rows(batch)) // share.replicas
+        return _Crops(source, rows, crop, padding, with_speaker=with_speaker, codes=self._codes)
 
 
 def _check_split(
@@ -298,7 +325,7 @@ class _Crops:
 
     Attributes:
         source: reads the records.
-        batch_size: crops per batch.
+        batch_size: crops per batch, or per replica.
         crop_frames: frames per crop.
         padding_frames: mel frames of context on both sides.
         with_speaker: whether batches tell the speaker.

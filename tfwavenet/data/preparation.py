@@ -138,6 +138,17 @@ def prepare(
         return _prepare(found, analysis, settings, state, crew)
 
 
+def prepared_folder(config: ml_collections.ConfigDict, workdir: files.PathLike) -> str:
+    """Returns the folder of the prepared data of a config.
+
+    Args:
+        config: see `prepare_from_config`.
+        workdir: folder of the run.
+    """
+    given = config.data.get("records")
+    return os.fspath(given) if given else os.path.join(os.fspath(workdir), "data")
+
+
 def prepare_from_config(config: ml_collections.ConfigDict, workdir: files.PathLike) -> str:
     """Prepares the data of a config in its workdir, unless they are prepared already.
 
@@ -154,11 +165,10 @@ def prepare_from_config(config: ml_collections.ConfigDict, workdir: files.PathLi
         ValueError: if `prepare` raises it.
         OSError: if `prepare` raises it.
     """
-    data = config.data
+    data, output_dir = config.data, prepared_folder(config, workdir)
     if data.get("records"):
-        return os.fspath(data.records)
+        return output_dir
     recipe = config.recipe
-    output_dir = os.path.join(os.fspath(workdir), "data")
     optional = ("max_seconds", "with_mel", "features_transposed", "validation", "test")
     options = {name: data[name] for name in optional if name in data}
     if data.get("features"):

@@ -3,13 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
 from tfwavenet import rng
 from tfwavenet.checks import whole_number
+
+
+class Share(NamedTuple):
+    """Describes the part of every batch that one host makes.
+
+    The rows of a batch are dealt to the hosts in order, and on each host to its replicas.
+
+    Attributes:
+        host: number of the host, from 0.
+        hosts: number of hosts.
+        replicas: number of replicas on each host.
+    """
+
+    host: int = 0
+    hosts: int = 1
+    replicas: int = 1
+
+    def rows(self, batch_size: int) -> range:
+        """Returns the rows of a batch that the host makes.
+
+        Args:
+            batch_size: rows of the batch.
+
+        Raises:
+            ValueError: if the replicas cannot have equally many rows.
+        """
+        everyone = self.hosts * self.replicas
+        if batch_size % everyone:
+            raise ValueError(
+                f"batch_size must be a multiple of the {everyone} replicas. "
+                f"Received: batch_size={batch_size}"
+            )
+        count = batch_size // self.hosts
+        return range(self.host * count, (self.host + 1) * count)
+
+
+# The whole batch, of the only host and its only replica.
+WHOLE = Share()
 
 
 def checked_sizes(batch_size: int, crop_frames: int, padding_frames: int) -> tuple[int, int, int]:
@@ -26,7 +64,13 @@ def checked_sizes(batch_size: int, crop_frames: int, padding_frames: int) -> tup
 
 
 def crop_positions(
-    frames: np.ndarray, crop_frames: int, *, seed: int, start: int
+    frames: np.ndarray,
+    crop_frames: int,
+    *,
+    seed: int,
+    start_step: int,
+    batch_size: int,
+    share: Share = WHOLE,
 ) -> tf.data.Dataset:
     """Makes an endless dataset of crop positions.
 
@@ -39,10 +83,15 @@ def crop_positions(
         frames: int64 [records], length of every record.
         crop_frames: frames per crop, at least 1.
         seed: chooses order and positions.
-        start: number of positions to leave out, at least 0.
+        start_step: number of batches to leave out, at least 0.
+        batch_size: crops per batch, at least 1.
+        share: rows of each batch to make; the other rows cost nothing.
 
     Returns:
         An infinite `tf.data.Dataset` of (record, first frame), int64 scalars.
+
+    Raises:
+        ValueError: if the batch cannot be shared.
     """
     counts = -(-frames // crop_frames)
     ends = np.cumsum(counts)
@@ -60,9 +109,16 @@ def crop_positions(
         latest = tf.maximum(length - crop_frames, 0)
         return record, tf.clip_by_value(middle - crop_frames // 2, 0, latest)
 
+    rows = share.rows(batch_size)
+
+    def own(number: tf.Tensor) -> tf.Tensor:
+        return number // len(rows) * batch_size + rows.start + number % len(rows)
+
     # Positions are dealt to steps before anything else happens, so that a step can be reached
     # without the steps before it.
-    dataset = tf.data.Dataset.range(start, tf.int64.max)
+    dataset = tf.data.Dataset.range(start_step * len(rows), tf.int64.max)
+    if share.hosts > 1:
+        dataset = in_order(dataset, own)
     infinite = tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY)
     return in_order(dataset, locate).apply(infinite)
 

@@ -9,6 +9,7 @@ import keras
 import tensorflow as tf
 
 from tfwavenet import rng
+from tfwavenet.layers import replicas
 from tfwavenet.layers.causal_conv import CausalConv1D
 from tfwavenet.layers.gate import gate
 from tfwavenet.layers.weight_norm import WeightNormalization
@@ -188,7 +189,10 @@ class GatedResidualBlock(keras.layers.Layer):
     def _dropped(self, inputs: tf.Tensor, seed: tf.Tensor | None) -> tf.Tensor:
         if not self.dropout or seed is None:
             return inputs
-        keep = tf.cast(rng.uniform(tf.shape(inputs), seed) >= self.dropout, inputs.dtype)
+        uniforms = replicas.draw(
+            lambda shape: rng.uniform(shape, seed), *tf.unstack(tf.shape(inputs), 3)
+        )
+        keep = tf.cast(uniforms >= self.dropout, inputs.dtype)
         return inputs * keep / (1 - self.dropout)
 
     def conditioning(

@@ -12,18 +12,14 @@ import numpy as np
 import tensorflow as tf
 
 from tfwavenet import files, keras_versions, rng
+from tfwavenet.checks import whole_number
 from tfwavenet.codecs import Characters, Codec
-from tfwavenet.layers import SpeakerEmbedding
-from tfwavenet.layers.fusion import fused_elementwise
-from tfwavenet.models import presets
+from tfwavenet.layers import SpeakerEmbedding, replicas
+from tfwavenet.models import batches, presets, updates
 from tfwavenet.models.self_building import SelfBuilding
 
 # Arguments of constructors under the names that saved models of earlier versions have.
 _FORMER_ARGUMENTS = {"layers": "num_layers", "speakers": "num_speakers"}
-
-
-# Rounding of resampling and filters may carry a sample a little beyond full scale.
-_LARGEST_SAMPLE = 1.001
 
 
 class AudioModel(SelfBuilding):
@@ -115,13 +111,17 @@ class AudioModel(SelfBuilding):
         """Returns the seed of the draws of a step, int32 [2].
 
         In training, the draws depend on `seed` and the number of the update. In testing, they
-        depend on `seed` and the audio: they differ between batches and repeat themselves.
+        depend on `seed` and the audio: they differ between batches and repeat themselves. All
+        replicas have the same seed, see `replicas.draw`.
         """
         seed = rng.split(rng.make_seed(self.seed), 2)[int(training)]
-        content = tf.reduce_sum(tf.bitcast(audio, tf.int32))
-        seed = rng.fold_in(seed, self.training_step() if training else content)
-        replica = tf.distribute.get_replica_context().replica_id_in_sync_group
-        return rng.fold_in(seed, replica)
+        if training:
+            seed = rng.fold_in(seed, self.training_step())
+        else:
+            content = tf.reduce_sum(tf.bitcast(audio, tf.int32))
+            seed = rng.fold_in(seed, replicas.total(tf.cast(content, tf.int64)))
+        # A zero in place of the replica's number, which was part of the seed once.
+        return rng.fold_in(seed, 0)
 
     def sample_loss(self, batch: Mapping[str, tf.Tensor], training: bool) -> tf.Tensor:
         """Computes the loss of each sample, of which training minimizes the mean.
@@ -143,14 +143,19 @@ class AudioModel(SelfBuilding):
     ) -> tf.Tensor:
         """Returns and tracks the mean of values [batch, samples] over the samples that count.
 
+        Of several replicas, each returns its part of the mean over the global batch.
+
         A weight of each row is a factor of its values, as in Keras' own losses.
         """
-        mask = tf.cast(batch["mask"], values.dtype) if "mask" in batch else tf.ones_like(values)
+        mask = tf.cast(self._mask(batch), values.dtype)
         if "sample_weight" in batch:
             weights = tf.cast(batch["sample_weight"], values.dtype)
             values = values * tf.reshape(weights, [tf.shape(values)[0], 1])
         tracker.update_state(values, sample_weight=mask)
-        return tf.math.divide_no_nan(tf.reduce_sum(values * mask), tf.reduce_sum(mask))
+        return tf.math.divide_no_nan(tf.reduce_sum(values * mask), replicas.count_samples(mask))
+
+    def _mask(self, batch: Mapping[str, tf.Tensor]) -> tf.Tensor:
+        return batch["mask"] if "mask" in batch else tf.ones_like(batch["audio"], tf.float32)
 
     def compile(
         self,
@@ -159,16 +164,20 @@ class AudioModel(SelfBuilding):
         metrics: Any = None,
         loss_weights: Any = None,
         weighted_metrics: Any = None,
+        *,
+        accumulate: int = 1,
         **kwargs: Any,
     ) -> None:
-        """Configures the model for training; the loss is its own.
+        """Configures the model for training; loss and metrics are its own, see `sample_loss`.
 
         Args:
             optimizer: optimizer, or its name.
-            loss: None; the model brings its loss, see `sample_loss`.
-            metrics: None; the model reports its loss.
+            loss: None.
+            metrics: None.
             loss_weights: None.
             weighted_metrics: None.
+            accumulate: number of parts of a batch that are computed one after the other, to save
+                memory; the update is that of the whole batch up to rounding.
             **kwargs: further arguments of `keras.Model.compile`, such as `jit_compile`.
 
         Raises:
@@ -186,6 +195,7 @@ class AudioModel(SelfBuilding):
                     f"A {type(self).__name__} brings its own loss, so compile takes no `{name}`; "
                     f"further figures are for callbacks. Received: {name}={value!r}"
                 )
+        self.__dict__["_accumulate"] = whole_number("accumulate", accumulate, 1)
         super().compile(optimizer, **kwargs)
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
@@ -211,81 +221,18 @@ class AudioModel(SelfBuilding):
 
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
         """Updates the weights by the gradient of the loss on a batch; returns the metrics."""
-        batch = self._weighted_batch(data)
-        with fused_elementwise():
-            with tf.GradientTape() as tape:
-                # Optimizers add the gradients of the replicas up.
-                replicas = tf.distribute.get_strategy().num_replicas_in_sync
-                loss = self._loss(batch, training=True) / replicas
-            keras_versions.minimize(self.optimizer, loss, self.trainable_variables, tape=tape)
+        batch = batches.weighted(self, data)
+        updates.update(self, batch, self.__dict__.get("_accumulate", 1))
         return self._results()
 
     def test_step(self, data: Any) -> dict[str, tf.Tensor]:
         """Computes the loss on a batch; returns the metrics."""
-        self._loss(self._weighted_batch(data), training=False)
+        self._loss(batches.weighted(self, data), training=False)
         return self._results()
 
-    def _weighted_batch(self, data: Any) -> dict[str, tf.Tensor]:
-        """Returns the batch in what Keras hands to a step, with the weights of its rows if given.
-
-        Raises:
-            ValueError: If the batch is no dictionary with audio, or the audio is of another kind.
-            tf.errors.InvalidArgumentError: If samples lie outside of [-1, 1].
-        """
-        batch, _, weights = keras.utils.unpack_x_y_sample_weight(data)
-        wanted = self._batch_keys()
-        if not isinstance(batch, Mapping) or not set(wanted) <= set(batch):
-            given = sorted(batch) if isinstance(batch, Mapping) else type(batch).__name__
-            keys = ", ".join(f'"{name}" {shape}' for name, shape in wanted.items())
-            raise ValueError(
-                f"A batch of this model is a dictionary with {keys}. Received: {given}"
-            )
-        audio = self._checked_audio(tf.convert_to_tensor(batch["audio"]))
-        found = {**batch, "audio": audio}
-        return found if weights is None else {**found, "sample_weight": weights}
-
-    def _batch_keys(self) -> dict[str, str]:
-        """Returns the keys that a batch must have, with the shapes of their values."""
-        keys = {"audio": "[batch, samples]"}
-        upsampler = self.upsampler
-        if upsampler is not None:
-            around = f" + {2 * upsampler.padding_frames}" * (upsampler.padding_frames > 0)
-            keys["mel"] = (
-                f"[batch, samples / {upsampler.hop_samples}{around}, {self.local_channels}]"
-            )
-        if self.speaker_channels:
-            keys["speaker"] = "[batch]"
-        return keys
-
-    def _checked_audio(self, audio: tf.Tensor) -> tf.Tensor:
-        """Returns the audio of a batch: samples in [-1, 1], or codes where the network takes codes."""
-        codes, samples = self.codec.num_codes or 0, self.codec.signal_dtype.is_floating
-        is_code = codes > 0 and audio.dtype in (tf.int32, tf.int64)
-        is_sample = samples and audio.dtype.is_floating
-        if not (is_code or is_sample) or audio.shape.rank not in (2, None):
-            kinds = ["float in [-1, 1], full scale is 1"] * samples
-            kinds += [f"int32 codes from 0 to {codes - 1}"] * (codes > 0)
-            raise ValueError(
-                f'Expected "audio" of shape [batch, samples], {", or ".join(kinds)}. '
-                f"Received: {audio.dtype.name} of shape {tuple(audio.shape)}"
-            )
-        if is_code:
-            audio = tf.cast(audio, tf.int32)
-            extreme = tf.stack([tf.reduce_min(audio), tf.reduce_max(audio)])
-            fits = (extreme[0] >= 0) & (extreme[1] < codes)
-            sentence = f'Expected "audio" of codes from 0 to {codes - 1}. Received: codes between'
-        else:
-            audio = tf.cast(audio, tf.float32)
-            extreme = tf.reduce_max(tf.abs(audio))
-            fits = extreme <= _LARGEST_SAMPLE
-            sentence = (
-                'Expected "audio" in [-1, 1], full scale is 1. Received: a sample of magnitude'
-            )
-        with tf.control_dependencies([tf.debugging.Assert(fits, [sentence, extreme])]):
-            return tf.identity(audio)
-
     def _results(self) -> dict[str, tf.Tensor]:
-        return {metric.name: metric.result() for metric in self.metrics}
+        results = {metric.name: metric.result() for metric in self.metrics}
+        return keras_versions.step_results(results)
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:

@@ -14,6 +14,7 @@ from tfwavenet import diffusion, generation, rng
 from tfwavenet.audio import level, recipes
 from tfwavenet.codecs import Linear
 from tfwavenet.generation import Sampler
+from tfwavenet.layers import replicas
 from tfwavenet.layers import upsampler as upsamplers
 from tfwavenet.layers.diffwave_stack import DiffWaveStack
 from tfwavenet.layers.step_embedding import FrequencyOrder
@@ -317,8 +318,11 @@ class DiffWave(AudioModel):
         """Computes the error of the predicted noise at a random step, float32 [batch, samples]."""
         audio = batch["audio"] / self._batch_level(batch)
         step_seed, noise_seed = tf.unstack(rng.split(self._drawing_seed(audio, training), 2))
-        steps = rng.randint([tf.shape(audio)[0]], step_seed, len(self.schedule.betas))
-        noise = rng.normal(tf.shape(audio), noise_seed)
+        rows, samples = tf.unstack(tf.shape(audio), 2)
+        steps = replicas.draw(
+            lambda shape: rng.randint(shape, step_seed, len(self.schedule.betas)), rows
+        )
+        noise = replicas.draw(lambda shape: rng.normal(shape, noise_seed), rows, samples)
         noisy = self.schedule.diffuse(audio, noise, steps)
         error = noise - self({**batch, "audio": noisy, "step": steps}, training=training)
         return tf.abs(error) if self.loss_norm == "l1" else tf.square(error)

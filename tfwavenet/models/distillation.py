@@ -12,6 +12,7 @@ from tfwavenet.audio.spectral_loss import spectral_loss
 from tfwavenet.distributions import Gaussian, MixtureOfLogistics
 from tfwavenet.distributions.base import standard_logistic
 from tfwavenet.distributions.divergences import gaussian_divergence, logistic_divergence
+from tfwavenet.layers import replicas
 from tfwavenet.models.audio_model import AudioModel
 
 Noise = Literal["gaussian", "logistic"]
@@ -47,10 +48,11 @@ def distances(
     made = mean + tf.exp(log_scale) * noise
     divergence = _divergence(student, batch, made, params, draw_seed)
     if training and student.contrastive_weight:
-        others = {name: tf.roll(value, 1, axis=0) for name, value in batch.items()}
+        conditions = {name: batch[name] for name in ("mel", "speaker") if name in batch}
+        others = {name: replicas.previous_rows(value) for name, value in conditions.items()}
         contrast = _divergence(student, others, made, params, draw_seed)
         # An utterance alone has no other: it is not to be far from itself.
-        has_others = tf.cast(tf.shape(audio)[0] > 1, contrast.dtype)
+        has_others = tf.cast(replicas.place(tf.shape(audio)[0])[1] > 1, contrast.dtype)
         divergence -= student.contrastive_weight * has_others * contrast
     if "mask" in batch:
         made *= tf.cast(batch["mask"], made.dtype)
@@ -73,16 +75,21 @@ def _divergence(
         return gaussian_divergence(
             mean, log_scale, target, teacher.distribution, regularization=student.regularization
         )
-    shape = tf.concat([tf.shape(made), [student.cross_entropy_draws]], axis=0)
-    draws = rng.uniform(shape, seed)
+    draws = replicas.draw(
+        lambda shape: rng.uniform(shape, seed),
+        *tf.unstack(tf.shape(made), 2),
+        student.cross_entropy_draws,
+    )
     return logistic_divergence(mean, log_scale, target, teacher.distribution, draws=draws)
 
 
 def _noise(kind: Noise, shape: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     """Returns white noise of a seed int32 [2]."""
+    rows, samples = tf.unstack(shape, 2)
     if kind == "gaussian":
-        return rng.normal(shape, seed)
-    return standard_logistic(rng.uniform(shape, seed))
+        return replicas.draw(lambda whole: rng.normal(whole, seed), rows, samples)
+    uniforms = replicas.draw(lambda whole: rng.uniform(whole, seed), rows, samples)
+    return standard_logistic(uniforms)
 
 
 def noise_stream(kind: Noise, seeds: tf.Tensor, start: tf.Tensor, count: int) -> tf.Tensor:

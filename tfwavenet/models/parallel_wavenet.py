@@ -281,6 +281,25 @@ class ParallelWaveNet(AudioModel):
         loss = divergence + self.spectral_weight * spectral
         return self._mean(loss, batch, self.loss_tracker)
 
+    def compile(self, *args: Any, accumulate: int = 1, **kwargs: Any) -> None:
+        """Configures the model for training, see `AudioModel.compile`.
+
+        Args:
+            *args: see `AudioModel.compile`.
+            accumulate: number of parts of a batch. A contrast needs the whole batch.
+            **kwargs: see `AudioModel.compile`.
+
+        Raises:
+            ValueError: If there is a contrast and more than one part.
+        """
+        if accumulate > 1 and self.contrastive_weight:
+            raise ValueError(
+                "A contrast is between the rows of a whole batch, which cannot be accumulated in "
+                f"parts. Received: accumulate={accumulate} with "
+                f"contrastive_weight={self.contrastive_weight}"
+            )
+        super().compile(*args, accumulate=accumulate, **kwargs)
+
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
         """Metrics that Keras resets at each epoch."""

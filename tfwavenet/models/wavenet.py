@@ -260,8 +260,8 @@ class WaveNet(AudioModel):
     def _dropout_seed(self, training: bool | None) -> tf.Tensor | None:
         if not training or not self.network.dropout:
             return None
-        replica = tf.distribute.get_replica_context().replica_id_in_sync_group
-        return rng.fold_in(rng.fold_in(rng.make_seed(self.seed), self.training_step()), replica)
+        # A zero in place of the replica's number, which was part of the seed once.
+        return rng.fold_in(rng.fold_in(rng.make_seed(self.seed), self.training_step()), 0)
 
     def previous_values(self, values: tf.Tensor) -> tf.Tensor:
         """Returns values [batch, samples] delayed by one sample; silence comes first."""

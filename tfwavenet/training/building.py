@@ -119,7 +119,7 @@ def compile_model(model: keras.Model, config: ml_collections.ConfigDict) -> None
         epsilon=training.epsilon,
         global_clipnorm=training.clip_norm,
     )
-    model.compile(optimizer, jit_compile=training.jit_compile)
+    model.compile(optimizer, jit_compile=training.jit_compile, accumulate=training.accumulate)
     model.optimizer.build(model.trainable_variables)
 
 

@@ -243,6 +243,12 @@ def _check_together(model: dict[str, Any], data: dict[str, Any], training: dict[
             f"Received: data.batch_size={data['batch_size']} with "
             f"model.contrastive_weight={model['contrastive_weight']}"
         )
+    if model.get("contrastive_weight") and training["accumulate"] > 1:
+        raise ValueError(
+            "config key 'training.accumulate' must be 1 for a contrast between utterances, which "
+            f"is made in whole batches. Received: training.accumulate={training['accumulate']} "
+            f"with model.contrastive_weight={model['contrastive_weight']}"
+        )
     if training["steps"] % training["steps_per_epoch"]:
         raise ValueError(
             "config key 'training.steps' must be a multiple of training.steps_per_epoch="

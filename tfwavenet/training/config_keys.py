@@ -74,6 +74,9 @@ PATH = Check(lambda value: value is None or isinstance(value, str), "a string or
 SOURCE = Check(lambda value: value is None or isinstance(value, str), "a string or None", str)
 _PRECISION = Check(lambda value: value in _PRECISIONS, f"one of {_PRECISIONS}")
 
+STRATEGIES = ("one", "mirrored", "multi_worker")
+_STRATEGY = Check(lambda value: value in STRATEGIES, f"one of {', '.join(STRATEGIES)}")
+
 _HALVED = {
     "class_name": "FlooredExponentialDecay",
     "config": {"initial": 1e-3, "decay_steps": 200_000, "decay_rate": 0.5, "staircase": True},
@@ -165,10 +168,16 @@ KEYS: tuple[Key, ...] = (
         "features.",
     ),
     Key(
+        "training.accumulate",
+        1,
+        _COUNT,
+        "Number of batches whose gradients are added up for one update, one after the other.",
+    ),
+    Key(
         "training.steps",
         100_000,
         _COUNT,
-        "Number of updates; the only key that may grow when a run is resumed.",
+        "Number of updates; may grow when a run is resumed.",
     ),
     Key("training.steps_per_epoch", 1000, _COUNT, "Updates between checkpoints and validations."),
     Key(
@@ -176,6 +185,13 @@ KEYS: tuple[Key, ...] = (
         _HALVED,
         None,
         'A number, or {"class_name", "config"} of a schedule of Keras or `training.schedules`.',
+    ),
+    Key(
+        "training.strategy",
+        "one",
+        _STRATEGY,
+        'Devices: "one", "mirrored" for all of this machine, or "multi_worker" for the machines in '
+        "TF_CONFIG; may change when a run is resumed.",
     ),
     Key("training.beta_1", 0.9, _SHARE, "Decay of Adam's average of the gradients."),
     Key("training.beta_2", 0.999, _SHARE, "Decay of Adam's average of the squared gradients."),

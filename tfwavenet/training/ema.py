@@ -9,6 +9,8 @@ from typing import Any, Optional
 import keras
 import tensorflow as tf
 
+from tfwavenet import keras_versions
+
 
 class ExponentialMovingAverage(tf.Module):
     """Averages the trainable weights of a model over the updates.
@@ -70,8 +72,11 @@ class ExponentialMovingAverage(tf.Module):
         count = tf.cast(self.updates.assign_add(updates), tf.float32)
         decay = tf.minimum(self.decay, (1.0 + count) / (10.0 + count))
         rate = (1.0 - decay) * tf.cast(updates, tf.float32)
+        strategy = tf.distribute.get_strategy()
         for average, weight in zip(self.averages, model.trainable_variables):
-            average.assign_add(rate * (tf.cast(tf.convert_to_tensor(weight), tf.float32) - average))
+            # On every device of its own; nothing goes from one to another.
+            near = keras_versions.tf_variable(weight)
+            strategy.extended.update(average, _moved, args=(near, rate), group=False)
 
     def copy_to(self, model: keras.Model) -> None:
         """Overwrites the model's trainable weights with the averages, permanently.
@@ -99,6 +104,11 @@ class ExponentialMovingAverage(tf.Module):
         finally:
             for value, weight in zip(raw, model.trainable_variables):
                 weight.assign(value)
+
+
+def _moved(average: tf.Variable, weight: tf.Variable, rate: tf.Tensor) -> tf.Tensor:
+    """Moves one average towards its weight."""
+    return average.assign_add(rate * (tf.cast(tf.convert_to_tensor(weight), tf.float32) - average))
 
 
 class UpdateAverage(keras.callbacks.Callback):

@@ -15,7 +15,8 @@ from tfwavenet.keras_versions import AdamWithGradients
 class MeasuredAdam(AdamWithGradients):
     """Updates as Keras' Adam, and averages the global norm of the gradients.
 
-    The updates are exactly equal to the updates of Keras' Adam. The norm is taken before clipping.
+    The updates are exactly equal to the updates of Keras' Adam. The norm is that of the sum of the
+    gradients of all replicas, before clipping.
 
     Args:
         *args: see `keras.optimizers.Adam`.
@@ -36,7 +37,8 @@ class MeasuredAdam(AdamWithGradients):
         settings: dict[str, Any] = {
             "trainable": False,
             "synchronization": tf.VariableSynchronization.ON_READ,
-            "aggregation": tf.VariableAggregation.MEAN,
+            # Equal on all replicas: no worker has to ask others for it.
+            "aggregation": tf.VariableAggregation.ONLY_FIRST_REPLICA,
         }
         self._norm_total = tf.Variable(0.0, name="norm_total", **settings)
         self._norm_count = tf.Variable(0.0, name="norm_count", **settings)
@@ -48,8 +50,11 @@ class MeasuredAdam(AdamWithGradients):
 
     def take_mean_gradient_norm(self) -> float:
         """Returns the mean global norm since the last call. If there was no update, NaN."""
-        count = float(self._norm_count)
-        mean = float(self._norm_total) / count if count else float("nan")
+        # Variables of several replicas are no numbers.
+        count, total = (
+            float(tf.convert_to_tensor(one)) for one in (self._norm_count, self._norm_total)
+        )
+        mean = total / count if count else float("nan")
         self._norm_total.assign(0.0)
         self._norm_count.assign(0.0)
         return mean

@@ -121,7 +121,7 @@ class Workdir:
 
         Raises:
             ValueError: If another config made the workdir; names the first key that differs.
-                `training.steps` may be larger than before.
+                `training.steps` may be larger than before, `training.strategy` may be another.
         """
         old = self.config()
         if old is None:
@@ -133,6 +133,7 @@ class Workdir:
             return
         grown = ml_collections.ConfigDict(old.to_dict())
         grown.training.steps = max(old.training.steps, config["training"]["steps"])
+        grown.training.strategy = config["training"]["strategy"]
         different = first_difference(grown, config)
         if different:
             key, before, now = different
