@@ -337,7 +337,7 @@ def test_a_damaged_shard_keeps_its_sentence(make_config, tmp_path):
 
 @pytest.mark.parametrize(
     ("section", "key", "value"),
-    [("training", "ema_decay", 0.5), ("model", "skip_channels", 6), ("data", "batch_size", 3)],
+    [("training", "ema_decay", 0.5), ("model", "skip_channels", 6), ("data", "crop_frames", 3)],
 )
 def test_another_config_is_refused(finished, make_config, section, key, value):
     workdir, _ = finished

@@ -50,6 +50,46 @@ def test_steps_may_grow_and_are_recorded(folder):
         folder.require_same_config(resolve({}))
 
 
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"training": {"keep_checkpoints": 9}},
+        {"training": {"sample_epochs": 0, "sample_seconds": 1.0}},
+        {"training": {"validation_batches": 1}},
+        {"training": {"accumulate": 2}},
+    ],
+)
+def test_what_the_weights_do_not_depend_on_may_change(folder, given, caplog):
+    changed = resolve(given)
+    folder.require_same_config(changed)
+    folder.record(changed, RECIPE, ["a", "b"])
+    assert folder.config() == changed
+    assert "from here on" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("key", "section", "value"),
+    [
+        ("batch_size", "data", 3),
+        ("learning_rate", "training", {"class_name": "Noam", "config": {"warmup_steps": 7}}),
+    ],
+)
+def test_batch_size_and_learning_rate_may_change_and_are_logged(
+    folder, key, section, value, caplog
+):
+    changed = resolve({section: {key: value}})
+    with caplog.at_level("INFO"):
+        folder.require_same_config(changed)
+    assert f"{section}.{key} was " in caplog.text and "from here on" in caplog.text
+    folder.record(changed, RECIPE, ["a", "b"])
+    assert folder.config() == changed
+
+
+def test_a_constant_rate_does_not_become_a_schedule(folder):
+    with pytest.raises(ValueError, match=r"Received: training\.learning_rate=0.001"):
+        folder.require_same_config(resolve({"training": {"learning_rate": 1e-3}}))
+
+
 def test_checkpoints_without_their_config_are_left_alone(folder):
     (folder.checkpoints / "00001000").mkdir(parents=True)
     folder.config_path.unlink()

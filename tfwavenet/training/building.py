@@ -10,9 +10,8 @@ import ml_collections
 
 from tfwavenet.audio.recipes import Recipe
 from tfwavenet.models.precision import precision_policy
-from tfwavenet.training import schedules
+from tfwavenet.training import optimizers
 from tfwavenet.training.config import default_config, model_class, recipe_of
-from tfwavenet.training.optimizer import MeasuredAdam
 
 # Fields of recipes that a config may leave to the data.
 FITTED = ("mean", "std", "characters")
@@ -111,16 +110,27 @@ def compile_model(model: keras.Model, config: ml_collections.ConfigDict) -> None
         config: a resolved config.
     """
     training = config.training
-    rate = training.learning_rate
-    optimizer = MeasuredAdam(
-        schedules.get(rate.to_dict() if isinstance(rate, ml_collections.ConfigDict) else rate),
-        beta_1=training.beta_1,
-        beta_2=training.beta_2,
-        epsilon=training.epsilon,
-        global_clipnorm=training.clip_norm,
+    model.compile(
+        optimizers.of_config(training),
+        jit_compile=training.jit_compile,
+        accumulate=training.accumulate,
     )
-    model.compile(optimizer, jit_compile=training.jit_compile, accumulate=training.accumulate)
     model.optimizer.build(model.trainable_variables)
+
+
+def set_learning_rate(model: keras.Model, config: ml_collections.ConfigDict) -> None:
+    """Gives a restored model the constant learning rate of a config, which may have changed.
+
+    A schedule is not part of a checkpoint.
+
+    Args:
+        model: a model from `compile_model`.
+        config: a resolved config.
+    """
+    rate = config.training.learning_rate
+    if isinstance(rate, (int, float)):
+        optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
+        optimizer.learning_rate = rate
 
 
 def padding_frames(model: Any) -> int:

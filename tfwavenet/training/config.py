@@ -17,7 +17,7 @@ from tfwavenet.audio import recipes
 from tfwavenet.audio.recipes import Recipe
 from tfwavenet.checks import nearest_name
 from tfwavenet.models import ParallelWaveNet, presets
-from tfwavenet.training import schedules
+from tfwavenet.training import optimizers, schedules
 from tfwavenet.training.config_keys import KEYS, PATH, SOURCE
 
 Config = Union[ml_collections.ConfigDict, Mapping[str, Any]]
@@ -226,6 +226,7 @@ def _check(config: dict[str, Any]) -> None:
             )
     _check_together(config["model"], config["data"], config["training"])
     schedules.get(config["training"]["learning_rate"])
+    optimizers.check(config["training"]["optimizer"])
 
 
 def _check_together(model: dict[str, Any], data: dict[str, Any], training: dict[str, Any]) -> None:

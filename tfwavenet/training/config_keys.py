@@ -193,6 +193,13 @@ KEYS: tuple[Key, ...] = (
         'Devices: "one", "mirrored" for all of this machine, or "multi_worker" for the machines in '
         "TF_CONFIG; may change when a run is resumed.",
     ),
+    Key(
+        "training.optimizer",
+        "Adam",
+        None,
+        'Name of an optimizer of Keras, or {"class_name", "config"}; further arguments of Adam are '
+        "the next keys.",
+    ),
     Key("training.beta_1", 0.9, _SHARE, "Decay of Adam's average of the gradients."),
     Key("training.beta_2", 0.999, _SHARE, "Decay of Adam's average of the squared gradients."),
     Key("training.epsilon", 1e-8, _SHARE, "Constant that Adam adds to the denominator."),

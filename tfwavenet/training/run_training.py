@@ -137,6 +137,7 @@ class _Run:
             folder.checkpoints, keep=config.training.keep_checkpoints, **objects
         )
         self._step = self._checkpoints.restore() or 0
+        building.set_learning_rate(self._model, config)
         if self._is_first:
             folder.record(config, records.recipe, records.speakers)
 

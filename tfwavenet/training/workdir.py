@@ -21,6 +21,7 @@ from typing import Any, Literal, NamedTuple, Optional
 
 import keras
 import ml_collections
+from absl import logging
 
 from tfwavenet import diffusion, files
 from tfwavenet.audio import recipes
@@ -32,6 +33,20 @@ from tfwavenet.training.config import Config, first_difference, resolve
 from tfwavenet.training.ema import ExponentialMovingAverage
 
 Weights = Literal["ema", "raw"]
+
+# Keys that a resumed run may change: the weights do not depend on them, up to rounding.
+_FREE = (
+    "training.accumulate",
+    "training.keep_checkpoints",
+    "training.sample_characters",
+    "training.sample_epochs",
+    "training.sample_seconds",
+    "training.sample_utterances",
+    "training.strategy",
+    "training.validation_batches",
+)
+# Keys that it may change too, and that the log tells of.
+_TOLD = ("data.batch_size", "training.learning_rate")
 
 # Keys of `model` in the files of earlier versions, and their names today.
 _RENAMED = {"layers": "num_layers", "speakers": "num_speakers"}
@@ -121,7 +136,8 @@ class Workdir:
 
         Raises:
             ValueError: If another config made the workdir; names the first key that differs.
-                `training.steps` may be larger than before, `training.strategy` may be another.
+                `training.steps` may be larger than before. What does not change the meaning of
+                the run may be another, and so may batch size and learning rate, which is logged.
         """
         old = self.config()
         if old is None:
@@ -133,7 +149,14 @@ class Workdir:
             return
         grown = ml_collections.ConfigDict(old.to_dict())
         grown.training.steps = max(old.training.steps, config["training"]["steps"])
-        grown.training.strategy = config["training"]["strategy"]
+        for name in (*_FREE, *_TOLD):
+            section, _, key = name.partition(".")
+            before, now = old[section][key], config[section][key]
+            # A checkpoint holds a constant rate, and no schedule.
+            if name in _FREE or isinstance(before, (int, float)) == isinstance(now, (int, float)):
+                grown[section][key] = now
+                if name in _TOLD and before != now:
+                    logging.info("%s was %s, and is %s from here on", name, before, now)
         different = first_difference(grown, config)
         if different:
             key, before, now = different
@@ -196,7 +219,7 @@ class Workdir:
         return recipe, speakers
 
     def record(self, config: Config, recipe: Recipe, speakers: Sequence[str]) -> None:
-        """Writes config.json and metadata.json, if they are missing or the steps grew.
+        """Writes config.json and metadata.json, if they are missing or the config is another.
 
         Args:
             config: resolved; checked by `require_same_config`.
@@ -214,7 +237,7 @@ class Workdir:
             }
             files.write_json(self.metadata_path, metadata)
         old = self.config()
-        if old is None or old.training.steps < config["training"]["steps"]:
+        if old is None or first_difference(old, config):
             files.write_json(self.config_path, ml_collections.ConfigDict(config).to_dict())
 
     def inference_schedule(self) -> Optional[NoiseSchedule]:
