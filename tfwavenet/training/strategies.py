@@ -15,17 +15,13 @@ from typing import Any, Union
 
 import ml_collections
 import tensorflow as tf
-from tensorflow.python.distribute import multi_worker_util
-from tensorflow.python.distribute.collective_all_reduce_strategy import coordination_config_pb2
-from tensorflow.python.eager import context
 
 from tfwavenet import keras_versions
 from tfwavenet.data.sampling import WHOLE, Share
 from tfwavenet.training.config_keys import STRATEGIES
 
-# Longest wait for all workers to start, and for the first worker to prepare the data or to generate
-# samples. TensorFlow takes a worker that is silent for 10 seconds for dead.
-START_SECONDS = 600
+# Longest wait for the first worker to prepare the data or to generate samples. TensorFlow takes a
+# worker that is silent for 10 seconds for dead.
 PREPARING_SECONDS = 6 * 3600
 
 Strategy = Union[str, tf.distribute.Strategy]
@@ -205,7 +201,6 @@ def _multi_worker() -> tf.distribute.Strategy:
         )
     options = tf.distribute.experimental.CommunicationOptions(timeout_seconds=PREPARING_SECONDS)
     try:
-        _limit_start(tf.distribute.cluster_resolver.TFConfigClusterResolver().cluster_spec())
         return tf.distribute.MultiWorkerMirroredStrategy(communication_options=options)
     except RuntimeError as error:
         if "startup" not in str(error):
@@ -216,26 +211,8 @@ def _multi_worker() -> tf.distribute.Strategy:
         ) from error
     except tf.errors.OpError as error:
         raise WorkerLostError(
-            0, f"not all workers of TF_CONFIG were there within {START_SECONDS} s ({error.message})"
+            0, f"the workers of TF_CONFIG could not be reached ({error.message})"
         ) from error
-
-
-def _limit_start(cluster: tf.train.ClusterSpec) -> None:
-    """Configures the service in which workers find each other as the strategy would, with a limit.
-
-    By default, workers wait an hour for the others.
-    """
-    jobs = [
-        coordination_config_pb2.CoordinatedJob(name=job, num_tasks=cluster.num_tasks(job))
-        for job in ("chief", "worker")
-        if job in cluster.jobs
-    ]
-    context.context().configure_coordination_service(
-        service_type="standalone",
-        service_leader=multi_worker_util.coordination_leader(cluster),
-        cluster_register_timeout_in_ms=START_SECONDS * 1000,
-        coordinated_jobs=jobs,
-    )
 
 
 def _of_first(strategy: tf.distribute.Strategy, value: int) -> int:
