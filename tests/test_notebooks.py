@@ -31,9 +31,9 @@ def test_there_are_ten_in_order():
     assert [path.name[:2] for path in NOTEBOOKS] == [f"{number}_" for number in range(10)]
 
 
-def test_readme_lists_each_in_order():
-    readme = (FOLDER.parent / "README.md").read_text(encoding="utf-8")
-    listed = re.findall(r"\]\(notebooks/([^)]+)\)", readme)
+def test_the_page_of_tutorials_lists_each_in_order():
+    page = (FOLDER.parent / "docs" / "tutorials.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^\| `notebooks/([^`]+)`", page, flags=re.MULTILINE)
     assert listed == [path.name for path in NOTEBOOKS]
 
 
