@@ -110,7 +110,7 @@ def test_exports_into_its_own_folder(workdir, monkeypatch):
 def test_training_takes_the_config_of_the_folder_and_forgets_the_model(workdir, monkeypatch):
     asked = []
     monkeypatch.setattr(
-        run_training, "run", lambda config, path, *, extra_callbacks: asked.append((config, path))
+        run_training, "run", lambda config, path, **options: asked.append((config, path))
     )
     run = Run(workdir)
     before = run.model

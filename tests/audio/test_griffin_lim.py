@@ -16,7 +16,7 @@ STATISTICS = (np.full(80, -2.0), np.full(80, 1.0))
 
 def ready(name):
     recipe = recipes.get(name)
-    return recipe.with_statistics(*STATISTICS) if name == "r9y9" else recipe
+    return recipe.with_statistics(*STATISTICS) if recipe.normalization == "standard" else recipe
 
 
 def convergence(reference, estimate, n_fft):

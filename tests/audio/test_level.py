@@ -15,7 +15,7 @@ LEVELLED = sorted(name for name, recipe in recipes.RECIPES.items() if recipe.fea
 
 def ready(name):
     recipe = recipes.get(name)
-    return recipe.with_statistics(*STATISTICS) if name == "r9y9" else recipe
+    return recipe.with_statistics(*STATISTICS) if recipe.normalization == "standard" else recipe
 
 
 def decibels(ratio):
