@@ -97,7 +97,8 @@ class Model(keras.Model):
     """Is Keras' model, without what Keras 3 guesses about the inputs of a model.
 
     The guess takes every input for floating, and a speaker is a number. Under a strategy, Keras 3
-    takes a batch of the data for it, and cannot average masks over the replicas.
+    takes a batch of the data for it, and cannot average masks over the replicas. An epoch of endless
+    data never ends there, and is refused as Keras 2 refuses it.
     """
 
     if _IS_KERAS_3:
@@ -105,6 +106,22 @@ class Model(keras.Model):
         @property
         def _default_save_signature(self) -> None:
             return None
+
+        def fit(self, x: Any = None, *args: Any, **kwargs: Any) -> Any:
+            """Trains the model; see `keras.Model.fit`.
+
+            Raises:
+                ValueError: If the data never end and `steps_per_epoch` is not given.
+            """
+            endless = isinstance(x, tf.data.Dataset) and (
+                int(x.cardinality()) == tf.data.INFINITE_CARDINALITY
+            )
+            if endless and kwargs.get("steps_per_epoch") is None:
+                raise ValueError(
+                    "An infinite dataset needs the length of an epoch. "
+                    "Received: steps_per_epoch=None"
+                )
+            return super().fit(x, *args, **kwargs)
 
         def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
             if not self.built:
