@@ -212,10 +212,10 @@ def test_a_killed_run_goes_on_to_the_same_files(inputs, tmp_path):
 
     assert start(tmp_path / "whole").wait() == 0
     count = len(_read(tmp_path / "whole"))
-    for kill in range(1, 5):
+    for kill in range(1, 3):
         process = start(tmp_path / "killed")
         while process.poll() is None:
-            if len(list((tmp_path / "killed").rglob("*.wav"))) >= kill * count // 5:
+            if len(list((tmp_path / "killed").rglob("*.wav"))) >= kill * count // 3:
                 process.send_signal(signal.SIGKILL)
                 process.wait()
     assert start(tmp_path / "killed").wait() == 0
