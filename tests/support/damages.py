@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import json
 import random
 import resource
@@ -114,9 +115,9 @@ def _change(root: list[Any], rng: random.Random) -> None:
     elif kind == 3 and isinstance(holder[key], (int, float)):
         holder[key] = holder[key] * rng.choice((-1, 1.5, 1e9)) + rng.choice((-1, 0, 1))
     elif kind == 4 and isinstance(holder, list) and holder is not root:
-        holder.append(rng.choice(ODD))
+        holder.append(copy.deepcopy(rng.choice(ODD)))
     else:
-        holder[key] = rng.choice(ODD)
+        holder[key] = copy.deepcopy(rng.choice(ODD))
 
 
 def _places(holder: Any) -> Iterator[tuple[Any, Any]]:
