@@ -64,7 +64,7 @@ def with_arrays(saved, change) -> bytes:
     with np.load(saved[1]) as archive:
         arrays = dict(archive)
     description = json.loads(str(arrays["description"]))
-    del description["checksum"]
+    del description["checksum"], description["version"]
     arrays["description"] = np.array(json.dumps(description))
     change(arrays)
     file = io.BytesIO()

@@ -16,6 +16,9 @@ from tfwavenet import files
 
 _DESCRIPTION = "description"
 _CHECKSUM = "checksum"
+# Files without this key are of the first version, which had no checksum.
+_VERSION = "version"
+_NEWEST = 2
 
 
 def write(path: files.PathLike, description: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
@@ -29,7 +32,8 @@ def write(path: files.PathLike, description: dict[str, Any], arrays: dict[str, n
     Raises:
         OSError: if the file cannot be written.
     """
-    described = {**description, _CHECKSUM: _checksum(description, arrays)}
+    checksum = _checksum(description, arrays)
+    described = {**description, _VERSION: _NEWEST, _CHECKSUM: checksum}
     content = {**arrays, _DESCRIPTION: np.array(json.dumps(described))}
     with files.atomic_write(path) as file:
         np.savez(file, **content)
@@ -50,10 +54,10 @@ def read(path: files.PathLike) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
             names = [name for name in archive.namelist() if name.endswith(".npy")]
             arrays = {name[: -len(".npy")]: _array(archive.read(name)) for name in names}
         description = json.loads(str(arrays.pop(_DESCRIPTION)))
-        checksum = description.pop(_CHECKSUM, None)
+        version, checksum = description.pop(_VERSION, 1), description.pop(_CHECKSUM, "")
         if not isinstance(description["model"], str):
             raise TypeError("a model that is not named by its digest")
-        if checksum not in (None, _checksum(description, arrays)):
+        if (version, checksum) != (1, "") and checksum != _checksum(description, arrays):
             raise ValueError("a file that was changed after it was written")
     except (
         *files.ARCHIVE_DAMAGE,
