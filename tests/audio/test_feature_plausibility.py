@@ -26,6 +26,7 @@ def _sounds(recipe, voice):
     yield loud
     yield 0.01 * loud
     yield np.sin(2 * np.pi * 440 * time).astype(np.float32)
+    yield np.sin(2 * np.pi * 60 * time).astype(np.float32)
     yield np.sign(np.sin(2 * np.pi * 100 * time)).astype(np.float32)
     yield rng.uniform(-1, 1, rate).astype(np.float32)
     burst = np.zeros(rate, np.float32)
@@ -75,6 +76,13 @@ def test_features_of_another_recipe_are_found(name, other, voice):
 def test_speech_of_one_recipe_given_to_another(given, model, voice):
     mel = _fitted(given, voice).analyze(voice(22050))[1]
     assert implausible(mel, _fitted(model, voice)) is not None
+
+
+def test_uniform_features_of_other_ranges_are_found():
+    rng = np.random.default_rng(0)
+    for name, low, high in (("nv_wavenet", 0, 1), ("philsyn", 0, 1), ("revsic", -4, 4)):
+        mel = rng.uniform(low, high, (50, 80)).astype(np.float32)
+        assert implausible(mel, recipes.get(name)) is not None
 
 
 def test_a_mel_around_minus_six_is_found_by_standardized_recipes(voice):

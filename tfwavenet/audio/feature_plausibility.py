@@ -62,15 +62,22 @@ def _out_of_levels(mel: np.ndarray, recipe: FeatureRecipe) -> str | None:
     """Compares the magnitudes with the recipe's floor, the loudest tone and the loudest noise."""
     level = _compressed(mel, recipe)
     scale = _NATURAL[recipe.compression]
-    low, high = math.log(recipe.floor), _loudest(recipe)
+    low, high, noise = math.log(recipe.floor), _loudest(recipe), _loudest_noise(recipe)
     unit = recipe.compression
     if level.max() > high + _MARGIN or level.min() < low - _MARGIN:
         values = f"{level.min() / scale:.3g} to {level.max() / scale:.3g}"
         return f"magnitudes of {values} ({unit}), expected {low / scale:.3g} to {high / scale:.3g}"
-    if level.min() > (noise := _loudest_noise(recipe)):
+    if level.min() > noise:
         return (
             f"no magnitude below {level.min() / scale:.3g} ({unit}), expected some below "
             f"{noise / scale:.3g}, which full-scale noise has"
+        )
+    # A sound in a tenth of the bins has ten times the mean square of noise there, a tone less.
+    root_mean_square = 0.5 * np.log(np.mean(np.exp(2.0 * level), axis=1))
+    if (loudness := float(np.median(root_mean_square))) > noise + 2.2:
+        return (
+            f"frames of a mean magnitude of {loudness / scale:.3g} ({unit}), expected below "
+            f"{(noise + 2.2) / scale:.3g}"
         )
     return None
 
