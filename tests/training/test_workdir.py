@@ -78,7 +78,7 @@ def test_batch_size_and_learning_rate_may_change_and_are_logged(
     folder, key, section, value, caplog
 ):
     changed = resolve({section: {key: value}})
-    with caplog.at_level("INFO"):
+    with caplog.at_level("INFO", logger="absl"):
         folder.require_same_config(changed)
     assert f"{section}.{key} was " in caplog.text and "from here on" in caplog.text
     folder.record(changed, RECIPE, ["a", "b"])
