@@ -156,6 +156,21 @@ def test_prepared_data_have_their_speakers(run, tmp_path):
     np.testing.assert_allclose(found[f"{one.name}.wav"], np.clip(expected, -1, 1), atol=1e-3)
 
 
+def test_prepared_data_of_another_recipe_are_left_out_whole(run, tmp_path, capsys):
+    corpus = write_corpus(tmp_path / "corpus", each=4, samples=800)
+    other = {"base": "speech_8k", "pre_emphasis": 0.0}
+    prepare("folder", root=corpus, output_dir=tmp_path / "data", recipe=other, test=0.5)
+    assert run(tmp_path / "data", f"--output={tmp_path / 'out'}") == 1
+    assert "4 of 4 inputs were left out" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_empty_list_is_named(tmp_path):
+    (tmp_path / "list.txt").write_text("\n")
+    with pytest.raises(ValueError, match=r"must name a recording. Received: '.*list.txt'"):
+        find([str(tmp_path / "list.txt")])
+
+
 @pytest.mark.parametrize(
     "case",
     [

@@ -99,8 +99,8 @@ def read(
 
     Raises:
         AudioFileError: if the file is missing, empty, truncated (as far as its format promises a
-            length, see `containers.damage`), corrupt, without samples, not audio, or holds NaN, infinity, or floating samples far above full scale; or if it is to
-            be resampled from an implausible rate, which would make it thousands of times as long.
+            length, see `containers.damage`), corrupt, without samples, not audio, or holds NaN,
+            infinity, or floating samples far above full scale; or if it is to be resampled from an implausible rate, which would make it thousands of times as long.
         ValueError: if `sample_rate` is not a positive integer.
     """
     path = os.fspath(path)

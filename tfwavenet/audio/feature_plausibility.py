@@ -20,8 +20,8 @@ def implausible(mel: np.ndarray, recipe: FeatureRecipe) -> str | None:
     """Tells why features cannot be those that a recipe computes.
 
     The features are undone to magnitudes: these must lie between the recipe's floor and what a
-    full-scale tone gives, and not all be above those of full-scale noise. Normalized by statistics, they must also have
-    about the mean and the deviation of the training set. Features pass that merely could be the
+    full-scale tone gives, and not all be above those of full-scale noise. Normalized by statistics,
+    they must also have about the mean and the deviation of the training set. Features pass that merely could be the
     recipe's, and those that come in files (`features="given"`).
 
     Args:

@@ -1,7 +1,7 @@
 """Generates any number of utterances again: folders, lists and prepared data to a folder.
 
-Memory does not grow with the number of utterances. A restart skips what is finished, and the audio
-of an utterance depends on its name, not on what else is generated or in which order.
+Memory does not grow with the number of utterances. A restart skips what is finished. The audio of
+an utterance depends on its name, not on what else is generated or in which order.
 """
 
 from __future__ import annotations
@@ -74,6 +74,8 @@ def find(inputs: Sequence[str], *, split: Split = "test") -> list[Source]:
         OSError: if a list cannot be read.
     """
     found = [source for item in inputs for source in _expand(item, split)]
+    if not found:
+        raise ValueError(f"inputs must name a recording. Received: {', '.join(map(repr, inputs))}")
     names = files.distinct([files.path_stem(source.name) for source in found])
     return [dataclasses.replace(source, name=name) for source, name in zip(found, names)]
 
@@ -254,12 +256,13 @@ class _Reader:
     def _of_record(self, source: Source) -> tuple[np.ndarray, Optional[int]]:
         records = self._records.get(source.path)
         if records is None:
-            records = self._records.setdefault(source.path, Records(source.path))
+            records = Records(source.path)
             if records.recipe.fingerprint() != self._model.recipe.fingerprint():
                 raise ValueError(
                     f"prepared data must have the model's recipe {self._model.recipe.fingerprint()}. "
                     f"Received: {records.recipe.fingerprint()} in {source.path!r}"
                 )
+            self._records[source.path] = records
         split, number = source.record or ("test", 0)
         utterance = records.utterance(split, number)
         if utterance.mel is None:
