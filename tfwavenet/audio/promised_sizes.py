@@ -22,7 +22,7 @@ _UNKNOWN = 0xFFFFFFFF
 
 
 class Promise(NamedTuple):
-    """What a header says of the samples, and what follows the header.
+    """Describes what a header says of the samples, and what follows the header.
 
     Attributes:
         promised: bytes of samples that the header promises.

@@ -11,8 +11,8 @@ def available(root: str | os.PathLike[str] = "/") -> int:
     """Returns the number of cores that this process may use, at least 1.
 
     The number is the smaller of two: the cores that the process may run on, and the share of time
-    that its container gets, in whole cores (the CPU quota of Linux' control groups, version 1 or
-    2). With a share of 1.5 cores, two processes would wait for each other half of the time.
+    that its container gets, in whole cores. That share is the CPU quota of Linux' control groups,
+    version 1 or 2. With a share of 1.5 cores, two processes would wait for each other half of the time.
 
     Args:
         root: folder in which the `proc` and `sys` of Linux are looked for.

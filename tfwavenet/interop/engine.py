@@ -64,9 +64,8 @@ class NVWaveNet:
     """Generates codes from conditioning, as the class of this name in nv-wavenet does.
 
     Generation begins as the original does: the two codes before the first one are 128, whatever the
-    number of codes A. With A = 256 that is silence; with A = 512 it is not, and a network that was
-    trained on recordings that begin in silence may need some samples until it speaks, or stay
-    silent. With A up to 128, where the original reads beyond its table, they are silence, A / 2.
+    number of codes A. With A = 256 that is silence, with A = 512 it is not. A network that was trained
+    on recordings that begin in silence may then need some samples until it speaks. With A up to 128, where the original reads beyond its table, they are silence, A / 2.
     A network that `load` imports begins with silence for every A.
 
     The arrays decide about the R residual, S skip and A output channels. They are arrays of NumPy,
