@@ -172,6 +172,7 @@ def test_the_config_names_the_strategy_where_none_is_given(monkeypatch):
     [
         ({"data": {"batch_size": 8}}, "a multiple of the 3 replicas"),
         ({"training": {"jit_compile": True}}, "jit_compile' must be False"),
+        ({"training": {"optimizer": "AdamW"}}, "Received: training.clip_norm=1.0, training.optim"),
     ],
 )
 def test_what_several_replicas_cannot_do_is_an_error(changes, message):

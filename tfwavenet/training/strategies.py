@@ -136,6 +136,13 @@ def check(strategy: tf.distribute.Strategy, config: ml_collections.ConfigDict) -
             f"for which XLA has no sums. Received: training.jit_compile=True with {replicas} "
             "replicas"
         )
+    if training.optimizer != "Adam" and training.clip_norm is not None:
+        raise ValueError(
+            "config key 'training.clip_norm' must be None for several replicas and an optimizer of "
+            "Keras, which clips the gradients of each replica before it adds them up. "
+            f"Received: training.clip_norm={training.clip_norm}, "
+            f"training.optimizer={training.optimizer!r}"
+        )
     several = strategy.cluster_resolver is not None
     if several and training.precision == "mixed_float16" and not keras_versions.UNIFORM_LOSS_SCALE:
         raise ValueError(
